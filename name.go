@@ -1,0 +1,87 @@
+package perennial
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"time"
+)
+
+var nameRE = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
+
+// ValidName reports whether s may name a pipeline, and with it the registered
+// model and the MLflow experiment, which share the name.
+func ValidName(s string) bool { return nameRE.MatchString(s) }
+
+// Duration is a time.Duration that is written as Go writes it ("90s", "24h").
+type Duration time.Duration
+
+// String gives Go's form.
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalJSON writes Go's form as a string.
+func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(d.String()) }
+
+// UnmarshalJSON reads Go's form from a string.
+func (d *Duration) UnmarshalJSON(b []byte) error {
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return fmt.Errorf("a duration is a string like \"90s\" or \"24h\": %w", err)
+	}
+	return d.UnmarshalText([]byte(s))
+}
+
+// UnmarshalText reads Go's form.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil {
+		return fmt.Errorf("%q is no duration: write it like 90s, 15m or 24h", b)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Limit bounds a difference between two metrics, either absolute (0.02) or
+// relative to the reference ("2%").
+type Limit struct {
+	Value    float64
+	Relative bool
+}
+
+// MarshalJSON writes a number, or a string with a percent sign.
+func (l Limit) MarshalJSON() ([]byte, error) {
+	if l.Relative {
+		return json.Marshal(fmt.Sprintf("%g%%", l.Value*100))
+	}
+	return json.Marshal(l.Value)
+}
+
+// UnmarshalJSON reads a number, or a string that ends in a percent sign.
+func (l *Limit) UnmarshalJSON(b []byte) error {
+	var v float64
+	if err := json.Unmarshal(b, &v); err == nil {
+		*l = Limit{Value: v}
+		return nil
+	}
+	var s string
+	if err := json.Unmarshal(b, &s); err != nil {
+		return fmt.Errorf("a limit is a number, or a share of the reference like \"2%%\"")
+	}
+	return l.UnmarshalText([]byte(s))
+}
+
+// UnmarshalText reads "0.02" or "2%".
+func (l *Limit) UnmarshalText(b []byte) error {
+	var v float64
+	var percent string
+	n, err := fmt.Sscanf(string(b), "%g%s", &v, &percent)
+	switch {
+	case n == 2 && percent == "%":
+		*l = Limit{Value: v / 100, Relative: true}
+	case n == 1 && err != nil:
+		*l = Limit{Value: v}
+	default:
+		return fmt.Errorf("%q is no limit: write a number, or a share of the reference like 2%%", b)
+	}
+	return nil
+}

@@ -1,0 +1,65 @@
+package perennial
+
+// WorkflowState is where a workflow stands.
+type WorkflowState string
+
+// The workflow states.
+const (
+	WorkflowRunning    WorkflowState = "running"
+	WorkflowCompleted  WorkflowState = "completed"
+	WorkflowFailed     WorkflowState = "failed"
+	WorkflowCancelled  WorkflowState = "cancelled"
+	WorkflowTerminated WorkflowState = "terminated"
+	WorkflowTimedOut   WorkflowState = "timed_out"
+)
+
+// Terminal reports whether the workflow has ended.
+func (s WorkflowState) Terminal() bool { return s != WorkflowRunning }
+
+// StageState is where one stage of a workflow stands.
+type StageState string
+
+// The stage states.
+const (
+	StagePending   StageState = "pending"
+	StageRunning   StageState = "running"
+	StageCompleted StageState = "completed"
+	StageFailed    StageState = "failed"
+	StageSkipped   StageState = "skipped"
+)
+
+// Stage is one stage of a workflow, in whole milliseconds because workflow code
+// holds no floating-point arithmetic.
+type Stage struct {
+	Name   string     `json:"name"`
+	State  StageState `json:"state"`
+	Reused bool       `json:"reused,omitempty"`
+	Millis int64      `json:"millis"`
+}
+
+// The stages of Train, in order.
+const (
+	StageResolve    = "resolve"    // pipeline, schema and data into one bundle
+	StageValidate   = "validate"   // every row against the schema
+	StagePreprocess = "preprocess" // row keys, sides, snapshot
+	StageTune       = "tune"       // trials, cross-validated on the training side
+	StageFit        = "fit"        // the best trial on the whole training side
+	StageEvaluate   = "evaluate"   // the holdout, scored once
+	StageGate       = "gate"       // good enough?
+	StageRegister   = "register"   // a version in the registry
+	StageServe      = "serve"      // in service where nothing was
+)
+
+// TrainStages lists the stages of Train in order.
+func TrainStages() []string {
+	return []string{StageResolve, StageValidate, StagePreprocess, StageTune, StageFit, StageEvaluate, StageGate, StageRegister, StageServe}
+}
+
+// Outcome is how a training ended when nothing failed.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeTrained         Outcome = "trained"
+	OutcomeRejectedByGates Outcome = "rejected_by_gates"
+)
