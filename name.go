@@ -3,7 +3,10 @@ package perennial
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"regexp"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -51,9 +54,27 @@ type Limit struct {
 // MarshalJSON writes a number, or a string with a percent sign.
 func (l Limit) MarshalJSON() ([]byte, error) {
 	if l.Relative {
-		return json.Marshal(fmt.Sprintf("%g%%", l.Value*100))
+		return json.Marshal(l.String())
 	}
 	return json.Marshal(l.Value)
+}
+
+// String gives the form that UnmarshalText reads back to the same limit: the
+// shortest percentage that divides to Value, so 0.07 is "7%" although
+// 0.07*100 is no whole number in floating point.
+func (l Limit) String() string {
+	if !l.Relative {
+		return strconv.FormatFloat(l.Value, 'g', -1, 64)
+	}
+	percent := strconv.FormatFloat(l.Value*100, 'f', -1, 64)
+	for digits := 1; digits < 17; digits++ {
+		p, err := strconv.ParseFloat(strconv.FormatFloat(l.Value*100, 'g', digits, 64), 64)
+		if err == nil && p/100 == l.Value {
+			percent = strconv.FormatFloat(p, 'f', -1, 64)
+			break
+		}
+	}
+	return percent + "%"
 }
 
 // UnmarshalJSON reads a number, or a string that ends in a percent sign.
@@ -72,16 +93,14 @@ func (l *Limit) UnmarshalJSON(b []byte) error {
 
 // UnmarshalText reads "0.02" or "2%".
 func (l *Limit) UnmarshalText(b []byte) error {
-	var v float64
-	var percent string
-	n, err := fmt.Sscanf(string(b), "%g%s", &v, &percent)
-	switch {
-	case n == 2 && percent == "%":
-		*l = Limit{Value: v / 100, Relative: true}
-	case n == 1 && err != nil:
-		*l = Limit{Value: v}
-	default:
+	number, relative := strings.CutSuffix(string(b), "%")
+	v, err := strconv.ParseFloat(number, 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 		return fmt.Errorf("%q is no limit: write a number, or a share of the reference like 2%%", b)
 	}
+	if relative {
+		v /= 100
+	}
+	*l = Limit{Value: v, Relative: relative}
 	return nil
 }

@@ -275,8 +275,19 @@ var dateDirectives = strings.NewReplacer("%Y", "2006", "%m", "01", "%d", "02", "
 // layout turns the column's strftime format into Go's.
 func (c *Column) layout() string { return dateDirectives.Replace(c.dateFormat()) }
 
-// ValidDateFormat reports whether a strftime format uses only %Y %m %d %H %M %S
-// and %%, and has at least a year.
+// ValidDateFormat reports whether a strftime format has a year and uses only
+// %Y %m %d %H %M %S and %%. Besides them it may hold punctuation, spaces, T and
+// Z: other letters and digits could mean something to Go's parser.
 func ValidDateFormat(format string) bool {
-	return strings.Contains(format, "%Y") && !strings.Contains(strings.ReplaceAll(dateDirectives.Replace(format), "%%", ""), "%")
+	for rest := format; rest != ""; {
+		if len(rest) >= 2 && rest[0] == '%' && strings.IndexByte("YmdHMS%", rest[1]) >= 0 {
+			rest = rest[2:]
+			continue
+		}
+		if c := rest[0]; c == '%' || c != 'T' && c != 'Z' && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9') {
+			return false
+		}
+		rest = rest[1:]
+	}
+	return strings.Contains(strings.ReplaceAll(format, "%%", ""), "%Y")
 }
