@@ -115,8 +115,7 @@ func CodeOf(err error) Code {
 	if err == nil {
 		return ""
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
 	}
 	return CodeInternal
@@ -141,4 +140,21 @@ func Explain(err error) (message, hint string, fields []FieldError) {
 		message = "Something went wrong on our side; the log has the details."
 	}
 	return message, hint, fields
+}
+
+// Failure is an Error in the form in which it is shown and stored.
+type Failure struct {
+	Code    Code         `json:"code"`
+	Message string       `json:"message"`
+	Hint    string       `json:"hint,omitempty"`
+	Errors  []FieldError `json:"errors,omitempty"`
+}
+
+// FailureOf gives what may be shown of an error; nil for nil.
+func FailureOf(err error) *Failure {
+	if err == nil {
+		return nil
+	}
+	message, hint, fields := Explain(err)
+	return &Failure{Code: CodeOf(err), Message: message, Hint: hint, Errors: fields}
 }

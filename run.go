@@ -2,8 +2,9 @@ package perennial
 
 import "slices"
 
-// Experiment, Run, RegisteredModel and ModelVersion are shaped like MLflow's
-// entities: times are milliseconds since 1970, versions and ids strings.
+// Experiment is a name under which runs are kept. It, Run, RegisteredModel and
+// ModelVersion are shaped like MLflow's entities: times are milliseconds since
+// 1970, versions and ids strings.
 type Experiment struct {
 	ID               string `json:"experiment_id"`
 	Name             string `json:"name"`
@@ -167,7 +168,7 @@ type Lineage struct {
 	ProjectCommit    string         `json:"project_commit"` // "" outside git
 	ProjectDirty     bool           `json:"project_dirty"`
 	Build            string         `json:"build"`             // version of Perennial that trained it
-	Rollout          RolloutLineage `json:"rollout,omitempty"` // of a prediction: under which traffic it was answered
+	Rollout          RolloutLineage `json:"rollout,omitzero"`  // of a prediction: under which traffic it was answered
 }
 
 // RolloutLineage says under which traffic row a prediction was answered.
