@@ -167,8 +167,8 @@ type Lineage struct {
 	Seed             int64          `json:"seed"`
 	ProjectCommit    string         `json:"project_commit"` // "" outside git
 	ProjectDirty     bool           `json:"project_dirty"`
-	Build            string         `json:"build"`             // version of Perennial that trained it
-	Rollout          RolloutLineage `json:"rollout,omitzero"`  // of a prediction: under which traffic it was answered
+	Build            string         `json:"build"`            // version of Perennial that trained it
+	Rollout          RolloutLineage `json:"rollout,omitzero"` // of a prediction: under which traffic it was answered
 }
 
 // RolloutLineage says under which traffic row a prediction was answered.

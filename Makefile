@@ -1,0 +1,123 @@
+# make help prints the targets. CI runs make ci after go test ./... and nothing
+# else, so what passes here passes there.
+
+# One setting everywhere, so that the build cache is shared; race alone needs C.
+export CGO_ENABLED := 0
+
+BINARY  := $(CURDIR)/dist/perennial
+# The runner's own vet is off: go vet has a step of its own.
+TEST    := go test -vet=off
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help build build-lean run test race lint fmt fmt-check vet workflowcheck actionlint replay histories \
+	test-stores test-process test-queries fuzz-short bench nightly image check-prometheus check-container temporal ci clean
+
+help: ## print this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ Build
+
+build: ## the whole program into dist/perennial
+	go build -o $(BINARY) ./cmd/perennial
+
+build-lean: ## the program without the embedded Temporal server, and a check that it is out
+	@if go list -deps -tags lean ./cmd/perennial | grep '^go\.temporal\.io/server'; then echo 'the lean binary links the Temporal server' >&2; exit 1; fi
+	go build -tags lean -o $(BINARY)-lean ./cmd/perennial
+
+run: build ## start it here
+	$(BINARY) up
+
+image: build ## the container image perennial:dev
+	mkdir -p dist/home
+	docker build --quiet --tag perennial:dev .
+
+##@ Test
+
+test: ## README's test command
+	go test ./...
+
+race: ## the packages that don't link the Temporal server, under the race detector
+	@packages=$$(CGO_ENABLED=1 go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | awk '$$1 ~ /\.test$$/ && !/ go\.temporal\.io\/server\// { sub(/\.test$$/, "", $$1); print $$1 }' | grep -v /internal/processtest); \
+	CGO_ENABLED=1 $(TEST) -race -short $$packages
+
+replay: ## every golden history against today's workflows
+	$(TEST) -count=1 -run Replay ./workflows/...
+
+histories: build ## record the golden histories anew, from a real server
+	PERENNIAL_TEST_BINARY=$(BINARY) $(TEST) -count=1 -run Histories ./internal/processtest/... -update
+
+test-stores: ## every store's suite against a PostgreSQL server started for it
+	@packages=$$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | awk '/internal\/db\/dbtest/ { print $$1 }'); \
+	.ci/with-postgres $(TEST) -count=1 $$packages
+
+test-process: build ## the tests that run the real binary
+	PERENNIAL_TEST_BINARY=$(BINARY) $(TEST) -count=1 -timeout 20m ./internal/processtest/...
+
+test-queries: build ## every query of dashboards and alerts against a real Prometheus that scrapes a running up
+	@.ci/install prometheus:prometheus promtool:prometheus
+	PERENNIAL_TEST_BINARY=$(BINARY) $(TEST) -count=1 -run Live ./dashboards
+
+fuzz-short: ## every fuzz test for FUZZTIME (10s)
+	@grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
+		for name in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -d' ' -f2); do \
+			$(TEST) -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
+		done; \
+	done
+
+bench: ## every benchmark, five times
+	$(TEST) -run '^$$' -bench . -benchmem -count 5 ./...
+
+nightly: ## the long ones
+	PERENNIAL_TEST_NIGHTLY=1 $(TEST) -count=1 -timeout 60m ./...
+	$(MAKE) --no-print-directory fuzz-short FUZZTIME=2m
+	$(MAKE) --no-print-directory bench
+
+##@ Check
+
+fmt: ## format every file
+	gofmt -w $$(git ls-files '*.go')
+
+fmt-check: ## is every file formatted?
+	@files=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$files" ]; then echo "not formatted (make fmt):" $$files >&2; exit 1; fi
+
+vet: ## go vet, once
+	go vet ./...
+
+lint: bin/golangci-lint ## golangci-lint
+	bin/golangci-lint run
+
+workflowcheck: bin/workflowcheck ## is the workflow code deterministic?
+	bin/workflowcheck ./workflows/...
+
+actionlint: bin/actionlint ## are the GitHub workflows well-formed?
+	bin/actionlint
+
+check-prometheus: ## are configuration and rules of deploy/prometheus well-formed, do the alerts fire?
+	@.ci/install promtool:prometheus
+	promtool check config deploy/prometheus/prometheus.yml
+	promtool test rules deploy/prometheus/rules_test.yml
+
+check-container: build ## the image: as anybody, read-only, answers /predict
+	@.ci/install curl:curl
+	.ci/with-docker deploy/check
+
+# The steps of CI after go test ./..., the quick ones first.
+ci: ## what CI runs after go test ./...
+	@.ci/steps fmt-check vet build-lean lint workflowcheck actionlint replay test-stores race test-process check-prometheus test-queries check-container
+
+##@ Tools, pinned in tools/
+
+bin/golangci-lint bin/workflowcheck &: tools/go.mod tools/go.sum
+	cd tools && go build -o ../bin/ tool
+	@touch bin/golangci-lint bin/workflowcheck
+
+bin/actionlint: tools/actionlint/go.mod tools/actionlint/go.sum
+	cd tools/actionlint && go build -o ../../bin/ tool
+	@touch $@
+
+temporal: ## Temporal's command line into bin/temporal (it links a server: minutes)
+	cd tools/temporal && go build -o ../../bin/ tool
+
+clean: ## remove what was built
+	rm -rf bin dist
