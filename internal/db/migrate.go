@@ -28,10 +28,10 @@ const (
 )
 
 // Migrate brings a component's tables to their newest form. migrations holds
-// goose files (00001_what.sql, with "-- +goose Up" and "-- +goose Down"), in its
-// root or in its directory "migrations"; the applied ones are remembered in the
-// table <component>_migrations. It is safe to repeat and safe against other
-// processes that do the same at the same time.
+// goose files (00001_what.sql, which begins with "-- +goose Up"), in its root or in
+// its directory "migrations"; the applied ones are remembered in the table
+// <component>_migrations. There is no way down but a backup. It is safe to repeat
+// and safe against other processes that do the same at the same time.
 //
 // Errors: precondition where the database was written by a newer Perennial;
 // internal where a migration fails, which leaves everything before it applied

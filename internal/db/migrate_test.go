@@ -13,17 +13,17 @@ import (
 	"github.com/perennial-ml/perennial/internal/db/dbtest"
 )
 
-func sql(up, down string) *fstest.MapFile {
-	return &fstest.MapFile{Data: []byte("-- +goose Up\n" + up + "\n-- +goose Down\n" + down + "\n")}
+func sql(up string) *fstest.MapFile {
+	return &fstest.MapFile{Data: []byte("-- +goose Up\n" + up + "\n")}
 }
 
 var (
-	one = fstest.MapFS{"migrations/00001_first.sql": sql("CREATE TABLE a (id TEXT PRIMARY KEY);", "DROP TABLE a;")}
+	one = fstest.MapFS{"migrations/00001_first.sql": sql("CREATE TABLE a (id TEXT PRIMARY KEY);")}
 	two = fstest.MapFS{
 		"migrations/00001_first.sql":  one["migrations/00001_first.sql"],
-		"migrations/00002_second.sql": sql("CREATE TABLE b (id TEXT PRIMARY KEY);\nINSERT INTO b VALUES ('x');", "DROP TABLE b;"),
+		"migrations/00002_second.sql": sql("CREATE TABLE b (id TEXT PRIMARY KEY);\nINSERT INTO b VALUES ('x');"),
 	}
-	other = fstest.MapFS{"00001_c.sql": sql("CREATE TABLE c (id TEXT PRIMARY KEY);", "DROP TABLE c;")}
+	other = fstest.MapFS{"00001_c.sql": sql("CREATE TABLE c (id TEXT PRIMARY KEY);")}
 )
 
 func TestMigrateStepByStep(t *testing.T) {
@@ -58,7 +58,7 @@ func TestBrokenMigrationLeavesNothing(t *testing.T) {
 		g, ctx := open(), t.Context()
 		broken := fstest.MapFS{
 			"00001_first.sql":  one["migrations/00001_first.sql"],
-			"00002_broken.sql": sql("CREATE TABLE b (id TEXT);\nINSERT INTO nowhere VALUES (1);", "DROP TABLE b;"),
+			"00002_broken.sql": sql("CREATE TABLE b (id TEXT);\nINSERT INTO nowhere VALUES (1);"),
 		}
 		require.Equal(t, perennial.CodeInternal, perennial.CodeOf(db.Migrate(ctx, g, "part", broken)))
 		require.True(t, g.Migrator().HasTable("a"))

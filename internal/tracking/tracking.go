@@ -1,0 +1,83 @@
+// Package tracking keeps runs and registered models in tables shaped like
+// MLflow's entities: experiments, runs, params, metrics with steps, tags, dataset
+// inputs, artifacts, registered models, versions, aliases. The semantics are
+// those of MLflow's own store, so that its REST API can be put on top: params are
+// write-once, the latest metric is the greatest by (step, timestamp, value), a
+// deleted run takes no writes, a version number is never used twice.
+//
+// Everything is safe to repeat: creates take an op, a one-time id under which a
+// second call gives the first one's result; the rest is idempotent by nature.
+//
+// It holds no bytes: an artifact is a path and the key of a blob. Limits on the
+// length of keys and values belong to the REST layer.
+//
+// Start reading at Store.CreateRun and Store.CreateVersion; the tables are in
+// migrations.
+package tracking
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"io/fs"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/db"
+)
+
+// Component names these tables' version table for db.Migrate.
+const Component = "tracking"
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrations holds the tables' history for db.Migrate.
+var Migrations fs.FS = migrations
+
+// stageActive is the lifecycle stage of an experiment or run that isn't deleted.
+const stageActive = "active"
+
+// Store reads and writes runs and registered models. It is safe for concurrent
+// use by any number of goroutines and processes.
+//
+// Its errors are *perennial.Error: not_found for a missing experiment, run,
+// model or version; precondition for a write to something deleted; conflict for
+// a param with another value; invalid for a value that breaks a rule;
+// unavailable, deadline or internal for the database's own troubles.
+type Store struct{ db *gorm.DB }
+
+// NewStore gives a store on a database that db.Migrate has prepared.
+func NewStore(g *gorm.DB) *Store { return &Store{db: g} }
+
+// write runs f in one transaction; errors get the operation and their code.
+func (s *Store) write(ctx context.Context, op string, f func(tx *gorm.DB) error) error {
+	return db.Fault(op, s.db.WithContext(ctx).Transaction(f))
+}
+
+// forUpdate locks the rows that a query of a transaction reads until its end.
+func forUpdate(tx *gorm.DB) *gorm.DB { return tx.Clauses(clause.Locking{Strength: "UPDATE"}) }
+
+// first reads one row; found is false where there is none.
+func first[T any](q *gorm.DB, where string, args ...any) (row T, found bool, err error) {
+	found, err = true, q.Where(where, args...).Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		found, err = false, nil
+	}
+	return row, found, err
+}
+
+func missing(what, id string) error {
+	return perennial.Errorf(perennial.CodeNotFound, "", "%s %s doesn't exist", what, id)
+}
+
+func deleted(what, id string) error {
+	return perennial.Errorf(perennial.CodePrecondition, "", "%s %s is deleted and takes no changes", what, id).
+		WithHint("restore it first, or use another one")
+}
+
+func invalid(format string, args ...any) error {
+	return perennial.Errorf(perennial.CodeInvalid, "", format, args...)
+}
