@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"math"
+	"slices"
 
 	"github.com/perennial-ml/perennial"
 )
@@ -133,16 +134,7 @@ func ratio(a, b float64) float64 {
 // positiveRow is true where a row of the positive class is there, and always for
 // more than two classes.
 func positiveRow(o Observed) bool {
-	if o.Classes != 2 {
-		return true
-	}
-	positive := float64(o.positive())
-	for _, y := range o.Y {
-		if y == positive {
-			return true
-		}
-	}
-	return false
+	return o.Classes != 2 || slices.Contains(o.Y, float64(o.positive()))
 }
 
 // probabilityMetrics are those of the predicted probabilities, row by row.

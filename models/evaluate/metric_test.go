@@ -64,7 +64,7 @@ func TestLookupKnowsAliases(t *testing.T) {
 		require.True(t, ok, alias)
 		require.Equal(t, name, m.Name)
 	}
-	_, ok := evaluate.Lookup("acuracy")
+	_, ok := evaluate.Lookup("beauty")
 	require.False(t, ok)
 }
 

@@ -2,6 +2,7 @@ package tune
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -104,9 +105,7 @@ func product(search []perennial.SearchParam, counts []int) []map[string]any {
 		for _, combination := range out {
 			for _, v := range values(p, counts[i]) {
 				c := map[string]any{p.Name: v}
-				for name, earlier := range combination {
-					c[name] = earlier
-				}
+				maps.Copy(c, combination)
 				next = append(next, c)
 			}
 		}

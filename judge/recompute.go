@@ -1,0 +1,87 @@
+package judge
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	"github.com/perennial-ml/perennial"
+)
+
+// Recompute decides a stored decision again from its policy and evidence and
+// keeps its ids and time. The result equals the record, or the record was made
+// by a version of Perennial that decides differently: callers compare the two.
+//
+// Errors: invalid for a kind that isn't known and for a policy or evidence that
+// can't be read; conflict where they are not the ones that the record's hash was
+// taken over.
+func Recompute(d perennial.Decision) (perennial.Decision, error) {
+	const op = "judge.Recompute"
+	if d.Kind != perennial.DecisionGate {
+		return perennial.Decision{}, perennial.Errorf(perennial.CodeInvalid, op, "decisions of kind %q can't be recomputed by this version", d.Kind)
+	}
+	var policy []perennial.Gate
+	var ev GateEvidence
+	if err := decode(d.Policy, &policy); err != nil {
+		return perennial.Decision{}, perennial.Errorf(perennial.CodeInvalid, op, "the record's policy can't be read").Because(err)
+	}
+	if err := decode(d.Evidence, &ev); err != nil {
+		return perennial.Decision{}, perennial.Errorf(perennial.CodeInvalid, op, "the record's evidence can't be read").Because(err)
+	}
+	again := Gates(policy, ev)
+	if again.InputsSHA256 != d.InputsSHA256 {
+		return perennial.Decision{}, perennial.Errorf(perennial.CodeConflict, op, "the record's policy or evidence is not what was decided on: its hash is %s, not %s",
+			again.InputsSHA256, d.InputsSHA256).WithHint("The record was changed after the decision.")
+	}
+	again.ID, again.Model, again.Version, again.RunID, again.WorkflowID, again.At = d.ID, d.Model, d.Version, d.RunID, d.WorkflowID, d.At
+	return again, nil
+}
+
+// decode reads one JSON document and refuses keys it doesn't know, which a later
+// version may have decided on.
+func decode(b []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	return dec.Decode(into)
+}
+
+// inputs is what is decided on: what the record holds, read back.
+type inputs struct {
+	policy   []perennial.Gate
+	evidence GateEvidence
+}
+
+// record writes policy, evidence and their hash into a decision and reads them
+// back, so that the decision rests on what is stored, rounding included.
+func record(d *perennial.Decision, policy []perennial.Gate, ev GateEvidence) (in inputs, err error) {
+	if policy == nil {
+		policy = []perennial.Gate{}
+	}
+	if d.Policy, err = json.Marshal(policy); err != nil {
+		return inputs{}, err
+	}
+	if d.Evidence, err = json.Marshal(ev.finite()); err != nil {
+		return inputs{}, err
+	}
+	if err := json.Unmarshal(d.Policy, &in.policy); err != nil {
+		return inputs{}, err
+	}
+	if err := json.Unmarshal(d.Evidence, &in.evidence); err != nil {
+		return inputs{}, err
+	}
+	d.InputsSHA256 = hash(d.Kind, d.Policy, d.Evidence)
+	return in, nil
+}
+
+// hash is the sha256, in hexadecimal, over kind, policy and evidence, separated
+// by 0x00.
+func hash(kind perennial.DecisionKind, policy, evidence []byte) string {
+	h := sha256.New()
+	h.Write([]byte(kind))
+	h.Write([]byte{0})
+	h.Write(policy)
+	h.Write([]byte{0})
+	h.Write(evidence)
+	return hex.EncodeToString(h.Sum(nil))
+}
