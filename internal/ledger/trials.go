@@ -1,0 +1,106 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+
+	"gorm.io/gorm/clause"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/db"
+)
+
+// Trial is one trial of a study: a candidate with one choice of parameters,
+// cross-validated.
+type Trial struct {
+	StudyID   string
+	Index     int // within the study, from 0
+	Candidate int // index into the pipeline's candidates
+	Algorithm string
+	Params    json.RawMessage // an object; nil reads back as {}
+	Score     float64         // mean over the folds; any value that isn't finite reads back as NaN
+	Scores    []float64       // one per fold, likewise
+	Millis    int64           // time spent
+	State     string          // the tuner's word: completed, failed, …
+	Error     string          // why it failed, for people
+}
+
+type trialRow struct {
+	StudyID   string `gorm:"primaryKey"`
+	Idx       int64  `gorm:"primaryKey;autoIncrement:false"`
+	Candidate int64
+	Algorithm string
+	Params    string
+	Score     *float64
+	Scores    string
+	Millis    int64
+	State     string
+	Error     string
+}
+
+func (trialRow) TableName() string { return "trials" }
+
+// SaveTrial stores a trial; study and index again replace what was there.
+func (s *Store) SaveTrial(ctx context.Context, t Trial) error {
+	const op = "ledger.SaveTrial"
+	if len(t.Params) == 0 {
+		t.Params = json.RawMessage("{}")
+	}
+	if t.StudyID == "" || t.Index < 0 || !json.Valid(t.Params) {
+		return perennial.Errorf(perennial.CodeInvalid, op, "a trial needs a study, an index from 0 and JSON parameters")
+	}
+	folds := make([]*float64, len(t.Scores))
+	for i := range t.Scores {
+		folds[i] = finite(t.Scores[i])
+	}
+	scores, err := json.Marshal(folds)
+	if err != nil {
+		return perennial.Wrap(op, err)
+	}
+	row := trialRow{
+		StudyID: t.StudyID, Idx: int64(t.Index), Candidate: int64(t.Candidate), Algorithm: t.Algorithm, Params: string(t.Params),
+		Score: finite(t.Score), Scores: string(scores), Millis: t.Millis, State: t.State, Error: t.Error,
+	}
+	return db.Fault(op, s.db.WithContext(ctx).Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error)
+}
+
+// Trials lists a study's trials by index; a study nobody wrote to has none.
+func (s *Store) Trials(ctx context.Context, studyID string) ([]Trial, error) {
+	const op = "ledger.Trials"
+	var rows []trialRow
+	if err := s.db.WithContext(ctx).Where("study_id = ?", studyID).Order("idx").Find(&rows).Error; err != nil {
+		return nil, db.Fault(op, err)
+	}
+	trials := make([]Trial, len(rows))
+	for i, r := range rows {
+		var folds []*float64
+		if err := json.Unmarshal([]byte(r.Scores), &folds); err != nil {
+			return nil, perennial.Wrap(op, err)
+		}
+		trials[i] = Trial{
+			StudyID: r.StudyID, Index: int(r.Idx), Candidate: int(r.Candidate), Algorithm: r.Algorithm, Params: json.RawMessage(r.Params),
+			Score: orNaN(r.Score), Millis: r.Millis, State: r.State, Error: r.Error,
+		}
+		for _, f := range folds {
+			trials[i].Scores = append(trials[i].Scores, orNaN(f))
+		}
+	}
+	return trials, nil
+}
+
+// finite gives nil for NaN and the infinities, which neither JSON nor SQLite can
+// hold.
+func finite(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
+}
+
+func orNaN(v *float64) float64 {
+	if v == nil {
+		return math.NaN()
+	}
+	return *v
+}
