@@ -1,0 +1,73 @@
+// Package linear holds the linear models: multinomial logistic regression with
+// an L2 penalty and ridge regression, with scikit-learn's objectives.
+//
+// It works on plain dense rows (row-major, finite) and knows nothing of tables,
+// schemas or files. A fit is bit-reproducible for equal inputs on one
+// architecture, whatever the number of processors. Predictors are immutable,
+// safe for concurrent use and don't allocate.
+//
+// Start reading at FitLogistic and FitRidge.
+package linear
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+
+	"github.com/perennial-ml/perennial"
+	"gonum.org/v1/gonum/floats"
+)
+
+// Data is what a model is fitted on: Rows × Cols finite values, row by row, and
+// one target per row: a class index 0…Classes−1, or a number where Classes is 0.
+type Data struct {
+	X          []float64
+	Y          []float64
+	Rows, Cols int
+	Classes    int
+}
+
+func (d *Data) row(i int) []float64 { return d.X[i*d.Cols : (i+1)*d.Cols] }
+
+// check guards the arithmetic below against a caller's mistake.
+func (d *Data) check(op string) error {
+	if d.Rows < 1 || d.Cols < 0 || len(d.X) != d.Rows*d.Cols || len(d.Y) != d.Rows {
+		return perennial.Errorf(perennial.CodeInternal, op, "%d values and %d targets for %d rows of %d columns", len(d.X), len(d.Y), d.Rows, d.Cols)
+	}
+	return nil
+}
+
+// dot is Σ a·b in an order that depends on the length only.
+func dot(a, b []float64) float64 { return floats.Dot(a, b) }
+
+// addScaled adds alpha·s to dst.
+func addScaled(dst []float64, alpha float64, s []float64) { floats.AddScaled(dst, alpha, s) }
+
+// encode writes a fitted model as JSON: floats in their shortest text that reads
+// back to the same bits.
+func encode(op string, model any) ([]byte, error) {
+	b, err := json.Marshal(model)
+	if err != nil {
+		return nil, perennial.Errorf(perennial.CodeInternal, op, "the coefficients can't be written").Because(err)
+	}
+	return b, nil
+}
+
+// decode reads what encode wrote; unknown fields are refused.
+func decode(op string, b []byte, model any) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(model); err != nil {
+		return perennial.Errorf(perennial.CodeMalformed, op, "the coefficients can't be read").Because(err)
+	}
+	return nil
+}
+
+func finite(xs ...float64) bool {
+	for _, x := range xs {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return false
+		}
+	}
+	return true
+}

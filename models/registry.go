@@ -1,0 +1,111 @@
+package models
+
+import (
+	"context"
+	"slices"
+
+	"github.com/perennial-ml/perennial"
+)
+
+// Algorithm describes an algorithm that a candidate can name.
+type Algorithm struct {
+	Name         string           `json:"name"`
+	Tasks        []perennial.Task `json:"tasks"`
+	Params       []Param          `json:"params"`
+	Reproducible bool             `json:"reproducible"` // equal inputs give equal models
+	Doc          string           `json:"doc"`
+}
+
+// Param describes one parameter of an algorithm.
+type Param struct {
+	Name    string    `json:"name"`
+	Kind    ParamKind `json:"kind"`
+	Default any       `json:"default"`           // float64, int, string or bool, by Kind
+	Min     float64   `json:"min"`               // inclusive; of numbers
+	Max     float64   `json:"max"`               // inclusive; of numbers
+	Choices []string  `json:"choices,omitempty"` // of strings
+	Doc     string    `json:"doc"`
+}
+
+// ParamKind is the type of a parameter's value.
+type ParamKind string
+
+// The kinds of parameters.
+const (
+	ParamFloat  ParamKind = "float"
+	ParamInt    ParamKind = "int"
+	ParamString ParamKind = "string"
+	ParamBool   ParamKind = "bool"
+)
+
+// Training is what an algorithm is fitted on: Rows × Cols finite prepared
+// values, row by row, and one target per row, a class index 0…Classes−1 or, where
+// Classes is 0, a number.
+type Training struct {
+	X, Y       []float64
+	Rows, Cols int
+	Classes    int
+	Seed       int64
+	Threads    int // at least 1
+}
+
+// Predictor is a fitted algorithm. It is immutable and safe for concurrent use.
+type Predictor interface {
+	// Predict writes the probability of every class, or the one predicted
+	// number, for one prepared row. It does not allocate.
+	Predict(x, out []float64)
+	// Encode gives the bytes that the algorithm's entry decodes again.
+	Encode() ([]byte, error)
+}
+
+// Params are an algorithm's parameters, every one of them present and of its
+// kind: float64, int, string or bool.
+type Params map[string]any
+
+// Float gives a float parameter.
+func (p Params) Float(name string) float64 { v, _ := p[name].(float64); return v }
+
+// Int gives an int parameter.
+func (p Params) Int(name string) int { v, _ := p[name].(int); return v }
+
+// Text gives a string parameter.
+func (p Params) Text(name string) string { v, _ := p[name].(string); return v }
+
+// entry is an algorithm with its code.
+type entry struct {
+	Algorithm
+	takesNull bool // Training may hold NaN
+	fit       func(ctx context.Context, p Params, t Training) (Predictor, error)
+	// decode reads what Predictor.Encode wrote, for rows of the given width and
+	// as many outputs as classes, or 1. Bytes that don't fit are code malformed,
+	// and memory is bounded by their number.
+	decode func(b []byte, width, outputs int) (Predictor, error)
+}
+
+// Algorithms lists the algorithms, by name.
+func Algorithms() []Algorithm {
+	out := make([]Algorithm, len(registry))
+	for i := range registry {
+		out[i] = registry[i].Algorithm
+	}
+	return out
+}
+
+func lookup(name string) (*entry, bool) {
+	i := slices.IndexFunc(registry, func(e entry) bool { return e.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return &registry[i], true
+}
+
+// namesFor lists the algorithms of a task, by name.
+func namesFor(task perennial.Task) []string {
+	var names []string
+	for _, a := range Algorithms() {
+		if slices.Contains(a.Tasks, task) {
+			names = append(names, a.Name)
+		}
+	}
+	return names
+}
