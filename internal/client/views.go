@@ -1,0 +1,149 @@
+package client
+
+import (
+	"time"
+
+	"github.com/perennial-ml/perennial"
+)
+
+// PredictionView is the JSON of GET /predictions/{id}.
+type PredictionView struct {
+	PredictionID  string                   `json:"prediction_id"`
+	Model         string                   `json:"model"`
+	Version       string                   `json:"version"`
+	Variant       perennial.Variant        `json:"variant"`
+	Kind          perennial.PredictionKind `json:"kind"`
+	Status        string                   `json:"status"` // ok | error
+	UnitID        string                   `json:"unit_id,omitempty"`
+	Key           string                   `json:"key,omitempty"`
+	At            time.Time                `json:"at"`
+	LatencyMicros float64                  `json:"latency_us"`
+	Features      any                      `json:"features"` // as they came, less what the schema says not to log
+	Redacted      []string                 `json:"redacted"`
+	Prediction    any                      `json:"prediction"` // a class, a number, or null where the attempt failed
+	Probabilities map[string]float64       `json:"probabilities,omitempty"`
+	Lineage       *perennial.Lineage       `json:"lineage,omitempty"` // left out in lists
+}
+
+// ModelView is one registered model and who answers for it.
+type ModelView struct {
+	Model       string            `json:"model"`
+	Description string            `json:"description,omitempty"`
+	CreatedAt   time.Time         `json:"created_at"`
+	UpdatedAt   time.Time         `json:"updated_at"`
+	Aliases     map[string]string `json:"aliases"` // alias → version
+	Traffic     TrafficView       `json:"traffic"`
+}
+
+// TrafficView is one state of a model's traffic row.
+type TrafficView struct {
+	Model      string         `json:"model"`
+	Mode       perennial.Mode `json:"mode"`
+	Champion   string         `json:"champion,omitempty"`
+	Previous   string         `json:"previous,omitempty"`
+	Challenger string         `json:"challenger,omitempty"`
+	Weight     float64        `json:"weight"` // the challenger's share, 0 to 1
+	Epoch      int64          `json:"epoch"`
+	Paused     bool           `json:"paused,omitempty"`
+	DecisionID string         `json:"decision_id,omitempty"`
+	Reason     string         `json:"reason,omitempty"`
+	Actor      string         `json:"actor,omitempty"`
+	ChangedAt  *time.Time     `json:"changed_at,omitempty"` // left out where nothing was ever in service
+}
+
+// VersionView is one registered version with everything that made it.
+type VersionView struct {
+	Model     string            `json:"model"`
+	Version   string            `json:"version"`
+	RunID     string            `json:"run_id"`
+	Status    string            `json:"status"` // READY
+	Algorithm string            `json:"algorithm"`
+	CreatedAt time.Time         `json:"created_at"`
+	Aliases   []string          `json:"aliases"`
+	Tags      map[string]string `json:"tags,omitempty"`
+	Lineage   perennial.Lineage `json:"lineage"`
+}
+
+// RunView is one tracked run: a training, or a candidate within one.
+type RunView struct {
+	RunID         string                   `json:"run_id"`
+	Name          string                   `json:"name"`
+	Pipeline      string                   `json:"pipeline,omitempty"`
+	Kind          string                   `json:"kind,omitempty"` // train | candidate
+	Algorithm     string                   `json:"algorithm,omitempty"`
+	Status        perennial.RunStatus      `json:"status"`
+	Outcome       string                   `json:"outcome,omitempty"`
+	ParentRunID   string                   `json:"parent_run_id,omitempty"`
+	WorkflowID    string                   `json:"workflow_id,omitempty"`
+	WorkflowRunID string                   `json:"workflow_run_id,omitempty"`
+	Version       string                   `json:"version,omitempty"`
+	DecisionID    string                   `json:"decision_id,omitempty"`
+	StartedAt     time.Time                `json:"started_at"`
+	EndedAt       *time.Time               `json:"ended_at,omitempty"`
+	DataMD5       string                   `json:"data_md5,omitempty"`
+	Params        map[string]string        `json:"params"`
+	Metrics       map[string]*float64      `json:"metrics"` // the latest values; null for a value that is no number
+	Tags          map[string]string        `json:"tags"`
+	Inputs        []perennial.DatasetInput `json:"inputs,omitempty"`
+	Candidates    []RunView                `json:"candidates,omitempty"` // of a training, where asked for
+}
+
+// ArtifactView is one file of a run.
+type ArtifactView struct {
+	Path   string `json:"path"`
+	Size   int64  `json:"size"`   // bytes
+	SHA256 string `json:"sha256"` // of the content
+}
+
+// PipelineView is one applied pipeline. Spec and Schema are the files as JSON
+// with every default filled in.
+type PipelineView struct {
+	Pipeline string              `json:"pipeline"`
+	Task     perennial.Task      `json:"task"`
+	Revision string              `json:"revision"` // sha256
+	Spec     *perennial.Pipeline `json:"spec,omitempty"`
+	Schema   *perennial.Schema   `json:"schema,omitempty"`
+	Source   string              `json:"source,omitempty"` // the YAML as written
+}
+
+// DecisionView is a stored decision.
+type DecisionView struct {
+	DecisionID   string                 `json:"decision_id"`
+	Kind         perennial.DecisionKind `json:"kind"`
+	Model        string                 `json:"model"`
+	Version      string                 `json:"version,omitempty"`
+	RunID        string                 `json:"run_id,omitempty"`
+	WorkflowID   string                 `json:"workflow_id,omitempty"`
+	At           time.Time              `json:"at"`
+	Verdict      perennial.Verdict      `json:"verdict"`
+	Passed       bool                   `json:"passed"`
+	Reason       string                 `json:"reason"`
+	Checks       []perennial.Check      `json:"checks"`
+	Policy       any                    `json:"policy"`
+	Evidence     any                    `json:"evidence"`
+	InputsSHA256 string                 `json:"inputs_sha256"`
+}
+
+// StatusView is the JSON of GET /status: the whole of one process at a glance.
+type StatusView struct {
+	Version   string         `json:"version"` // of Perennial
+	StartedAt time.Time      `json:"started_at"`
+	Ready     bool           `json:"ready"`
+	Degraded  []Degraded     `json:"degraded"`
+	UIURL     string         `json:"ui_url,omitempty"`
+	Models    []TrafficView  `json:"models"`
+	Pipelines []string       `json:"pipelines"`
+	Workflows []WorkflowView `json:"workflows"` // running ones
+}
+
+// Degraded is one dependency that is down while the process goes on.
+type Degraded struct {
+	Part    string `json:"part"`
+	Message string `json:"message"`
+}
+
+// ReadyView is the JSON of GET /readyz, 200 where Ready and 503 where not.
+type ReadyView struct {
+	Ready    bool       `json:"ready"`
+	Degraded []Degraded `json:"degraded"`
+}

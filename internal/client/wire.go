@@ -1,0 +1,171 @@
+package client
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/perennial-ml/perennial"
+)
+
+// List is the envelope of every list.
+type List[T any] struct {
+	Items         []T    `json:"items"`
+	NextPageToken string `json:"next_page_token"` // "" on the last page
+}
+
+// Problem is the body of every error answer (RFC 9457, application/problem+json).
+type Problem struct {
+	Type      string                 `json:"type"` // "/docs/problems/<code>"
+	Title     string                 `json:"title"`
+	Status    int                    `json:"status"`
+	Code      perennial.Code         `json:"code"`
+	Detail    string                 `json:"detail"`
+	Instance  string                 `json:"instance"` // the path that was asked for
+	RequestID string                 `json:"request_id"`
+	Errors    []perennial.FieldError `json:"errors,omitempty"`
+	Hint      string                 `json:"hint,omitempty"`
+	Workflow  string                 `json:"workflow_url,omitempty"` // what will mend it, where something is at work
+}
+
+// PredictRequest is the body of POST /predict: Features for one row, or
+// Instances (and optionally one of Keys for each) for many.
+type PredictRequest struct {
+	Model     string            `json:"model"`
+	UnitID    string            `json:"unit_id,omitempty"`
+	Key       string            `json:"key,omitempty"`
+	Features  json.RawMessage   `json:"features,omitempty"`
+	Keys      []string          `json:"keys,omitempty"`
+	Instances []json.RawMessage `json:"instances,omitempty"`
+}
+
+// PredictResponse is its answer: the embedded Answer for one row, Predictions
+// for many.
+type PredictResponse struct {
+	Model   string            `json:"model"`
+	Version string            `json:"version"`
+	Variant perennial.Variant `json:"variant"`
+	Answer
+	Predictions []Answer `json:"predictions,omitempty"`
+}
+
+// Answer is the answer to one row. Prediction is a class (string) or a number.
+type Answer struct {
+	PredictionID  string                 `json:"prediction_id,omitempty"`
+	Prediction    any                    `json:"prediction,omitempty"`
+	Probabilities map[string]float64     `json:"probabilities,omitempty"`
+	Warnings      []perennial.FieldError `json:"warnings,omitempty"`
+}
+
+// TrainRequest is the body of POST /pipelines/{p}/train. Budget defaults to
+// full.
+type TrainRequest struct {
+	Budget perennial.Budget `json:"budget,omitempty" enum:"bootstrap,full" default:"full" doc:"How much searching: full is the pipeline's tuning, bootstrap each candidate's defaults."`
+	Reason string           `json:"reason,omitempty" maxLength:"1000" doc:"Why; kept with the run."`
+}
+
+// TrainResponse is its answer, 202, or 200 with Started false where the
+// pipeline was already training.
+type TrainResponse struct {
+	WorkflowID    string `json:"workflow_id"`
+	WorkflowRunID string `json:"workflow_run_id"` // Temporal's
+	Started       bool   `json:"started"`
+	StatusURL     string `json:"status_url"`       // relative to the API
+	UIURL         string `json:"ui_url,omitempty"` // Temporal Web UI
+}
+
+// TrainOrder is what the API hands to whoever starts trainings: the request with
+// the pipeline it names, who asks, and what triggered it (manual, bootstrap,
+// schedule and so on).
+type TrainOrder struct {
+	Pipeline string
+	Budget   perennial.Budget
+	Reason   string
+	Actor    string
+	Trigger  string
+}
+
+// Started says which workflow works on an order; Started is false where it was
+// running already.
+type Started struct {
+	WorkflowID    string
+	WorkflowRunID string // Temporal's
+	Started       bool
+}
+
+// CancelRequest is the body of POST /workflows/{id}/cancel.
+type CancelRequest struct {
+	Reason string `json:"reason,omitempty" maxLength:"1000" doc:"Why; kept with the workflow."`
+}
+
+// CancelResponse is its answer, 202: the workflow stops within seconds.
+type CancelResponse struct {
+	WorkflowID string `json:"workflow_id"`
+	StatusURL  string `json:"status_url"`
+}
+
+// WorkflowView is the JSON of GET /workflows/{id}.
+type WorkflowView struct {
+	WorkflowID    string                  `json:"workflow_id"`
+	WorkflowRunID string                  `json:"workflow_run_id"` // Temporal's; a tracking run's is in Result
+	Type          string                  `json:"type"`
+	Pipeline      string                  `json:"pipeline,omitempty"`
+	State         perennial.WorkflowState `json:"state"`
+	Stage         string                  `json:"stage,omitempty"` // the one that runs, or ran last
+	StartedBy     string                  `json:"started_by"`
+	Reason        string                  `json:"reason,omitempty"`
+	StartedAt     time.Time               `json:"started_at"`
+	EndedAt       *time.Time              `json:"ended_at,omitempty"`
+	Stages        []StageView             `json:"stages"`
+	Progress      *Progress               `json:"progress"` // null before there is something to count
+	Result        *WorkflowResult         `json:"result"`   // null until it ended well
+	Error         *WorkflowError          `json:"error"`    // null unless it failed
+	UIURL         string                  `json:"ui_url,omitempty"`
+}
+
+// StageView is one stage of a workflow.
+type StageView struct {
+	Name    string               `json:"name"`
+	State   perennial.StageState `json:"state"`
+	Reused  bool                 `json:"reused,omitempty"` // nothing was done: the inputs' hashes were known
+	Seconds float64              `json:"seconds"`
+}
+
+// StagesOf turns a workflow's stages into their views.
+func StagesOf(stages []perennial.Stage) []StageView {
+	out := make([]StageView, len(stages))
+	for i, s := range stages {
+		out[i] = StageView{Name: s.Name, State: s.State, Reused: s.Reused, Seconds: float64(s.Millis) / 1000}
+	}
+	return out
+}
+
+// Progress counts what a stage has done.
+type Progress struct {
+	Done       int      `json:"done"`
+	Total      int      `json:"total"`
+	Unit       string   `json:"unit"` // trials
+	Best       *Best    `json:"best,omitempty"`
+	ETASeconds *float64 `json:"eta_seconds,omitempty"`
+}
+
+// Best is the best value so far.
+type Best struct {
+	Metric string  `json:"metric"`
+	Value  float64 `json:"value"`
+}
+
+// WorkflowResult says how a workflow that did not fail came out.
+type WorkflowResult struct {
+	Outcome    perennial.Outcome `json:"outcome"`
+	RunID      string            `json:"run_id,omitempty"` // the tracking run
+	Version    string            `json:"version,omitempty"`
+	DecisionID string            `json:"decision_id,omitempty"`
+}
+
+// WorkflowError says why a workflow failed.
+type WorkflowError struct {
+	Code    perennial.Code         `json:"code"`
+	Message string                 `json:"message"`
+	Hint    string                 `json:"hint,omitempty"`
+	Errors  []perennial.FieldError `json:"errors,omitempty"`
+}
