@@ -34,3 +34,13 @@ func Fault(op string, err error) error {
 	}
 	return perennial.Wrap(op, err)
 }
+
+// Take reads the first row that a query finds; found is false where there is
+// none, which is no error.
+func Take[T any](q *gorm.DB) (row T, found bool, err error) {
+	found, err = true, q.Take(&row).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		found, err = false, nil
+	}
+	return row, found, err
+}

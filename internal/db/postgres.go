@@ -50,8 +50,7 @@ func (d postgresDialector) Explain(sql string, _ ...any) string { return sql }
 // of Postgres' manual, appendix A.
 func (d postgresDialector) Translate(err error) error {
 	const op = "db"
-	var connect *pgconn.ConnectError
-	if errors.As(err, &connect) {
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		return perennial.Errorf(perennial.CodeUnavailable, op, "Postgres at %s can't be reached or refused the login", d.server).
 			WithHint("check address, database, user and password; see the log for the cause").Because(err)
 	}

@@ -126,8 +126,7 @@ func prepareFile(path string) error {
 
 // plainCause is the operating system's word without the call and the path.
 func plainCause(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err.Error()
 	}
 	return err.Error()

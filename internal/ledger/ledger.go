@@ -14,7 +14,6 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
-	"errors"
 	"io/fs"
 
 	"gorm.io/gorm"
@@ -73,7 +72,7 @@ func (s *Store) SaveDecision(ctx context.Context, d perennial.Decision) error {
 // Decision gives a decision exactly as it was stored.
 func (s *Store) Decision(ctx context.Context, id string) (perennial.Decision, error) {
 	const op = "ledger.Decision"
-	row, found, err := take[decisionRow](s.db.WithContext(ctx).Where("decision_id = ?", id))
+	row, found, err := db.Take[decisionRow](s.db.WithContext(ctx).Where("decision_id = ?", id))
 	if err == nil && !found {
 		err = perennial.Errorf(perennial.CodeNotFound, "", "decision %s doesn't exist", id)
 	}
@@ -97,7 +96,7 @@ func (BaseSides) TableName() string { return "base_sides" }
 
 // BaseSides gives the side table in force; ok is false where there is none yet.
 func (s *Store) BaseSides(ctx context.Context, pipeline string) (b BaseSides, ok bool, err error) {
-	b, ok, err = take[BaseSides](s.db.WithContext(ctx).Where("pipeline = ?", pipeline))
+	b, ok, err = db.Take[BaseSides](s.db.WithContext(ctx).Where("pipeline = ?", pipeline))
 	return b, ok, db.Fault("ledger.BaseSides", err)
 }
 
@@ -112,15 +111,6 @@ func (s *Store) SaveBaseSides(ctx context.Context, b BaseSides) (BaseSides, erro
 	if err := g.Clauses(clause.OnConflict{DoNothing: true}).Create(&b).Error; err != nil {
 		return BaseSides{}, db.Fault(op, err)
 	}
-	stored, _, err := take[BaseSides](g.Where("pipeline = ?", b.Pipeline))
+	stored, _, err := db.Take[BaseSides](g.Where("pipeline = ?", b.Pipeline))
 	return stored, db.Fault(op, err)
-}
-
-// take reads the first row of a query; found is false where there is none.
-func take[T any](q *gorm.DB) (row T, found bool, err error) {
-	found, err = true, q.Take(&row).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		found, err = false, nil
-	}
-	return row, found, err
 }

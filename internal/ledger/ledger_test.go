@@ -23,7 +23,6 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // as two processes would.
 func each(t *testing.T, f func(t *testing.T, s, other *ledger.Store)) {
 	t.Helper()
-	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, open func() *gorm.DB) {
 		g := open()
 		require.NoError(t, db.Migrate(t.Context(), g, ledger.Component, ledger.Migrations))
@@ -32,6 +31,7 @@ func each(t *testing.T, f func(t *testing.T, s, other *ledger.Store)) {
 }
 
 func TestDecisions(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s, other *ledger.Store) {
 		ctx := t.Context()
 		d := perennial.Decision{
@@ -58,6 +58,7 @@ func TestDecisions(t *testing.T) {
 }
 
 func TestTrials(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s, other *ledger.Store) {
 		ctx := t.Context()
 		trial := func(i int) ledger.Trial {
@@ -105,6 +106,7 @@ func TestTrials(t *testing.T) {
 }
 
 func TestWorkflows(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s, other *ledger.Store) {
 		ctx := t.Context()
 		started := ledger.Workflow{
@@ -180,6 +182,7 @@ func runIDs(list []ledger.Workflow) []string {
 }
 
 func TestTheFirstBaseSidesWin(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s, other *ledger.Store) {
 		ctx := t.Context()
 		_, ok, err := s.BaseSides(ctx, "iris")

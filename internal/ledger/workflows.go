@@ -84,7 +84,7 @@ func (s *Store) Workflow(ctx context.Context, id, runID string) (Workflow, error
 	if runID != "" {
 		q = q.Where("run_id = ?", runID)
 	}
-	row, found, err := take[workflowRow](q.Order("started_at DESC, run_id DESC"))
+	row, found, err := db.Take[workflowRow](q.Order("started_at DESC, run_id DESC"))
 	if err == nil && !found {
 		err = perennial.Errorf(perennial.CodeNotFound, "", "workflow %s doesn't exist", id)
 	}

@@ -37,7 +37,7 @@ func (artifactRow) TableName() string { return "artifacts" }
 func (s *Store) LogInput(ctx context.Context, runID string, input perennial.DatasetInput) error {
 	const op = "tracking.LogInput"
 	return s.write(ctx, op, func(tx *gorm.DB) error {
-		if _, err := activeRun(tx, runID); err != nil {
+		if err := activeRun(tx, runID); err != nil {
 			return err
 		}
 		data, err := json.Marshal(input.Data)
@@ -62,7 +62,7 @@ func (s *Store) LogArtifact(ctx context.Context, runID string, a perennial.Artif
 		if a.Blob == "" || a.Size < 0 {
 			return invalid("artifact %s has no blob or a negative size", a.Path)
 		}
-		if _, err := activeRun(tx, runID); err != nil {
+		if err := activeRun(tx, runID); err != nil {
 			return err
 		}
 		row := artifactRow{RunID: runID, Path: a.Path, Blob: a.Blob, Size: a.Size}

@@ -61,7 +61,7 @@ func (tagRow) TableName() string { return "tags" }
 func (s *Store) LogBatch(ctx context.Context, runID string, metrics []perennial.Metric, params, tags []perennial.Tag) error {
 	const op = "tracking.LogBatch"
 	return s.write(ctx, op, func(tx *gorm.DB) error {
-		if _, err := activeRun(tx, runID); err != nil {
+		if err := activeRun(tx, runID); err != nil {
 			return err
 		}
 		if err := putParams(tx, runID, params); err != nil {

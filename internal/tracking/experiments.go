@@ -7,6 +7,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/db"
 )
 
 type experimentRow struct {
@@ -38,7 +39,7 @@ func (s *Store) EnsureExperiment(ctx context.Context, name string, now int64) (p
 		if name == "" {
 			return invalid("an experiment needs a name")
 		}
-		row, found, err := first[experimentRow](tx, "name = ?", name)
+		row, found, err := db.Take[experimentRow](tx.Where("name = ?", name))
 		if err == nil && !found {
 			row, err = createExperiment(tx, name, now)
 		}
@@ -58,10 +59,10 @@ func (s *Store) EnsureExperiment(ctx context.Context, name string, now int64) (p
 // made in the meantime.
 func createExperiment(tx *gorm.DB, name string, now int64) (experimentRow, error) {
 	// Experiment 0 always exists: who holds its row may give out the next id.
-	if _, _, err := first[experimentRow](forUpdate(tx), "experiment_id = ?", "0"); err != nil {
+	if _, _, err := db.Take[experimentRow](forUpdate(tx).Where("experiment_id = ?", "0")); err != nil {
 		return experimentRow{}, err
 	}
-	if row, found, err := first[experimentRow](tx, "name = ?", name); err != nil || found {
+	if row, found, err := db.Take[experimentRow](tx.Where("name = ?", name)); err != nil || found {
 		return row, err
 	}
 	var last int64

@@ -146,7 +146,7 @@ func (s *Store) DeleteAlias(ctx context.Context, model, alias string) error {
 }
 
 func modelExists(g *gorm.DB, name string) error {
-	if _, found, err := first[modelRow](g, "name = ?", name); err != nil || found {
+	if _, found, err := db.Take[modelRow](g.Where("name = ?", name)); err != nil || found {
 		return err
 	}
 	return missing("model", name)

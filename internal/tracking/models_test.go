@@ -12,6 +12,7 @@ import (
 )
 
 func TestVersions(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		ctx := t.Context()
 		_, err := s.CreateVersion(ctx, perennial.ModelVersion{Model: "iris"}, "")
@@ -72,6 +73,7 @@ func TestVersions(t *testing.T) {
 }
 
 func TestParallelVersionsAreDistinct(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		_, err := s.EnsureModel(t.Context(), "iris", 1)
 		require.NoError(t, err)
@@ -102,6 +104,7 @@ func TestParallelVersionsAreDistinct(t *testing.T) {
 }
 
 func TestAliases(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		ctx := t.Context()
 		for _, name := range []string{"iris", "california-housing"} {

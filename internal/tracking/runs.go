@@ -54,7 +54,7 @@ func (s *Store) CreateRun(ctx context.Context, spec RunSpec) (perennial.Run, err
 	row, tags := spec.rows(strings.ReplaceAll(id.String(), "-", ""))
 	var run perennial.Run
 	err = s.write(ctx, op, func(tx *gorm.DB) error {
-		experiment, found, err := first[experimentRow](tx, "experiment_id = ?", spec.ExperimentID)
+		experiment, found, err := db.Take[experimentRow](tx.Where("experiment_id = ?", spec.ExperimentID))
 		switch {
 		case err != nil:
 			return err
@@ -110,7 +110,7 @@ func (spec RunSpec) rows(id string) (runRow, []perennial.Tag) {
 
 // earlierRun gives the run that was created under the same op.
 func earlierRun(tx *gorm.DB, spec RunSpec, run *perennial.Run) error {
-	row, found, err := first[runRow](tx, "op = ?", spec.Op)
+	row, found, err := db.Take[runRow](tx.Where("op = ?", spec.Op))
 	switch {
 	case err != nil:
 		return err
@@ -133,7 +133,7 @@ func (s *Store) UpdateRun(ctx context.Context, id string, status perennial.RunSt
 		default:
 			return invalid("%q is no run status", status)
 		}
-		if _, err := activeRun(tx, id); err != nil {
+		if err := activeRun(tx, id); err != nil {
 			return err
 		}
 		set := map[string]any{"status": string(status)}
@@ -149,7 +149,7 @@ func (s *Store) UpdateRun(ctx context.Context, id string, status perennial.RunSt
 func (s *Store) GetRun(ctx context.Context, id string) (perennial.Run, error) {
 	const op = "tracking.GetRun"
 	g := s.db.WithContext(ctx)
-	row, found, err := first[runRow](g, "run_id = ?", id)
+	row, found, err := db.Take[runRow](g.Where("run_id = ?", id))
 	if err == nil && !found {
 		err = missing("run", id)
 	}
@@ -161,15 +161,15 @@ func (s *Store) GetRun(ctx context.Context, id string) (perennial.Run, error) {
 }
 
 // activeRun locks a run for a change and refuses a deleted one.
-func activeRun(tx *gorm.DB, id string) (runRow, error) {
-	row, found, err := first[runRow](forUpdate(tx), "run_id = ?", id)
+func activeRun(tx *gorm.DB, id string) error {
+	row, found, err := db.Take[runRow](forUpdate(tx).Where("run_id = ?", id))
 	switch {
 	case err != nil:
-		return row, err
+		return err
 	case !found:
-		return row, missing("run", id)
+		return missing("run", id)
 	case row.LifecycleStage != stageActive:
-		return row, deleted("run", id)
+		return deleted("run", id)
 	}
-	return row, nil
+	return nil
 }

@@ -12,6 +12,7 @@ import (
 )
 
 func TestCreateRun(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		r := s.run(t, tracking.RunSpec{
 			User: "ann", StartedAt: 5, Op: "op-1", ParentRunID: "parent",
@@ -46,6 +47,7 @@ func TestCreateRun(t *testing.T) {
 }
 
 func TestOneOpOneRun(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		e, err := s.EnsureExperiment(t.Context(), "iris", 1)
 		require.NoError(t, err)
@@ -67,6 +69,7 @@ func TestOneOpOneRun(t *testing.T) {
 }
 
 func TestUpdateRun(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		ctx, r := t.Context(), s.run(t, tracking.RunSpec{})
 		for range 2 {
@@ -88,6 +91,7 @@ func TestUpdateRun(t *testing.T) {
 }
 
 func TestDeletedRunTakesNoWrites(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		ctx, r := t.Context(), s.run(t, tracking.RunSpec{})
 		s.deleteRun(t, r.ID)
@@ -105,6 +109,7 @@ func TestDeletedRunTakesNoWrites(t *testing.T) {
 }
 
 func TestParamsAreWriteOnce(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		ctx, r := t.Context(), s.run(t, tracking.RunSpec{})
 		a, b := perennial.Tag{Key: "a", Value: "1"}, perennial.Tag{Key: "b", Value: "2"}
@@ -126,6 +131,7 @@ func TestParamsAreWriteOnce(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		ctx, r := t.Context(), s.run(t, tracking.RunSpec{})
 		point := func(v float64, ts, step int64) perennial.Metric {
@@ -178,6 +184,7 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestABigBatch(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		ctx, r := t.Context(), s.run(t, tracking.RunSpec{})
 		metrics := make([]perennial.Metric, 1000)
@@ -198,6 +205,7 @@ func TestABigBatch(t *testing.T) {
 }
 
 func TestParallelBatchesKeepTheLatest(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		r := s.run(t, tracking.RunSpec{})
 		const n = 16
@@ -217,6 +225,7 @@ func TestParallelBatchesKeepTheLatest(t *testing.T) {
 }
 
 func TestInputsAndArtifacts(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		ctx, r := t.Context(), s.run(t, tracking.RunSpec{})
 		in := perennial.DatasetInput{Context: "training", Data: perennial.DataRef{Path: "data/raw/iris.csv", MD5: "abc", Rows: 150, Sides: "s"}}
@@ -249,6 +258,7 @@ func TestInputsAndArtifacts(t *testing.T) {
 }
 
 func TestSearchRunsPageByPage(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		ctx := t.Context()
 		parent := s.run(t, tracking.RunSpec{StartedAt: 1})

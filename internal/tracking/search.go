@@ -87,7 +87,7 @@ func (s *Store) MetricHistory(ctx context.Context, runID, key string) ([]perenni
 }
 
 func runExists(g *gorm.DB, id string) error {
-	if _, found, err := first[runRow](g, "run_id = ?", id); err != nil || found {
+	if _, found, err := db.Take[runRow](g.Where("run_id = ?", id)); err != nil || found {
 		return err
 	}
 	return missing("run", id)

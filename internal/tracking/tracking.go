@@ -18,7 +18,6 @@ package tracking
 import (
 	"context"
 	"embed"
-	"errors"
 	"io/fs"
 
 	"gorm.io/gorm"
@@ -59,15 +58,6 @@ func (s *Store) write(ctx context.Context, op string, f func(tx *gorm.DB) error)
 
 // forUpdate locks the rows that a query of a transaction reads until its end.
 func forUpdate(tx *gorm.DB) *gorm.DB { return tx.Clauses(clause.Locking{Strength: "UPDATE"}) }
-
-// first reads one row; found is false where there is none.
-func first[T any](q *gorm.DB, where string, args ...any) (row T, found bool, err error) {
-	found, err = true, q.Where(where, args...).Take(&row).Error
-	if errors.Is(err, gorm.ErrRecordNotFound) {
-		found, err = false, nil
-	}
-	return row, found, err
-}
 
 func missing(what, id string) error {
 	return perennial.Errorf(perennial.CodeNotFound, "", "%s %s doesn't exist", what, id)

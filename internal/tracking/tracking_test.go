@@ -27,7 +27,6 @@ type suite struct {
 // each runs a conformance test on every database.
 func each(t *testing.T, f func(t *testing.T, s suite)) {
 	t.Helper()
-	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, open func() *gorm.DB) {
 		a, b := open(), open()
 		require.NoError(t, db.Migrate(t.Context(), a, tracking.Component, tracking.Migrations))
@@ -72,6 +71,7 @@ func (s suite) together(n int, f func(i int, s *tracking.Store)) {
 }
 
 func TestExperiments(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		ctx := t.Context()
 		zero, err := s.EnsureExperiment(ctx, "Default", 99)
@@ -103,6 +103,7 @@ func TestExperiments(t *testing.T) {
 }
 
 func TestExperimentIDsCountPastNine(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		var last perennial.Experiment
 		for i := range 11 {
@@ -115,6 +116,7 @@ func TestExperimentIDsCountPastNine(t *testing.T) {
 }
 
 func TestExperimentsRace(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, s suite) {
 		const n = 16
 		got := make([]perennial.Experiment, n)

@@ -48,7 +48,7 @@ func (s *Store) CreateVersion(ctx context.Context, v perennial.ModelVersion, op 
 	var created perennial.ModelVersion
 	err := s.write(ctx, operation, func(tx *gorm.DB) error {
 		// The model's row is locked, so that numbers and ops are given out one at a time.
-		model, found, err := first[modelRow](forUpdate(tx), "name = ?", v.Model)
+		model, found, err := db.Take[modelRow](forUpdate(tx).Where("name = ?", v.Model))
 		if err == nil && !found {
 			err = missing("model", v.Model)
 		}
@@ -56,7 +56,7 @@ func (s *Store) CreateVersion(ctx context.Context, v perennial.ModelVersion, op 
 			return err
 		}
 		number := model.NextVersion
-		earlier, found, err := first[versionRow](tx, "name = ? AND op = ?", v.Model, op)
+		earlier, found, err := db.Take[versionRow](tx.Where("name = ? AND op = ?", v.Model, op))
 		switch {
 		case err != nil:
 			return err
