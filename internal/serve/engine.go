@@ -1,0 +1,269 @@
+package serve
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/perennial-ml/perennial"
+)
+
+// Defaults of Options, and the longest wait between two tries to load a version.
+const (
+	DefaultPoll         = 250 * time.Millisecond
+	DefaultMaxInstances = 10_000
+	maxRetry            = 30 * time.Second
+)
+
+// Traffic gives the traffic rows; TrafficStore is one.
+type Traffic interface {
+	List(ctx context.Context) ([]perennial.Traffic, error)
+}
+
+// Versions finds registered versions; an unknown one is not_found.
+type Versions interface {
+	Version(ctx context.Context, model, version string) (perennial.ModelVersion, error)
+}
+
+// Blobs gives a stored object by its key ("sha256:<hex>"), verified.
+type Blobs interface {
+	Get(ctx context.Context, key string) ([]byte, error)
+}
+
+// Log takes what was predicted. Append never blocks; false means that the row
+// was dropped and counted.
+type Log interface {
+	Append(p perennial.Prediction) bool
+}
+
+// Options configure an Engine. Traffic, Versions, Blobs and Log are needed.
+type Options struct {
+	Traffic      Traffic
+	Versions     Versions
+	Blobs        Blobs
+	Log          Log
+	Decode       func(file []byte) (Model, error) // of a model file; default package models
+	Pending      func(model string) bool          // is it a known pipeline without a traffic row? default: never
+	Replica      string                           // the name of this process in the log
+	Poll         time.Duration                    // default DefaultPoll
+	MaxInstances int                              // rows of one request; default DefaultMaxInstances
+	Logger       *slog.Logger                     // default: nothing is logged
+	Registerer   prometheus.Registerer            // default: metrics aren't exported
+}
+
+// Engine answers prediction requests. All methods are safe for concurrent use.
+type Engine struct {
+	traffic      Traffic
+	versions     Versions
+	blobs        Blobs
+	log          Log
+	decode       func([]byte) (Model, error)
+	pending      func(string) bool
+	replica      string
+	poll         time.Duration
+	maxInstances int
+	logger       *slog.Logger
+	metrics      *metrics
+
+	requests sync.Pool
+	state    atomic.Pointer[snapshot]
+	lastErr  atomic.Pointer[error] // of the last poll
+
+	retries map[string]retry // of the polling goroutine
+	cancel  context.CancelFunc
+	stopped chan struct{}
+}
+
+// New makes an Engine that serves nothing yet.
+func New(o Options) *Engine {
+	e := &Engine{
+		traffic: o.Traffic, versions: o.Versions, blobs: o.Blobs, log: o.Log, decode: o.Decode, pending: o.Pending,
+		replica: o.Replica, poll: o.Poll, maxInstances: o.MaxInstances, logger: o.Logger,
+		metrics: newMetrics(o.Registerer), retries: map[string]retry{},
+	}
+	if e.pending == nil {
+		e.pending = func(string) bool { return false }
+	}
+	if e.poll <= 0 {
+		e.poll = DefaultPoll
+	}
+	if e.maxInstances <= 0 {
+		e.maxInstances = DefaultMaxInstances
+	}
+	if e.logger == nil {
+		e.logger = slog.New(slog.DiscardHandler)
+	}
+	e.requests.New = func() any { return new(request) }
+	e.state.Store(&snapshot{})
+	return e
+}
+
+// Start reads the traffic rows and loads what they name, so that it serves when
+// it returns, and follows them from then on. A database or version that fails
+// is no error: it is logged, shown and tried again. ctx bounds the first read.
+func (e *Engine) Start(ctx context.Context) error {
+	e.follow(ctx)
+	var run context.Context
+	run, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	e.stopped = make(chan struct{})
+	go func() {
+		defer close(e.stopped)
+		ticker := time.NewTicker(e.poll)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-run.Done():
+				return
+			case <-ticker.C:
+				e.follow(run)
+			}
+		}
+	}()
+	return nil
+}
+
+// Stop ends the following of traffic rows. What is loaded goes on answering.
+func (e *Engine) Stop(ctx context.Context) error {
+	if e.cancel == nil {
+		return nil
+	}
+	e.cancel()
+	select {
+	case <-e.stopped:
+		return nil
+	case <-ctx.Done():
+		return perennial.Errorf(perennial.CodeDeadline, "serve.Stop", "The engine was still loading a version.").Because(ctx.Err())
+	}
+}
+
+// Err tells why the traffic rows couldn't be read the last time, nil where they
+// could.
+func (e *Engine) Err() error {
+	if err := e.lastErr.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// follow reads the traffic rows once and puts what changed in force.
+func (e *Engine) follow(ctx context.Context) {
+	rows, err := e.traffic.List(ctx)
+	if ctx.Err() != nil {
+		return // stopping
+	}
+	if err != nil {
+		if e.lastErr.Swap(&err) == nil {
+			e.logger.Error("the traffic rows can't be read; serving goes on with the last good state", "error", err)
+		}
+		return
+	}
+	if e.lastErr.Swap(nil) != nil {
+		e.logger.Info("the traffic rows can be read again")
+	}
+	for _, row := range rows {
+		e.followRow(ctx, row)
+	}
+	if s := e.state.Load(); !s.synced {
+		e.state.Store(&snapshot{models: s.models, synced: true})
+	}
+}
+
+// followRow puts a row in force unless it already is, or failed a moment ago.
+func (e *Engine) followRow(ctx context.Context, row perennial.Traffic) {
+	old := e.state.Load().models[row.Model]
+	known := old != nil && old.wanted == row
+	if known && (old.err == nil || time.Now().Before(e.retries[row.Model].at)) {
+		return
+	}
+	next := e.serve(ctx, row, old)
+	if ctx.Err() != nil {
+		return
+	}
+	e.report(row, old, next, known)
+	e.publish(next)
+}
+
+// report logs what changed, once per change, and plans the next try.
+func (e *Engine) report(row perennial.Traffic, old, next *served, known bool) {
+	if next.err == nil {
+		delete(e.retries, row.Model)
+		e.logger.Info("traffic", "model", row.Model, "mode", row.Mode, "champion", row.Champion, "challenger", row.Challenger, "epoch", row.Epoch)
+		return
+	}
+	e.metrics.loadFailures.WithLabelValues(row.Model).Inc()
+	wait := e.poll
+	if known {
+		wait = min(2*e.retries[row.Model].wait, maxRetry)
+	}
+	e.retries[row.Model] = retry{at: time.Now().Add(wait), wait: wait}
+	if !known || old.err == nil || old.err.Error() != next.err.Error() {
+		e.logger.Error("a version can't be loaded; serving goes on with the last good state", "model", row.Model, "epoch", row.Epoch, "error", next.err)
+	}
+}
+
+// publish replaces one model in the state.
+func (e *Engine) publish(next *served) {
+	s := e.state.Load()
+	models := maps.Clone(s.models)
+	if models == nil {
+		models = map[string]*served{}
+	}
+	old := models[next.wanted.Model]
+	models[next.wanted.Model] = next
+	e.state.Store(&snapshot{models: models, synced: s.synced})
+	e.metrics.published(old, next)
+}
+
+// serve loads what a row names and doesn't run yet. Where that fails, the old
+// state stays as it is; without one, the champion alone answers if it can.
+func (e *Engine) serve(ctx context.Context, row perennial.Traffic, old *served) *served {
+	next := &served{row: row, wanted: row}
+	for _, role := range []struct {
+		place   **seat
+		version string
+		variant perennial.Variant
+	}{
+		{&next.champion, row.Champion, perennial.VariantChampion},
+		{&next.challenger, row.Challenger, perennial.VariantChallenger},
+		{&next.previous, row.Previous, perennial.VariantPrevious},
+	} {
+		if role.version == "" {
+			continue
+		}
+		if *role.place, next.err = e.seat(ctx, row.Model, role.version, role.variant, old); next.err != nil {
+			break
+		}
+	}
+	if next.err != nil && old != nil && old.champion != nil {
+		kept := *old
+		kept.wanted, kept.err = row, next.err
+		return &kept
+	}
+	return next
+}
+
+// seat gives a version in a role, taken over from the old state where it runs
+// there already.
+func (e *Engine) seat(ctx context.Context, model, name string, variant perennial.Variant, old *served) (*seat, error) {
+	if old != nil {
+		for _, s := range old.seats() {
+			switch {
+			case s.version.name != name:
+			case s.variant == variant:
+				return s, nil
+			default:
+				return e.newSeat(model, s.version, variant), nil
+			}
+		}
+	}
+	v, err := e.load(ctx, model, name)
+	if err != nil {
+		return nil, err
+	}
+	return e.newSeat(model, v, variant), nil
+}
