@@ -1,0 +1,250 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/perennial-ml/perennial"
+)
+
+// Spec is a pipeline with everything that it refers to but the data: what an
+// applied pipeline is, and what a training bundle carries.
+type Spec struct {
+	Pipeline perennial.Pipeline `json:"pipeline"`           // with all defaults
+	Schema   perennial.Schema   `json:"schema"`             // with all defaults
+	Given    []int              `json:"given,omitempty"`    // rows of a given split's test part, from 0
+	Source   string             `json:"source,omitempty"`   // the pipeline file as written
+	Revision string             `json:"revision,omitempty"` // see Hash
+}
+
+// canonical is the JSON that a revision is the hash of: pipeline, schema and
+// given rows after defaults. Comments and the order of keys change nothing.
+func (s *Spec) canonical() []byte {
+	b, err := json.Marshal(Spec{Pipeline: s.Pipeline, Schema: s.Schema, Given: s.Given})
+	if err != nil {
+		panic("pipeline: " + err.Error()) // numbers that JSON can't hold don't pass the decoder
+	}
+	return b
+}
+
+// Hash gives the revision of a spec: the sha256, in hexadecimal, of its pipeline,
+// schema and given rows in canonical JSON.
+func (s *Spec) Hash() string {
+	sum := sha256.Sum256(s.canonical())
+	return hex.EncodeToString(sum[:])
+}
+
+// Decode reads a pipeline file and fills in the defaults. file names it in
+// faults; all of them come at once in one *perennial.Error of code invalid
+// (malformed where the file is no YAML), each with file, line and JSON pointer.
+// What needs the schema, the algorithms or the metrics is checked by Load.
+func Decode(file string, b []byte) (*perennial.Pipeline, error) {
+	p, d := decode(file, b)
+	if err := failure("pipeline.Decode", d.faults); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// decode gives what could be read, also where there are faults; nil where
+// nothing could.
+func decode(file string, b []byte) (*perennial.Pipeline, *document) {
+	d := parse(file, b)
+	if d.root == nil {
+		return nil, d
+	}
+	p := defaultPipeline()
+	d.value(d.root, "", reflect.ValueOf(&p).Elem())
+	byTask(&p)
+	validator{d}.pipeline(&p)
+	return &p, d
+}
+
+// Load reads one pipeline file, its schema and its split file and checks them
+// against each other, the algorithms and the metrics. file is relative to the
+// project or absolute; the paths in it are relative to the project and can't
+// leave it. All faults of all three files come at once, as in Decode; a pipeline
+// file that isn't there is not_found.
+func Load(project, file string) (*Spec, error) {
+	spec, faults, err := load(project, file)
+	if err != nil {
+		return nil, err
+	}
+	if err := failure("pipeline.Load", faults); err != nil {
+		return nil, err
+	}
+	return spec, nil
+}
+
+// LoadDir loads every *.yaml of a directory that is no *.schema.yaml, sorted by
+// file name; dir is relative to the project or absolute. The faults of all files
+// come at once; two files with one name are a fault of the second.
+func LoadDir(project, dir string) ([]*Spec, error) {
+	const op = "pipeline.LoadDir"
+	entries, err := os.ReadDir(within(project, dir))
+	if err != nil {
+		return nil, perennial.Errorf(codeOf(err), op, "the pipeline directory %s can't be read: %s", dir, reason(err)).Because(err)
+	}
+	var specs []*Spec
+	var faults []perennial.FieldError
+	files := map[string]string{} // name → file
+	for _, e := range entries {
+		if e.IsDir() || !strings.HasSuffix(e.Name(), ".yaml") || strings.HasSuffix(e.Name(), ".schema.yaml") {
+			continue
+		}
+		file := filepath.Join(dir, e.Name())
+		spec, found, err := load(project, file)
+		if err != nil {
+			return nil, err
+		}
+		faults = append(faults, found...)
+		if spec == nil {
+			continue
+		}
+		if first, ok := files[spec.Pipeline.Name]; ok {
+			faults = append(faults, perennial.FieldError{Path: "/name", Rule: RuleDuplicate, Came: spec.Pipeline.Name, File: display(project, file),
+				Message: fmt.Sprintf("The name %s is taken by %s.", spec.Pipeline.Name, first)})
+			continue
+		}
+		files[spec.Pipeline.Name] = display(project, file)
+		specs = append(specs, spec)
+	}
+	if err := failure(op, faults); err != nil {
+		return nil, err
+	}
+	return specs, nil
+}
+
+// load gives the spec where there are no faults. The error is for a pipeline
+// file that can't be read.
+func load(project, file string) (*Spec, []perennial.FieldError, error) {
+	b, err := os.ReadFile(within(project, file))
+	if err != nil {
+		return nil, nil, perennial.Errorf(codeOf(err), "pipeline.Load", "the pipeline file %s can't be read: %s", display(project, file), reason(err)).Because(err)
+	}
+	p, d := decode(display(project, file), b)
+	if p == nil {
+		return nil, d.faults, nil
+	}
+	spec := &Spec{Pipeline: *p, Source: string(b)}
+	var others []perennial.FieldError
+	if text, ok := d.read(project, "/schema", p.Schema); ok {
+		schema, sd := decodeSchema(p.Schema, text)
+		others = append(others, sd.faults...)
+		if schema != nil {
+			spec.Schema = *schema
+			validator{d}.against(p, schema)
+		}
+	}
+	if p.Split.By == perennial.SplitGiven {
+		if text, ok := d.read(project, "/split/file", p.Split.File); ok {
+			given, found := decodeGiven(p.Split.File, text)
+			spec.Given, others = given, append(others, found...)
+		}
+	}
+	if faults := append(d.faults, others...); len(faults) > 0 {
+		return nil, faults, nil
+	}
+	spec.Revision = spec.Hash()
+	return spec, nil, nil
+}
+
+// read reads a file that the pipeline file names at a path; what is wrong with
+// it becomes a fault there. A path that is already known to be wrong isn't tried.
+func (d *document) read(project, at, name string) ([]byte, bool) {
+	if name == "" || slices.ContainsFunc(d.faults, func(f perennial.FieldError) bool { return f.Path == at }) {
+		return nil, false
+	}
+	var b []byte
+	root, err := os.OpenRoot(project) // a symbolic link doesn't lead out either
+	if err == nil {
+		b, err = root.ReadFile(name)
+		err = errors.Join(err, root.Close())
+	}
+	if err != nil {
+		d.check(perennial.FieldError{Path: at, Rule: RulePath, Came: name, Message: fmt.Sprintf("%s can't be read: %s.", name, reason(err))})
+		return nil, false
+	}
+	return b, true
+}
+
+// decodeGiven reads a given split: the header "row", then one row index a line.
+func decodeGiven(file string, b []byte) (rows []int, faults []perennial.FieldError) {
+	bad := func(line int, rule, format string, args ...any) {
+		if len(faults) < maxFaults {
+			faults = append(faults, perennial.FieldError{File: file, Line: line, Rule: rule, Message: fmt.Sprintf(format, args...)})
+		}
+	}
+	seen := map[int]int{}
+	line := 0
+	for text := range strings.Lines(strings.TrimPrefix(string(b), "\xef\xbb\xbf")) {
+		line++
+		text = strings.TrimRight(text, "\r\n")
+		if line == 1 {
+			if text != "row" {
+				bad(1, RuleSyntax, "A split file begins with the header \"row\", not %q.", shorten(text))
+			}
+			continue
+		}
+		if text == "" {
+			continue
+		}
+		row, err := strconv.Atoi(text)
+		if err != nil || row < 0 {
+			bad(line, perennial.RuleType, "%q is no row index: rows are counted from 0.", shorten(text))
+			continue
+		}
+		if first, again := seen[row]; again {
+			bad(line, RuleDuplicate, "Row %d stands here again; it was first given in line %d.", row, first)
+			continue
+		}
+		seen[row] = line
+		rows = append(rows, row)
+	}
+	if len(faults) == 0 && len(rows) == 0 {
+		bad(1, perennial.RuleRequired, "The split file lists no rows.")
+	}
+	return rows, faults
+}
+
+// within gives the place of a file that is relative to the project.
+func within(project, file string) string {
+	if filepath.IsAbs(file) {
+		return file
+	}
+	return filepath.Join(project, file)
+}
+
+// display names a file as seen from the project.
+func display(project, file string) string {
+	if rel, err := filepath.Rel(project, file); filepath.IsAbs(file) && err == nil && filepath.IsLocal(rel) {
+		file = rel
+	}
+	return filepath.ToSlash(file)
+}
+
+func codeOf(err error) perennial.Code {
+	if errors.Is(err, fs.ErrNotExist) {
+		return perennial.CodeNotFound
+	}
+	return perennial.CodeInvalid
+}
+
+// reason gives the end of a file error's chain, which names no path.
+func reason(err error) string {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err.Error()
+	}
+	return "it can't be opened"
+}
