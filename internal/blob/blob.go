@@ -92,7 +92,7 @@ func (s *Store) Path(key string) string {
 // written the error is unavailable.
 func (s *Store) Put(ctx context.Context, b []byte) (key string, err error) {
 	key = Key(b)
-	if s.read(ctx, key, io.Discard) == nil {
+	if s.Verify(ctx, key) == nil {
 		return key, nil
 	}
 	tmp, err := writeTemp(s.root, func(w io.Writer) error { return copyContext(ctx, w, bytes.NewReader(b)) })
@@ -111,7 +111,7 @@ func (s *Store) PutMD5(ctx context.Context, r io.Reader) (key string, size int64
 		return "", 0, perennial.Wrap("blob.PutMD5", err)
 	}
 	key = MD5 + hex.EncodeToString(h.Sum(nil))
-	if s.read(ctx, key, io.Discard) == nil {
+	if s.Verify(ctx, key) == nil {
 		tmp.remove()
 		return key, tmp.size, nil
 	}
@@ -137,6 +137,12 @@ func (s *Store) CopyTo(ctx context.Context, key, file string, mode fs.FileMode) 
 		return perennial.Wrap("blob.CopyTo", err)
 	}
 	return perennial.Wrap("blob.CopyTo", tmp.moveTo(file, mode))
+}
+
+// Verify reads an object and gives nil where it is what its key says, and the
+// error of Get otherwise.
+func (s *Store) Verify(ctx context.Context, key string) error {
+	return perennial.Wrap("blob.Verify", s.read(ctx, key, io.Discard))
 }
 
 // Has reports whether there is an object under a key, without reading it.

@@ -1,0 +1,87 @@
+package dvc
+
+import (
+	"errors"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"gopkg.in/ini.v1"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/blob"
+)
+
+// config is what Perennial needs of DVC's configuration.
+type config struct {
+	cacheDir  string
+	remote    remote
+	remoteDir string // of a local remote
+}
+
+// readConfig reads .dvc/config and, over it, .dvc/config.local. The settings of
+// the machine and of the user, which dvc reads too, are not read: a project
+// means the same everywhere.
+func readConfig(dvcDir string) (config, error) {
+	file := ini.Empty(ini.LoadOptions{SpaceBeforeInlineComment: true})
+	for _, name := range []string{"config", "config.local"} {
+		b, err := os.ReadFile(filepath.Join(dvcDir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = file.Append(b)
+		}
+		if err != nil {
+			return config{}, perennial.Errorf(perennial.CodeInvalid, "", ".dvc/%s can't be read: %v", name, err).
+				WithHint("dvc config --list shows what dvc makes of it.").Because(err)
+		}
+	}
+	c := config{cacheDir: filepath.Join(dvcDir, "cache")}
+	if dir := file.Section("cache").Key("dir").String(); dir != "" {
+		c.cacheDir = resolve(dvcDir, dir)
+	}
+	c.remote.name = file.Section("core").Key("remote").String()
+	if c.remote.name == "" {
+		c.remote.err = perennial.Errorf(perennial.CodePrecondition, "", "the project has no default remote").
+			WithHint("Set one: dvc remote add -d NAME URL.")
+		return c, nil
+	}
+	c.remote.url = file.Section(`'remote "` + c.remote.name + `"'`).Key("url").String()
+	if c.remote.url == "" {
+		return config{}, perennial.Errorf(perennial.CodeInvalid, "", ".dvc/config names the remote %q and has no url for it", c.remote.name).
+			WithHint("Set it: dvc remote add -d %s URL.", c.remote.name)
+	}
+	if u, err := url.Parse(c.remote.url); err == nil && u.Host != "" {
+		c.remote.err = unsupported(c.remote, u.Scheme)
+		return c, nil
+	}
+	c.remoteDir = resolve(dvcDir, c.remote.url)
+	var err error
+	c.remote.store, err = blob.Open(c.remoteDir)
+	return c, err
+}
+
+func unsupported(r remote, scheme string) error {
+	what := "has no support for " + scheme + " remotes"
+	if scheme == "s3" {
+		what = "has no support for S3 remotes yet"
+	}
+	return perennial.Errorf(perennial.CodePrecondition, "", "the remote %q is at %s, and this version %s", r.name, r.url, what).
+		WithHint("Run dvc pull: Perennial finds what it puts into the project.")
+}
+
+// resolve gives a directory of the configuration, which is relative to .dvc.
+func resolve(dvcDir, dir string) string {
+	if rest, ok := strings.CutPrefix(dir, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	if filepath.IsAbs(dir) {
+		return filepath.Clean(dir)
+	}
+	return filepath.Join(dvcDir, filepath.FromSlash(dir))
+}

@@ -1,0 +1,188 @@
+// Package dvc reads and writes DVC 3's formats, so that a project works with
+// Perennial, with dvc and with both in turn: the configuration, the pointer
+// files (*.dvc), the cache, a local remote and dvc.lock. What it writes is byte
+// for byte what DVC 3.67 writes.
+//
+// It runs no stage (that is dvc repro), knows no git, and keeps no state of its
+// own: a file's version is the md5 of its whole content, computed when asked.
+// This version handles single files and local remotes.
+//
+// Start reading at Repo; the formats are in pointer.go and lock.go, and the YAML
+// dialect both are written in is in yaml.go.
+package dvc
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/blob"
+)
+
+// Repo is a project that DVC knows. It is safe for use by any number of
+// goroutines; writers of one project wait for each other, and for dvc itself.
+type Repo struct {
+	root   string // absolute, without symlinks
+	cache  *blob.Store
+	remote remote
+	skip   []string // directories of objects, which hold no pointers
+}
+
+// remote is the default remote. store is nil where there is none or where this
+// version can't use it; err then says why.
+type remote struct {
+	name  string
+	url   string
+	store *blob.Store
+	err   error
+}
+
+// Open reads the configuration of a project (.dvc/config, then
+// .dvc/config.local). A directory without .dvc is not_found. A remote that this
+// version can't use is no error until an object is needed from it.
+func Open(projectDir string) (*Repo, error) {
+	const op = "dvc.Open"
+	root, err := filepath.Abs(projectDir)
+	if err == nil {
+		root, err = filepath.EvalSymlinks(root)
+	}
+	var info fs.FileInfo
+	if err == nil {
+		info, err = os.Stat(filepath.Join(root, ".dvc"))
+	}
+	if err != nil || !info.IsDir() {
+		return nil, perennial.Errorf(perennial.CodeNotFound, op, "%s is no DVC project: it has no .dvc directory", projectDir).
+			WithHint("Run perennial init there, or name another directory.").Because(err)
+	}
+	c, err := readConfig(filepath.Join(root, ".dvc"))
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	r := &Repo{root: root, remote: c.remote, skip: []string{c.cacheDir}}
+	if r.cache, err = blob.Open(c.cacheDir); err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	if c.remoteDir != "" {
+		r.skip = append(r.skip, c.remoteDir)
+	}
+	return r, nil
+}
+
+// initFiles is what dvc init writes.
+var initFiles = []struct{ path, text string }{
+	{".dvc/.gitignore", "/config.local\n/tmp\n/cache\n"},
+	{".dvc/tmp/btime", ""},
+	{".dvcignore", "# Add patterns of files dvc should ignore, which could improve\n# the performance. Learn more at\n# https://dvc.org/doc/user-guide/dvcignore\n"},
+	{".dvc/config", ""},
+}
+
+// Init makes a directory a DVC project: it writes what dvc init writes and adds
+// nothing to git. A file that is there stays as it is, so repeating it is safe.
+func Init(dir string) error {
+	for _, f := range initFiles {
+		file := filepath.Join(dir, filepath.FromSlash(f.path))
+		if _, err := os.Lstat(file); err == nil {
+			continue
+		}
+		if err := writeFile(file, []byte(f.text)); err != nil {
+			return perennial.Wrap("dvc.Init", err)
+		}
+	}
+	return nil
+}
+
+// abs gives the file behind a project-relative path (with slashes). It refuses a
+// path that leads out of the project, by itself or through a link, or into .git
+// or .dvc: pointers come from elsewhere, and Pull writes where they say.
+func (r *Repo) abs(rel string) (string, error) {
+	local := filepath.FromSlash(rel)
+	first, _, _ := strings.Cut(filepath.ToSlash(filepath.Clean(local)), "/")
+	if !filepath.IsLocal(local) || strings.EqualFold(first, ".git") || strings.EqualFold(first, ".dvc") || first == "." {
+		return "", outside(rel)
+	}
+	file := filepath.Join(r.root, local)
+	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
+		real, err := filepath.EvalSymlinks(dir)
+		if errors.Is(err, fs.ErrNotExist) && dir != r.root {
+			continue
+		}
+		if err != nil {
+			return "", perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", dir).Because(err)
+		}
+		if real != r.root && !strings.HasPrefix(real, r.root+string(filepath.Separator)) {
+			return "", outside(rel)
+		}
+		return file, nil
+	}
+}
+
+func outside(rel string) error {
+	return perennial.Errorf(perennial.CodeInvalid, "", "%s is not a file of the project", rel).
+		WithHint("Data lies inside the project, and not in .git or .dvc.")
+}
+
+// lockWait is how long a writer waits for another one, or for dvc.
+const lockWait = 10 * time.Second
+
+// locked runs f while it holds the lock that dvc itself takes, .dvc/tmp/lock.
+// dvc gives it up while a stage's command runs, so perennial train can be one.
+func (r *Repo) locked(f func() error) error {
+	dir := filepath.Join(r.root, ".dvc", "tmp")
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // DVC's mode
+		return cantWrite(dir, err)
+	}
+	l := flock.New(filepath.Join(dir, "lock"))
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	defer cancel()
+	_, err := l.TryLockContext(ctx, 20*time.Millisecond)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		return cantWrite(dir, err)
+	case err != nil:
+		return perennial.Errorf(perennial.CodeUnavailable, "", "another program holds the project's DVC lock").
+			WithHint("Wait until it has ended: %s.", l.Path()).Because(err)
+	}
+	return errors.Join(f(), l.Close())
+}
+
+// writeFile writes a file whole or not at all, and makes its directory.
+func writeFile(file string, b []byte) error {
+	dir := filepath.Dir(file)
+	err := os.MkdirAll(dir, 0o755) //nolint:gosec // DVC's mode
+	var tmp *os.File
+	if err == nil {
+		tmp, err = os.CreateTemp(dir, ".perennial-*.tmp")
+	}
+	if err != nil {
+		return cantWrite(dir, err)
+	}
+	_, err = tmp.Write(b)
+	err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), file)
+	}
+	if err != nil {
+		_ = os.Remove(tmp.Name())
+		return cantWrite(dir, err)
+	}
+	return nil
+}
+
+func cantWrite(dir string, err error) error {
+	return perennial.Errorf(perennial.CodeUnavailable, "", "can't write to %s", dir).
+		WithHint("Check that the directory may be written and that the disk isn't full.").Because(err)
+}
+
+// skipped reports whether a directory can hold no pointer: hidden ones, caches
+// and remotes.
+func (r *Repo) skipped(dir string) bool {
+	return dir != r.root && (strings.HasPrefix(filepath.Base(dir), ".") || slices.Contains(r.skip, dir))
+}
