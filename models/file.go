@@ -156,8 +156,8 @@ func (m *Model) checkHead() (*entry, error) {
 	if m.head.Task == perennial.Classification && len(m.classes) < 2 {
 		return nil, malformed("it has %d classes", len(m.classes))
 	}
-	if len(m.profile.Features) != len(m.features) {
-		return nil, malformed("its profile has %d features and its schema %d", len(m.profile.Features), len(m.features))
+	if !m.profile.fits(m.features) {
+		return nil, malformed("its profile doesn't fit its schema")
 	}
 	return e, nil
 }

@@ -74,3 +74,20 @@ func storable(v float64) float64 {
 	}
 	return max(-math.MaxFloat64, min(v, math.MaxFloat64))
 }
+
+// fits reports whether a stored profile belongs to the features.
+func (p *Profile) fits(features []perennial.Column) bool {
+	if len(p.Features) != len(features) {
+		return false
+	}
+	for i, f := range p.Features {
+		categories := 0
+		if features[i].Type == perennial.TypeCategorical {
+			categories = len(features[i].Values) + 1
+		}
+		if f.Name != features[i].Name || len(f.Categories) != categories {
+			return false
+		}
+	}
+	return true
+}

@@ -14,8 +14,9 @@ import (
 	"encoding/json"
 	"math"
 
-	"github.com/perennial-ml/perennial"
 	"gonum.org/v1/gonum/floats"
+
+	"github.com/perennial-ml/perennial"
 )
 
 // Data is what a model is fitted on: Rows × Cols finite values, row by row, and

@@ -3,7 +3,6 @@ package linear_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -179,7 +178,7 @@ func TestFitsStopWhenCancelled(t *testing.T) {
 }
 
 func random(rows, cols int) linear.Data {
-	rng := rand.New(rand.NewPCG(1, 2))
+	rng := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same numbers every time
 	d := linear.Data{X: make([]float64, rows*cols), Y: make([]float64, rows), Rows: rows, Cols: cols, Classes: 4}
 	for i := range d.X {
 		d.X[i] = rng.NormFloat64()
@@ -220,7 +219,7 @@ func TestRidgeRefusesSingularSystems(t *testing.T) {
 			t.Parallel()
 			_, err := linear.FitRidge(t.Context(), d, linear.RidgeSettings{})
 			var e *perennial.Error
-			require.True(t, errors.As(err, &e))
+			require.ErrorAs(t, err, &e)
 			require.Equal(t, perennial.CodeInvalid, e.Code)
 			_, hint, _ := perennial.Explain(err)
 			require.Contains(t, hint, "alpha")

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/perennial-ml/perennial"
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/optimize"
+
+	"github.com/perennial-ml/perennial"
 )
 
 // LogisticSettings sets a logistic regression. A zero field means its default.
@@ -56,7 +57,7 @@ func FitLogistic(ctx context.Context, d Data, s LogisticSettings) (*Logistic, er
 	if err := d.check(op); err != nil {
 		return nil, err
 	}
-	p, err := newLogisticProblem(ctx, &d, s)
+	p, err := newLogisticProblem(&d, s)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
@@ -64,7 +65,7 @@ func FitLogistic(ctx context.Context, d Data, s LogisticSettings) (*Logistic, er
 	if p.vectors == 0 {
 		return m, nil
 	}
-	w, err := p.minimize(s, m)
+	w, err := p.minimize(ctx, s, m)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
@@ -78,7 +79,6 @@ func FitLogistic(ctx context.Context, d Data, s LogisticSettings) (*Logistic, er
 // logisticProblem is the objective over one parameter vector: vectors × Cols
 // coefficients, then vectors intercepts.
 type logisticProblem struct {
-	ctx     context.Context
 	d       *Data
 	present []int
 	vectors int
@@ -88,7 +88,7 @@ type logisticProblem struct {
 	z       []float64
 }
 
-func newLogisticProblem(ctx context.Context, d *Data, s LogisticSettings) (*logisticProblem, error) {
+func newLogisticProblem(d *Data, s LogisticSettings) (*logisticProblem, error) {
 	counts := make([]int, d.Classes)
 	for i, y := range d.Y {
 		// Written so that NaN fails too.
@@ -97,7 +97,7 @@ func newLogisticProblem(ctx context.Context, d *Data, s LogisticSettings) (*logi
 		}
 		counts[int(y)]++
 	}
-	p := &logisticProblem{ctx: ctx, d: d, label: make([]int, d.Rows), weight: make([]float64, d.Rows)}
+	p := &logisticProblem{d: d, label: make([]int, d.Rows), weight: make([]float64, d.Rows)}
 	slot := make([]int, d.Classes)
 	for k, n := range counts {
 		if n > 0 {
@@ -126,7 +126,7 @@ func newLogisticProblem(ctx context.Context, d *Data, s LogisticSettings) (*logi
 }
 
 // minimize runs the optimiser and sets status and iterations.
-func (p *logisticProblem) minimize(s LogisticSettings, m *Logistic) ([]float64, error) {
+func (p *logisticProblem) minimize(ctx context.Context, s LogisticSettings, m *Logistic) ([]float64, error) {
 	settings := optimize.Settings{GradientThreshold: s.Tolerance, MajorIterations: s.MaxIterations, Converger: optimize.NeverTerminate{}}
 	if settings.GradientThreshold == 0 {
 		settings.GradientThreshold = 1e-6
@@ -136,17 +136,17 @@ func (p *logisticProblem) minimize(s LogisticSettings, m *Logistic) ([]float64, 
 	}
 	last := &evaluation{problem: p, grad: make([]float64, p.vectors*(p.d.Cols+1)), at: make([]float64, p.vectors*(p.d.Cols+1))}
 	problem := optimize.Problem{
-		Func: func(x []float64) float64 { return last.move(x).value },
-		Grad: func(grad, x []float64) { copy(grad, last.move(x).grad) },
+		Func: func(x []float64) float64 { return last.move(ctx, x).value },
+		Grad: func(grad, x []float64) { copy(grad, last.move(ctx, x).grad) },
 		Status: func() (optimize.Status, error) {
-			if err := p.ctx.Err(); err != nil {
+			if err := ctx.Err(); err != nil {
 				return optimize.Failure, err
 			}
 			return optimize.NotTerminated, nil
 		},
 	}
 	result, err := optimize.Minimize(problem, make([]float64, len(last.grad)), &settings, &optimize.LBFGS{})
-	if ctxErr := p.ctx.Err(); ctxErr != nil {
+	if ctxErr := ctx.Err(); ctxErr != nil {
 		return nil, ctxErr
 	}
 	if result == nil {
@@ -176,10 +176,10 @@ type evaluation struct {
 	done    bool
 }
 
-func (e *evaluation) move(x []float64) *evaluation {
+func (e *evaluation) move(ctx context.Context, x []float64) *evaluation {
 	if !e.done || !floats.Equal(x, e.at) {
 		copy(e.at, x)
-		e.value = e.problem.evaluate(x, e.grad)
+		e.value = e.problem.evaluate(ctx, x, e.grad)
 		e.done = true
 	}
 	return e
@@ -187,13 +187,13 @@ func (e *evaluation) move(x []float64) *evaluation {
 
 // evaluate gives the objective at w and its gradient; NaN once the context has
 // ended, which ends the optimisation.
-func (p *logisticProblem) evaluate(w, grad []float64) float64 {
+func (p *logisticProblem) evaluate(ctx context.Context, w, grad []float64) float64 {
 	cols := p.d.Cols
 	split := p.vectors * cols
 	clear(grad)
 	loss := 0.0
 	for i := range p.d.Rows {
-		if i&1023 == 1023 && p.ctx.Err() != nil {
+		if i&1023 == 1023 && ctx.Err() != nil {
 			return math.NaN()
 		}
 		x := p.d.row(i)

@@ -4,8 +4,9 @@ import (
 	"context"
 	"math"
 
-	"github.com/perennial-ml/perennial"
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/perennial-ml/perennial"
 )
 
 // RidgeSettings sets a ridge regression.

@@ -246,6 +246,7 @@ func TestDecodedTransformerIsTheSame(t *testing.T) {
 	})
 }
 
+//nolint:paralleltest // allocations are counted in the whole process
 func TestTransformDoesNotAllocate(t *testing.T) {
 	features := []perennial.Column{category("a", "b"), {Name: "since", Role: perennial.RoleFeature, Type: perennial.TypeDate}}
 	tr := fit(t, perennial.Preprocess{}, features, []float64{0, 10, 1, 20})

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	randomforest "github.com/malaschitz/randomForest"
+
 	"github.com/perennial-ml/perennial"
 )
 
