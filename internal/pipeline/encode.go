@@ -2,7 +2,10 @@ package pipeline
 
 import (
 	"bytes"
+	"maps"
 	"reflect"
+	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -31,7 +34,7 @@ func EncodeYAML(p *perennial.Pipeline) ([]byte, error) {
 func node(v reflect.Value) (*yaml.Node, error) {
 	switch x := v.Interface().(type) {
 	case perennial.Duration:
-		return leaf(x.String())
+		return leaf(short(x))
 	case perennial.Limit:
 		if x.Relative {
 			return leaf(x.String())
@@ -47,6 +50,14 @@ func node(v reflect.Value) (*yaml.Node, error) {
 		return n, nil
 	case []perennial.SearchParam:
 		return searchNode(x)
+	case map[string]any:
+		n := &yaml.Node{Kind: yaml.MappingNode}
+		for _, name := range slices.Sorted(maps.Keys(x)) {
+			if err := put(n, name, reflect.ValueOf(x[name])); err != nil {
+				return nil, err
+			}
+		}
+		return n, nil
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
@@ -81,11 +92,27 @@ func structNode(v reflect.Value) (*yaml.Node, error) {
 		if empty && f.omitempty {
 			continue
 		}
-		if err := put(n, f.name, x); err != nil {
+		value, err := node(x)
+		if err != nil {
 			return nil, err
 		}
+		if x.Kind() == reflect.Struct && value.Kind == yaml.MappingNode && len(value.Content) == 0 {
+			continue // a section with nothing in it
+		}
+		n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: f.name}, value)
 	}
 	return n, nil
+}
+
+// short writes a duration as people do: 24h, not 24h0m0s.
+func short(d perennial.Duration) string {
+	s := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, zero) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
 }
 
 func searchNode(params []perennial.SearchParam) (*yaml.Node, error) {
@@ -122,9 +149,13 @@ func put(n *yaml.Node, name string, v reflect.Value) error {
 	return nil
 }
 
-// leaf writes a scalar, or a mapping of scalars with its keys sorted, as the
-// YAML library does it.
+// leaf writes a scalar as the YAML library does it, which quotes what would not
+// read back as a text, but for the merge key.
 func leaf(x any) (*yaml.Node, error) {
 	n := &yaml.Node{}
-	return n, n.Encode(x)
+	err := n.Encode(x)
+	if _, text := x.(string); text && n.ShortTag() != "!!str" {
+		n.Tag, n.Style = "!!str", yaml.DoubleQuotedStyle
+	}
+	return n, err
 }

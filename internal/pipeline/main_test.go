@@ -1,12 +1,15 @@
 package pipeline_test
 
 import (
+	"encoding/json"
 	"flag"
 	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"github.com/perennial-ml/perennial/internal/pipeline"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -22,4 +25,13 @@ func golden(t *testing.T, name, got string) {
 	want, err := os.ReadFile(name)
 	require.NoError(t, err)
 	require.Equal(t, string(want), got)
+}
+
+// throughJSON gives a spec as it comes out of a bundle.
+func throughJSON(t require.TestingT, spec pipeline.Spec) *pipeline.Spec {
+	b, err := json.Marshal(spec)
+	require.NoError(t, err)
+	var back pipeline.Spec
+	require.NoError(t, json.Unmarshal(b, &back))
+	return &back
 }

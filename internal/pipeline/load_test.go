@@ -1,0 +1,220 @@
+package pipeline_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/pipeline"
+)
+
+const (
+	iris = `name: iris
+task: classification
+data: {path: data/raw/iris.csv, target: species}
+schema: pipelines/iris.schema.yaml
+split: {by: given, file: pipelines/iris.split.csv}
+candidates:
+  - {algorithm: logistic_regression, params: {c: 1}, search: {c: {log: [0.01, 100]}}}
+`
+	irisSchema = `columns:
+  sepal_length: {type: numeric}
+  petal_width: {type: numeric}
+  colour: {type: categorical}
+  seen: {type: date}
+  note: {role: ignore}
+  species: {role: target, type: categorical, values: [setosa, versicolor, virginica]}
+`
+)
+
+// project writes files into a new directory.
+func project(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	return dir
+}
+
+func good() map[string]string {
+	return map[string]string{"pipelines/iris.yaml": iris, "pipelines/iris.schema.yaml": irisSchema, "pipelines/iris.split.csv": "row\n3\n0\n"}
+}
+
+func TestLoadReadsPipelineSchemaAndSplit(t *testing.T) {
+	t.Parallel()
+	dir := project(t, good())
+	spec, err := pipeline.Load(dir, "pipelines/iris.yaml")
+	require.NoError(t, err)
+	require.Equal(t, "iris", spec.Pipeline.Name)
+	require.Len(t, spec.Schema.Columns, 6)
+	require.Equal(t, []int{3, 0}, spec.Given)
+	require.Equal(t, iris, spec.Source)
+	require.Equal(t, spec.Hash(), spec.Revision)
+	absolute, err := pipeline.Load(dir, filepath.Join(dir, "pipelines/iris.yaml"))
+	require.NoError(t, err)
+	require.Equal(t, spec, absolute)
+}
+
+func TestRevisionFollowsTheMeaningNotTheText(t *testing.T) {
+	t.Parallel()
+	revision := func(change func(map[string]string)) string {
+		files := good()
+		change(files)
+		spec, err := pipeline.Load(project(t, files), "pipelines/iris.yaml")
+		require.NoError(t, err)
+		return spec.Revision
+	}
+	base := revision(func(map[string]string) {})
+	for name, change := range map[string]func(map[string]string){
+		"comment":         func(f map[string]string) { f["pipelines/iris.yaml"] += "# why\n" },
+		"written default": func(f map[string]string) { f["pipelines/iris.yaml"] += "tuning: {folds: 5}\n" },
+		"schema default":  func(f map[string]string) { f["pipelines/iris.schema.yaml"] += "extra_columns: ignore\n" },
+	} {
+		require.Equal(t, base, revision(change), name)
+	}
+	for name, change := range map[string]func(map[string]string){
+		"setting": func(f map[string]string) { f["pipelines/iris.yaml"] += "tuning: {folds: 6}\n" },
+		"schema":  func(f map[string]string) { f["pipelines/iris.schema.yaml"] += "extra_columns: warn\n" },
+		"rows":    func(f map[string]string) { f["pipelines/iris.split.csv"] += "7\n" },
+	} {
+		require.NotEqual(t, base, revision(change), name)
+	}
+}
+
+func TestLoadGivesTheFaultsOfAllItsFiles(t *testing.T) {
+	t.Parallel()
+	files := good()
+	files["pipelines/iris.yaml"] = strings.Replace(iris, "task:", "taks: x\ntask:", 1)
+	files["pipelines/iris.schema.yaml"] += "extra_columns: drop\n"
+	files["pipelines/iris.split.csv"] = "rows\n1\n\n1\r\n-1\nx\n"
+	_, err := pipeline.Load(project(t, files), "pipelines/iris.yaml")
+	_, _, fields := perennial.Explain(err)
+	var got []string
+	for _, f := range fields {
+		got = append(got, f.File)
+	}
+	require.Equal(t, []string{"pipelines/iris.schema.yaml", "pipelines/iris.split.csv", "pipelines/iris.split.csv", "pipelines/iris.split.csv", "pipelines/iris.split.csv", "pipelines/iris.yaml"}, got)
+	require.Equal(t, []string{"8 /extra_columns choice", "1  syntax", "4  duplicate", "5  type", "6  type", "2 /taks unknown_key"}, at(t, err))
+	message, hint, _ := perennial.Explain(err)
+	require.Equal(t, `pipelines/iris.schema.yaml:8: extra_columns can't be "drop"; it is one of ignore, warn, reject. There are 5 more faults in 3 files.`, message)
+	require.NotEmpty(t, hint)
+}
+
+func TestLoadChecksThePipelineAgainstItsSchema(t *testing.T) {
+	t.Parallel()
+	churn := func(f map[string]string) { // two classes, which some settings need
+		f["pipelines/iris.schema.yaml"] = strings.Replace(irisSchema, ", virginica", "", 1)
+	}
+	for name, c := range map[string]struct {
+		from, to string // in iris.yaml; an empty from appends
+		schema   func(map[string]string)
+		want     []string
+	}{
+		"target misspelt":         {"target: species", "target: specis", nil, []string{"3 /data/target reference"}},
+		"target is a feature":     {"target: species", "target: colour", nil, []string{"3 /data/target reference"}},
+		"task and target":         {"classification", "regression", nil, []string{"3 /data/target applies", "7 /candidates/0/algorithm task"}},
+		"positive of three":       {"target: species", "target: species, positive: setosa", nil, []string{"3 /data/positive applies"}},
+		"positive unknown":        {"target: species", "target: species, positive: rosa", churn, []string{"3 /data/positive choice"}},
+		"null value is a class":   {"target: species", "target: species, csv: {null_values: [setosa]}", nil, []string{"3 /data/csv/null_values applies"}},
+		"metric misspelt":         {"", "select: {metric: logloss}", nil, []string{"8 /select/metric choice"}},
+		"metric of regression":    {"", "select: {metric: rmse}", nil, []string{"8 /select/metric applies"}},
+		"metric of two classes":   {"", "gates: [{metric: average_precision, min: 0.5}]", nil, []string{"8 /gates/0/metric applies"}},
+		"metric needs positive":   {"", "gates: [{metric: average_precision, min: 0.5}]", churn, []string{"3 /data/positive required"}},
+		"threshold of three":      {"", "threshold: {maximize: f1}", nil, []string{"3 /data/positive required"}},
+		"slice unknown":           {"", "slices: [color]", nil, []string{"8 /slices/0 reference"}},
+		"slice ignored":           {"", "slices: [note]", nil, []string{"8 /slices/0 reference"}},
+		"slice of a number":       {"", "slices: [petal_width]", nil, []string{"8 /slices/0 applies"}},
+		"gate on no slice":        {"", "gates: [{metric: f1, min: 0.5, slice: colour}]", nil, []string{"8 /gates/0/slice reference"}},
+		"group unknown":           {"{by: given, file: pipelines/iris.split.csv}", "{by: group, column: nope}", nil, []string{"5 /split/column reference"}},
+		"group is the target":     {"{by: given, file: pipelines/iris.split.csv}", "{by: group, column: species}", nil, []string{"5 /split/column applies"}},
+		"time of a category":      {"{by: given, file: pipelines/iris.split.csv}", "{by: time, column: colour}", nil, []string{"5 /split/column applies"}},
+		"preprocess unknown":      {"", "preprocess: {columns: {color: {encode: ordinal}}}", nil, []string{"8 /preprocess/columns/color unknown"}},
+		"preprocess wrong type":   {"", "preprocess:\n  columns:\n    colour: {scale: standard}", nil, []string{"10 /preprocess/columns/colour/scale applies"}},
+		"algorithm unknown":       {"logistic_regression", "logistic_regresion", nil, []string{"7 /candidates/0/algorithm unknown"}},
+		"parameter unknown":       {"params: {c: 1}", "params: {cc: 1}", nil, []string{"7 /candidates/0/params/cc unknown"}},
+		"strategy to come":        {"", "tuning: {strategy: tpe}", nil, []string{"8 /tuning/strategy available"}},
+		"schema isn't there":      {"iris.schema.yaml", "iris.schem.yaml", nil, []string{"4 /schema path"}},
+		"split file isn't there":  {"iris.split.csv", "nope.csv", nil, []string{"5 /split/file path"}},
+		"schema outside":          {"pipelines/iris.schema.yaml", "../x.yaml", nil, []string{"4 /schema path"}},
+		"schema is no YAML":       {"", "", func(f map[string]string) { f["pipelines/iris.schema.yaml"] = "columns: [" }, []string{"1  syntax"}},
+		"two classes, all set":    {"target: species", "target: species, positive: setosa", churn, nil},
+		"slices, group and gates": {"{by: given, file: pipelines/iris.split.csv}", "{by: group, column: colour}\nslices: [colour]\ngates: [{metric: accuracy, min: 0.5, slice: colour}]", nil, nil},
+		"split by time":           {"{by: given, file: pipelines/iris.split.csv}", "{by: time, column: seen}", nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			files := good()
+			if c.from == "" {
+				files["pipelines/iris.yaml"] += c.to + "\n"
+			} else {
+				require.Contains(t, iris, c.from)
+				files["pipelines/iris.yaml"] = strings.Replace(iris, c.from, c.to, 1)
+			}
+			if c.schema != nil {
+				c.schema(files)
+			}
+			_, err := pipeline.Load(project(t, files), "pipelines/iris.yaml")
+			if c.want == nil {
+				require.NoError(t, err)
+				return
+			}
+			require.Equal(t, c.want, at(t, err))
+		})
+	}
+}
+
+func TestLoadStaysInTheProject(t *testing.T) {
+	t.Parallel()
+	outside := project(t, map[string]string{"secret.yaml": irisSchema})
+	files := good()
+	delete(files, "pipelines/iris.schema.yaml")
+	dir := project(t, files)
+	require.NoError(t, os.Symlink(filepath.Join(outside, "secret.yaml"), filepath.Join(dir, "pipelines/iris.schema.yaml")))
+	_, err := pipeline.Load(dir, "pipelines/iris.yaml")
+	require.Equal(t, []string{"4 /schema path"}, at(t, err))
+	message, _, _ := perennial.Explain(err)
+	require.NotContains(t, message, outside)
+}
+
+func TestLoadDir(t *testing.T) {
+	t.Parallel()
+	files := good()
+	files["pipelines/b.yaml"] = strings.Replace(iris, "name: iris", "name: b", 1)
+	files["pipelines/notes.txt"] = "no pipeline"
+	dir := project(t, files)
+	specs, err := pipeline.LoadDir(dir, "pipelines")
+	require.NoError(t, err)
+	require.Len(t, specs, 2)
+	require.Equal(t, "b", specs[0].Pipeline.Name)
+	require.Equal(t, "iris", specs[1].Pipeline.Name)
+
+	files["pipelines/c.yaml"] = iris
+	files["pipelines/d.yaml"] = "name: d\n"
+	_, err = pipeline.LoadDir(project(t, files), "pipelines")
+	require.Equal(t, []string{"1 /task required", "1 /data required", "1 /schema required", "1 /candidates required", "0 /name duplicate"}, at(t, err))
+
+	_, err = pipeline.LoadDir(dir, "nope")
+	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
+	_, err = pipeline.Load(dir, "pipelines/nope.yaml")
+	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
+	empty, err := pipeline.LoadDir(project(t, map[string]string{"pipelines/readme": ""}), "pipelines")
+	require.NoError(t, err)
+	require.Empty(t, empty)
+}
+
+// TestTheRepositorysPipelinesLoad reads the sample project itself.
+func TestTheRepositorysPipelinesLoad(t *testing.T) {
+	t.Parallel()
+	specs, err := pipeline.LoadDir("../..", "pipelines")
+	require.NoError(t, err)
+	require.Len(t, specs, 2)
+	require.Equal(t, "california-housing", specs[0].Pipeline.Name)
+	require.Len(t, specs[0].Given, 4128)
+	require.Len(t, specs[1].Given, 30)
+}
