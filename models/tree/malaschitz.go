@@ -30,7 +30,7 @@ type MalaschitzSettings struct {
 
 // maxTreeWork bounds rows × features tried × levels (at most 20 of which hold
 // many rows): the library can't be stopped inside a tree, and at this bound one
-// tree takes one to two seconds on a busy machine.
+// tree takes half a second to a second of processor time (measured, 2 cores).
 const maxTreeWork = 2_000_000
 
 // FitMalaschitz grows a classification forest with the library
@@ -50,7 +50,7 @@ const maxTreeWork = 2_000_000
 // to less than 1.
 //
 // It trains Threads trees at a time and looks at the context in between, so it
-// stops within one tree's time, two seconds at most: data on which a tree could
+// stops within one tree's time, about a second of processor time at most: data on which a tree could
 // take longer is refused with code too_large (at depth 10 and 2 features tried
 // that is more than 100,000 rows). Other errors are code invalid (targets out of
 // range), internal, and ctx's own. The library's global NumWorkers stays as it
