@@ -50,11 +50,11 @@ const maxTreeWork = 2_000_000
 // to less than 1.
 //
 // It trains Threads trees at a time and looks at the context in between, so it
-// stops within one tree's time, about a second of processor time at most: data on which a tree could
-// take longer is refused with code too_large (at depth 10 and 2 features tried
-// that is more than 100,000 rows). Other errors are code invalid (targets out of
-// range), internal, and ctx's own. The library's global NumWorkers stays as it
-// is: no chunk starts more goroutines than Threads.
+// stops within one tree's time, about a second of processor time at most: data
+// on which a tree could take longer is refused with code too_large (at depth 10
+// and 2 features tried that is more than 100,000 rows). Other errors are code
+// invalid (targets out of range), internal, and ctx's own. The library's global
+// NumWorkers stays as it is: no chunk starts more goroutines than Threads.
 func FitMalaschitz(ctx context.Context, d Data, s MalaschitzSettings) (*Ensemble, error) {
 	const op = "tree.FitMalaschitz"
 	data, err := libraryData(&d)
