@@ -19,6 +19,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -33,14 +34,16 @@ import (
 // DefaultMaxConns is the size of the connection pool where Options gives none.
 const DefaultMaxConns = 10
 
-// slowQuery is the time from which a query is reported at level warn.
-const slowQuery = 500 * time.Millisecond
+// DefaultSlowQuery is the time from which a query is reported where Options gives
+// none.
+const DefaultSlowQuery = 500 * time.Millisecond
 
 // Options says which database to open, and how.
 type Options struct {
-	URL      string       // sqlite:<file> or postgres://user@host/database?…; a relative file is relative to the working directory
-	MaxConns int          // connections kept at most; 0: DefaultMaxConns
-	Logger   *slog.Logger // slow queries at warn, never their values; nil: silent
+	URL       string        // sqlite:<file> or postgres://user@host/database?…; a relative file is relative to the working directory
+	MaxConns  int           // connections kept at most; 0: DefaultMaxConns
+	Logger    *slog.Logger  // slow queries at warn, never their values; nil: silent
+	SlowQuery time.Duration // from when a query is slow; 0: DefaultSlowQuery
 }
 
 // Open opens a database and makes sure that it answers. For SQLite it creates
@@ -59,7 +62,7 @@ func Open(ctx context.Context, o Options) (*gorm.DB, error) {
 	config := &gorm.Config{
 		TranslateError:       true,
 		DisableAutomaticPing: true,
-		Logger:               queryLogger{log: o.Logger},
+		Logger:               queryLogger{log: o.Logger, slow: cmp.Or(o.SlowQuery, DefaultSlowQuery)},
 	}
 	var g *gorm.DB
 	var err error

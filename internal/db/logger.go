@@ -12,7 +12,10 @@ import (
 // caller, who logs them once. It never sees a query's values, because both
 // dialects' Explain leaves the placeholders in the text. (gorm's own filter for
 // values is passed over by Scan.)
-type queryLogger struct{ log *slog.Logger }
+type queryLogger struct {
+	log  *slog.Logger
+	slow time.Duration
+}
 
 var _ logger.Interface = queryLogger{}
 
@@ -28,10 +31,10 @@ func (q queryLogger) Warn(context.Context, string, ...any) {}
 // Error is silent, see Info.
 func (q queryLogger) Error(context.Context, string, ...any) {}
 
-// Trace reports a query that took slowQuery or longer.
+// Trace reports a query that was slow.
 func (q queryLogger) Trace(ctx context.Context, begin time.Time, query func() (string, int64), _ error) {
 	took := time.Since(begin)
-	if q.log == nil || took < slowQuery {
+	if q.log == nil || took < q.slow {
 		return
 	}
 	sql, rows := query()
