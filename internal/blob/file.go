@@ -67,7 +67,7 @@ func (t temp) moveTo(file string, mode fs.FileMode) error {
 func (t temp) remove() { _ = os.Remove(t.name) }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	d, err := os.Open(dir) //nolint:gosec // a directory of the store
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ import (
 func (r *Repo) Add(ctx context.Context, dataPath string) (Pointer, error) {
 	dataPath = path.Clean(filepath.ToSlash(dataPath))
 	var p Pointer
-	err := r.locked(func() (err error) {
+	err := r.locked(ctx, func() (err error) {
 		p, err = r.add(ctx, dataPath)
 		return err
 	})
@@ -40,7 +40,7 @@ func (r *Repo) add(ctx context.Context, dataPath string) (Pointer, error) {
 	if err := checkText("the file name", path.Base(dataPath)); err != nil {
 		return Pointer{}, err
 	}
-	old, err := os.ReadFile(file + pointerExt)
+	old, err := os.ReadFile(file + pointerExt) //nolint:gosec // abs keeps it inside the project
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Pointer{}, perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s.dvc", dataPath).Because(err)
 	}
@@ -72,7 +72,7 @@ func (r *Repo) store(ctx context.Context, dataPath, file string) (Pointer, error
 		return Pointer{}, perennial.Errorf(perennial.CodeInvalid, "", "%s is no regular file", dataPath).
 			WithHint("This version handles single files; dvc add takes directories.")
 	}
-	f, err := os.Open(file)
+	f, err := os.Open(file) //nolint:gosec // abs keeps it inside the project
 	if err != nil {
 		return Pointer{}, perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", dataPath).Because(err)
 	}
@@ -92,7 +92,7 @@ var ignoreEscapes = strings.NewReplacer("[", `\[`, "]", `\]`, "!", `\!`, "*", `\
 // ignore adds a file to the .gitignore beside it, unless its line is there.
 func ignore(file string) error {
 	name := filepath.Join(filepath.Dir(file), ".gitignore")
-	b, err := os.ReadFile(name)
+	b, err := os.ReadFile(name) //nolint:gosec // beside a file of the project
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", name).Because(err)
 	}

@@ -27,7 +27,7 @@ type config struct {
 func readConfig(dvcDir string) (config, error) {
 	file := ini.Empty(ini.LoadOptions{SpaceBeforeInlineComment: true})
 	for _, name := range []string{"config", "config.local"} {
-		b, err := os.ReadFile(filepath.Join(dvcDir, name))
+		b, err := os.ReadFile(filepath.Join(dvcDir, name)) //nolint:gosec // the project's own configuration
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

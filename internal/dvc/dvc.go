@@ -40,7 +40,7 @@ type Repo struct {
 // version can't use it; err then says why.
 type remote struct {
 	name  string
-	url   string
+	url   string // a local one: its directory, relative to the project where it is inside
 	store *blob.Store
 	err   error
 }
@@ -72,6 +72,10 @@ func Open(projectDir string) (*Repo, error) {
 	}
 	if c.remoteDir != "" {
 		r.skip = append(r.skip, c.remoteDir)
+		r.remote.url = c.remoteDir
+		if rel, err := filepath.Rel(root, c.remoteDir); err == nil && filepath.IsLocal(rel) {
+			r.remote.url = filepath.ToSlash(rel)
+		}
 	}
 	return r, nil
 }
@@ -110,14 +114,14 @@ func (r *Repo) abs(rel string) (string, error) {
 	}
 	file := filepath.Join(r.root, local)
 	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
-		real, err := filepath.EvalSymlinks(dir)
+		target, err := filepath.EvalSymlinks(dir)
 		if errors.Is(err, fs.ErrNotExist) && dir != r.root {
 			continue
 		}
 		if err != nil {
 			return "", perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", dir).Because(err)
 		}
-		if real != r.root && !strings.HasPrefix(real, r.root+string(filepath.Separator)) {
+		if target != r.root && !strings.HasPrefix(target, r.root+string(filepath.Separator)) {
 			return "", outside(rel)
 		}
 		return file, nil
@@ -134,13 +138,13 @@ const lockWait = 10 * time.Second
 
 // locked runs f while it holds the lock that dvc itself takes, .dvc/tmp/lock.
 // dvc gives it up while a stage's command runs, so perennial train can be one.
-func (r *Repo) locked(f func() error) error {
+func (r *Repo) locked(ctx context.Context, f func() error) error {
 	dir := filepath.Join(r.root, ".dvc", "tmp")
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // DVC's mode
 		return cantWrite(dir, err)
 	}
 	l := flock.New(filepath.Join(dir, "lock"))
-	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	ctx, cancel := context.WithTimeout(ctx, lockWait)
 	defer cancel()
 	_, err := l.TryLockContext(ctx, 20*time.Millisecond)
 	switch {

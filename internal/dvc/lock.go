@@ -104,7 +104,7 @@ func (r *Repo) Stages() ([]Stage, error) {
 // that name or else at the end; every other byte of the file stays. The stage's
 // own bytes are those that dvc repro writes, so that dvc finds nothing to do.
 func (r *Repo) WriteLock(stage Stage) error {
-	return perennial.Wrap("dvc.WriteLock", r.locked(func() error {
+	return perennial.Wrap("dvc.WriteLock", r.locked(context.Background(), func() error {
 		block, err := stage.encode()
 		if err != nil {
 			return err

@@ -103,7 +103,7 @@ func (r *Repo) readPointer(file string) ([]Pointer, error) {
 		return nil, err
 	}
 	rel = filepath.ToSlash(rel)
-	b, err := os.ReadFile(file)
+	b, err := os.ReadFile(file) //nolint:gosec // found inside the project
 	if err != nil {
 		return nil, perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", rel).Because(err)
 	}

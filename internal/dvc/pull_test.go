@@ -171,7 +171,7 @@ func TestLostObjectsAreNamed(t *testing.T) {
 			r, dir := setup(t)
 			c.spoil(t, dir)
 			pulled, err := r.Pull(t.Context())
-			requireCode(t, c.code, err, append(c.says, "md5:"+irisMD5, "data/iris.csv", `"local"`, "git checkout -- "+remoteObject(irisMD5))...)
+			requireCode(t, c.code, err, append(c.says, "md5:"+irisMD5, "data/iris.csv", `"local" (data/remote)`, "git checkout -- "+remoteObject(irisMD5))...)
 			require.Len(t, pulled, 4)
 			require.NoFileExists(t, filepath.Join(dir, "data/iris.csv"))
 			_, err = r.Open(t.Context(), irisMD5)

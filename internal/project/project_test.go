@@ -30,7 +30,7 @@ func list(t *testing.T, dir string) map[string]string {
 		}
 		rel, err := filepath.Rel(dir, path)
 		require.NoError(t, err)
-		b, err := os.ReadFile(path)
+		b, err := os.ReadFile(path) //nolint:gosec // the test's own directory
 		files[filepath.ToSlash(rel)] = string(b)
 		return err
 	}))
@@ -202,7 +202,7 @@ func TestCommit(t *testing.T) {
 	}
 	dir := t.TempDir()
 	run := func(args ...string) string {
-		c := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"}, args...)...) //nolint:gosec,noctx // a test's own command
+		c := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"}, args...)...)
 		out, err := c.CombinedOutput()
 		require.NoError(t, err, string(out))
 		return strings.TrimSpace(string(out))
