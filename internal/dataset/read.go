@@ -261,8 +261,7 @@ func (d *decoder) cell(r *csv.Reader, c *columnDecoder, s string) {
 // syntax counts a fault of the CSV itself.
 func (d *decoder) syntax(err error) {
 	f := perennial.FieldError{Path: fmt.Sprintf("/rows/%d", d.row), Rule: RuleSyntax, Message: "The row is no CSV."}
-	var p *csv.ParseError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*csv.ParseError](err); ok {
 		f.Line = p.Line
 		switch {
 		case errors.Is(p.Err, csv.ErrQuote):

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -209,7 +208,7 @@ func TestReadStopsWithItsContext(t *testing.T) {
 	cancel()
 	_, _, err := dataset.Read(ctx, "churn.csv", []byte(churnHeader+churnRow), churn(), nulls)
 	require.Equal(t, perennial.CodeDeadline, perennial.CodeOf(err))
-	require.True(t, errors.Is(err, context.Canceled))
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 // housing is a table as large as California Housing.

@@ -33,8 +33,7 @@ func (v validator) against(p *perennial.Pipeline, s *perennial.Schema) {
 	}
 	if len(v.faults) == 0 { // its size is checked: a plan is made in no time
 		_, _, err := tune.Plan(p.Tuning, p.Candidates, perennial.BudgetFull)
-		var plan *perennial.Error
-		if errors.As(err, &plan) {
+		if plan, ok := errors.AsType[*perennial.Error](err); ok {
 			for _, f := range plan.Fields {
 				v.check(f)
 			}
@@ -50,18 +49,18 @@ func (v validator) target(p *perennial.Pipeline, s *perennial.Schema) (*perennia
 		return nil, false
 	}
 	if c.Role != perennial.RoleTarget {
-		v.bad("/data/target", RuleReference, c.Name, nil, "In the schema %s is no target: give it role: target there.", shorten(c.Name))
+		v.badf("/data/target", RuleReference, c.Name, nil, "In the schema %s is no target: give it role: target there.", shorten(c.Name))
 		return nil, false
 	}
 	switch {
 	case p.Task == perennial.Classification && c.Type != perennial.TypeCategorical:
-		v.bad("/data/target", RuleApplies, string(c.Type), nil, "Classification needs a categorical target, and in the schema %s is %s: make it categorical and list its values.", shorten(c.Name), c.Type)
+		v.badf("/data/target", RuleApplies, string(c.Type), nil, "Classification needs a categorical target, and in the schema %s is %s: make it categorical and list its values.", shorten(c.Name), c.Type)
 	case p.Task == perennial.Regression && c.Type != perennial.TypeNumeric && c.Type != perennial.TypeInteger:
-		v.bad("/data/target", RuleApplies, string(c.Type), nil, "Regression needs a numeric or integer target, and in the schema %s is %s.", shorten(c.Name), c.Type)
+		v.badf("/data/target", RuleApplies, string(c.Type), nil, "Regression needs a numeric or integer target, and in the schema %s is %s.", shorten(c.Name), c.Type)
 	}
 	for _, value := range c.Values {
 		if slices.Contains(p.Data.CSV.NullValues, value) {
-			v.bad("/data/csv/null_values", RuleApplies, value, nil, "%q is read as null, but it is a value of the target %s.", value, shorten(c.Name))
+			v.badf("/data/csv/null_values", RuleApplies, value, nil, "%q is read as null, but it is a value of the target %s.", value, shorten(c.Name))
 		}
 	}
 	return &c, true
@@ -73,14 +72,14 @@ func (v validator) positive(p *perennial.Pipeline, target *perennial.Column) {
 	switch {
 	case p.Data.Positive == "":
 		if p.Threshold != nil {
-			v.bad(at, perennial.RuleRequired, nil, target.Values, "data.positive is missing: threshold needs to know the positive class.")
+			v.badf(at, perennial.RuleRequired, nil, target.Values, "data.positive is missing: threshold needs to know the positive class.")
 		}
 	case p.Task == perennial.Regression:
-		v.bad(at, RuleApplies, p.Data.Positive, nil, "data.positive belongs to classification.")
+		v.badf(at, RuleApplies, p.Data.Positive, nil, "data.positive belongs to classification.")
 	case !two:
-		v.bad(at, RuleApplies, p.Data.Positive, nil, "data.positive is for two classes, and %s has %d.", shorten(target.Name), len(target.Values))
+		v.badf(at, RuleApplies, p.Data.Positive, nil, "data.positive is for two classes, and %s has %d.", shorten(target.Name), len(target.Values))
 	case len(target.Values) == 2 && !slices.Contains(target.Values, p.Data.Positive):
-		v.bad(at, RuleChoice, p.Data.Positive, target.Values, "data.positive must be one of the values of %s: %s; not %q.", shorten(target.Name), strings.Join(target.Values, ", "), shorten(p.Data.Positive))
+		v.badf(at, RuleChoice, p.Data.Positive, target.Values, "data.positive must be one of the values of %s: %s; not %q.", shorten(target.Name), strings.Join(target.Values, ", "), shorten(p.Data.Positive))
 	}
 }
 
@@ -107,11 +106,11 @@ func (v validator) metrics(p *perennial.Pipeline, target *perennial.Column) {
 		case !ok:
 			v.choice(u.at, u.name, names...)
 		case !slices.Contains(m.Tasks, p.Task):
-			v.bad(u.at, RuleApplies, u.name, names, "%s doesn't score %s; there are %s.", u.name, p.Task, strings.Join(names, ", "))
+			v.badf(u.at, RuleApplies, u.name, names, "%s doesn't score %s; there are %s.", u.name, p.Task, strings.Join(names, ", "))
 		case m.Binary && len(target.Values) > 2:
-			v.bad(u.at, RuleApplies, u.name, names, "%s is for two classes, and %s has %d.", u.name, shorten(target.Name), len(target.Values))
+			v.badf(u.at, RuleApplies, u.name, names, "%s is for two classes, and %s has %d.", u.name, shorten(target.Name), len(target.Values))
 		case m.Binary && p.Data.Positive == "":
-			v.bad("/data/positive", perennial.RuleRequired, nil, target.Values, "data.positive is missing: %s needs to know the positive class.", u.name)
+			v.badf("/data/positive", perennial.RuleRequired, nil, target.Values, "data.positive is missing: %s needs to know the positive class.", u.name)
 		}
 	}
 }
@@ -124,11 +123,11 @@ func (v validator) columns(p *perennial.Pipeline, s *perennial.Schema) {
 		case !ok:
 			v.missing(at, name, s)
 		case c.Role == perennial.RoleIgnore:
-			v.bad(at, RuleReference, name, nil, "%s has role: ignore in the schema and isn't read.", shorten(name))
+			v.badf(at, RuleReference, name, nil, "%s has role: ignore in the schema and isn't read.", shorten(name))
 		case len(types) > 0 && (c.Role != perennial.RoleFeature || !slices.Contains(types, c.Type)):
-			v.bad(at, RuleApplies, name, nil, "%s must be a feature of type %s, %s.", shorten(name), either(types), why)
+			v.badf(at, RuleApplies, name, nil, "%s must be a feature of type %s, %s.", shorten(name), either(types), why)
 		case c.Role == perennial.RoleTarget:
-			v.bad(at, RuleApplies, name, nil, "%s is the target.", shorten(name))
+			v.badf(at, RuleApplies, name, nil, "%s is the target.", shorten(name))
 		}
 	}
 	switch p.Split.By {
@@ -144,7 +143,7 @@ func (v validator) columns(p *perennial.Pipeline, s *perennial.Schema) {
 	}
 	for i, g := range p.Gates {
 		if g.Slice != "" && !slices.Contains(p.Slices, g.Slice) {
-			v.bad(fmt.Sprintf("/gates/%d/slice", i), RuleReference, g.Slice, p.Slices, "A gate can look at a column of slices only: add %s there.", shorten(g.Slice))
+			v.badf(fmt.Sprintf("/gates/%d/slice", i), RuleReference, g.Slice, p.Slices, "A gate can look at a column of slices only: add %s there.", shorten(g.Slice))
 		}
 	}
 }
@@ -161,5 +160,5 @@ func (v validator) missing(at, name string, s *perennial.Schema) {
 	} else {
 		message += "."
 	}
-	v.bad(at, RuleReference, shorten(name), names[:min(20, len(names))], "%s", message)
+	v.badf(at, RuleReference, shorten(name), names[:min(20, len(names))], "%s", message)
 }

@@ -155,6 +155,9 @@ func (d *document) object(n *yaml.Node, path string, v reflect.Value) {
 
 // unknown says that a key isn't one, and which was probably meant.
 func (d *document) unknown(p pair, path string, names []string) {
+	if len(d.faults) >= maxFaults {
+		return
+	}
 	message := fmt.Sprintf("%s has no key %q", label(path), shorten(p.key))
 	if near, ok := nearest(p.key, names); ok {
 		message += fmt.Sprintf("; did you mean %s?", near)
@@ -281,7 +284,7 @@ func label(path string) string {
 		return "The file"
 	}
 	var b strings.Builder
-	for _, part := range strings.Split(path[1:], "/") {
+	for part := range strings.SplitSeq(path[1:], "/") {
 		part = strings.NewReplacer("~1", "/", "~0", "~").Replace(part)
 		switch _, err := strconv.Atoi(part); {
 		case err == nil && b.Len() > 0:

@@ -197,6 +197,25 @@ func TestAliasesWorkAndAreBounded(t *testing.T) {
 	require.Contains(t, strings.Join(at(t, err), "\n"), "too_large")
 }
 
+func TestHostileFilesEndSoon(t *testing.T) {
+	t.Parallel()
+	var keys strings.Builder
+	for i := range 60000 {
+		fmt.Fprintf(&keys, "k%d: x\n", i)
+	}
+	for name, text := range map[string]string{
+		"deep list": strings.Repeat("[", 1<<19), "deep mapping": strings.Repeat("{a: ", 1<<17), "unknown keys": keys.String(),
+		"long key": strings.Repeat("a", 1<<19) + ": 1", "wide list": "candidates: [" + strings.Repeat("1,", 1<<18) + "1]",
+	} {
+		started := time.Now()
+		_, err := pipeline.Decode("m.yaml", []byte(text))
+		require.Error(t, err, name)
+		_, _, fields := perennial.Explain(err)
+		require.LessOrEqual(t, len(fields), 100, name)
+		require.Less(t, time.Since(started), 10*time.Second, name)
+	}
+}
+
 func TestDecodeGivesTheSameThroughJSON(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"testdata/churn.yaml"} {

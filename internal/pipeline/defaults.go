@@ -90,7 +90,7 @@ func fill(to, from reflect.Value, path string) {
 	for _, f := range fieldsOf(to.Type()) {
 		at, field := join(path, f.name), to.Field(f.index)
 		switch {
-		case field.Kind() == reflect.Struct && !(path == "" && field.IsZero()):
+		case field.Kind() == reflect.Struct && (path != "" || !field.IsZero()):
 			fill(field, from.Field(f.index), at)
 		case field.IsZero() && !zeroCounts[at]:
 			field.Set(from.Field(f.index))

@@ -52,12 +52,12 @@ func anyPipeline(t *rapid.T) *perennial.Pipeline {
 		c.Search = []perennial.SearchParam{{Name: n, Kind: perennial.SearchLog, Low: number.Draw(t, "low"), High: number.Draw(t, "high")}, {Name: n + "2", Kind: perennial.SearchChoice, Choices: []any{n, 1.0, true}}}
 		p.Candidates = append(p.Candidates, c)
 		p.Preprocess.Columns = append(p.Preprocess.Columns, perennial.ColumnPrep{Name: n, Smoothing: share.Draw(t, "smoothing"), Clip: &[2]float64{0, share.Draw(t, "clip")}})
-		min := number.Draw(t, "min")
+		least := number.Draw(t, "min")
 		limit := perennial.Limit{Value: rapid.Float64Range(0, 100).Draw(t, "limit")}
 		if rapid.Bool().Draw(t, "relative") {
 			limit = perennial.Limit{Value: limit.Value / 100, Relative: true}
 		}
-		p.Gates = append(p.Gates, perennial.Gate{Metric: n, Min: &min}, perennial.Gate{Metric: n, Versus: "champion", MaxRegression: &limit})
+		p.Gates = append(p.Gates, perennial.Gate{Metric: n, Min: &least}, perennial.Gate{Metric: n, Versus: "champion", MaxRegression: &limit})
 	}
 	slices.Reverse(p.Preprocess.Columns)
 	p.Slices = names

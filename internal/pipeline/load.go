@@ -152,8 +152,8 @@ func load(project, file string) (*Spec, []perennial.FieldError, error) {
 			spec.Given, others = given, append(others, found...)
 		}
 	}
-	if faults := append(d.faults, others...); len(faults) > 0 {
-		return nil, faults, nil
+	if len(d.faults)+len(others) > 0 {
+		return nil, append(d.faults, others...), nil
 	}
 	spec.Revision = spec.Hash()
 	return spec, nil, nil
@@ -242,8 +242,7 @@ func codeOf(err error) perennial.Code {
 
 // reason gives the end of a file error's chain, which names no path.
 func reason(err error) string {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err.Error()
 	}
 	return "it can't be opened"

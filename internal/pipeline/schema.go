@@ -70,7 +70,7 @@ func columnDefaults(c *perennial.Column) {
 
 func (v validator) schema(s *perennial.Schema) {
 	if s.Version != 1 {
-		v.bad("/version", perennial.RuleRange, s.Version, nil, "version must be 1: this Perennial knows no other form of the file.")
+		v.badf("/version", perennial.RuleRange, s.Version, nil, "version must be 1: this Perennial knows no other form of the file.")
 	}
 	v.choice("/extra_columns", string(s.ExtraColumns), string(perennial.ExtraIgnore), string(perennial.ExtraWarn), string(perennial.ExtraReject))
 	roles := map[perennial.Role][]string{}
@@ -80,18 +80,18 @@ func (v validator) schema(s *perennial.Schema) {
 		v.column(join("/columns", c.Name), c)
 	}
 	if n := len(s.Columns); n > 10000 {
-		v.bad("/columns", RuleTooLarge, n, nil, "The schema has %d columns; at most 10000 are possible.", n)
+		v.badf("/columns", RuleTooLarge, n, nil, "The schema has %d columns; at most 10000 are possible.", n)
 	}
 	for _, r := range []perennial.Role{perennial.RoleTarget, perennial.RoleID} {
 		if names := roles[r]; len(names) > 1 {
-			v.bad(join("/columns", names[1])+"/role", RuleDuplicate, string(r), nil, "%s can't be the %s: %s is it already.", shorten(names[1]), r, shorten(names[0]))
+			v.badf(join("/columns", names[1])+"/role", RuleDuplicate, string(r), nil, "%s can't be the %s: %s is it already.", shorten(names[1]), r, shorten(names[0]))
 		}
 	}
 	if len(roles[perennial.RoleTarget]) == 0 {
-		v.bad("/columns", perennial.RuleRequired, nil, nil, "No column has the role target: the schema must say what is predicted.")
+		v.badf("/columns", perennial.RuleRequired, nil, nil, "No column has the role target: the schema must say what is predicted.")
 	}
 	if len(roles[perennial.RoleFeature]) == 0 {
-		v.bad("/columns", perennial.RuleRequired, nil, nil, "No column is a feature.")
+		v.badf("/columns", perennial.RuleRequired, nil, nil, "No column is a feature.")
 	}
 }
 
@@ -100,19 +100,19 @@ func (v validator) column(at string, c *perennial.Column) {
 	v.choice(at+"/role", string(c.Role), string(perennial.RoleFeature), string(perennial.RoleID), string(perennial.RoleTarget), string(perennial.RoleIgnore))
 	v.choice(at+"/log", string(c.Log), string(perennial.LogFull), string(perennial.LogHash), string(perennial.LogNever))
 	if strings.ContainsAny(c.Name, "\x00\n\r") || len(c.Name) > 200 {
-		v.bad(at, RuleName, nil, nil, "A column's name must be one line of at most 200 bytes.")
+		v.badf(at, RuleName, nil, nil, "A column's name must be one line of at most 200 bytes.")
 	}
 	typed := c.Role == perennial.RoleFeature || c.Role == perennial.RoleTarget
 	switch {
 	case c.Role == perennial.RoleID && c.Type != "":
-		v.bad(at+"/type", RuleApplies, string(c.Type), nil, "An id has no type: it is kept as its text.")
+		v.badf(at+"/type", RuleApplies, string(c.Type), nil, "An id has no type: it is kept as its text.")
 	case typed && c.Type == "":
-		v.bad(at+"/type", perennial.RuleRequired, nil, types(), "%s has no type; it is one of %s.", label(at), strings.Join(types(), ", "))
+		v.badf(at+"/type", perennial.RuleRequired, nil, types(), "%s has no type; it is one of %s.", label(at), strings.Join(types(), ", "))
 	case c.Type != "":
 		v.choice(at+"/type", string(c.Type), types()...)
 	}
 	if c.Nullable && (c.Role == perennial.RoleTarget || c.Role == perennial.RoleID) {
-		v.bad(at+"/nullable", RuleApplies, true, nil, "The %s can't be null.", c.Role)
+		v.badf(at+"/nullable", RuleApplies, true, nil, "The %s can't be null.", c.Role)
 	}
 	if c.Role == perennial.RoleIgnore || typed && !slices.Contains(types(), string(c.Type)) {
 		return
@@ -125,16 +125,16 @@ func (v validator) column(at string, c *perennial.Column) {
 	v.applies(at, "out_of_range", c.OutOfRange != "", c.Type, perennial.TypeNumeric, perennial.TypeInteger)
 	v.values(at, c)
 	if c.Type == perennial.TypeDate && !perennial.ValidDateFormat(c.Format) {
-		v.bad(at+"/format", RuleChoice, c.Format, []string{"%Y", "%m", "%d", "%H", "%M", "%S"}, "%s.format must have %%Y and may have %%m, %%d, %%H, %%M and %%S between punctuation, not be %q.", label(at), shorten(c.Format))
+		v.badf(at+"/format", RuleChoice, c.Format, []string{"%Y", "%m", "%d", "%H", "%M", "%S"}, "%s.format must have %%Y and may have %%m, %%d, %%H, %%M and %%S between punctuation, not be %q.", label(at), shorten(c.Format))
 	}
 	if c.OutOfRange != "" {
 		v.choice(at+"/out_of_range", string(c.OutOfRange), string(perennial.RangeReject), string(perennial.RangeWarn))
 		if c.Range == nil {
-			v.bad(at+"/out_of_range", RuleApplies, string(c.OutOfRange), nil, "%s.out_of_range needs a range.", label(at))
+			v.badf(at+"/out_of_range", RuleApplies, string(c.OutOfRange), nil, "%s.out_of_range needs a range.", label(at))
 		}
 	}
 	if c.Range != nil && !(c.Range[0] <= c.Range[1]) {
-		v.bad(at+"/range", perennial.RuleRange, c.Range[:], nil, "%s.range must have the lower end first.", label(at))
+		v.badf(at+"/range", perennial.RuleRange, c.Range[:], nil, "%s.range must have the lower end first.", label(at))
 	}
 }
 
@@ -147,16 +147,16 @@ func (v validator) values(at string, c *perennial.Column) {
 	v.choice(at+"/unknown", string(c.Unknown), string(perennial.UnknownReject), string(perennial.UnknownWarn), string(perennial.UnknownOther))
 	switch {
 	case len(c.Values) > 0 && c.MaxValues != 0:
-		v.bad(at+"/max_values", RuleApplies, c.MaxValues, nil, "%s.max_values is for values that are learned; here they are listed.", label(at))
+		v.badf(at+"/max_values", RuleApplies, c.MaxValues, nil, "%s.max_values is for values that are learned; here they are listed.", label(at))
 	case len(c.Values) == 0:
 		between(v, at+"/max_values", c.MaxValues, 1, 100000)
 	}
 	if c.Role == perennial.RoleTarget {
 		if len(c.Values) == 1 {
-			v.bad(at+"/values", perennial.RuleRange, nil, nil, "%s needs two values at least: with one there is nothing to predict.", label(at))
+			v.badf(at+"/values", perennial.RuleRange, nil, nil, "%s needs two values at least: with one there is nothing to predict.", label(at))
 		}
 		if c.Unknown != perennial.UnknownReject {
-			v.bad(at+"/unknown", RuleApplies, string(c.Unknown), nil, "A target's unknown values are always rejected.")
+			v.badf(at+"/unknown", RuleApplies, string(c.Unknown), nil, "A target's unknown values are always rejected.")
 		}
 	}
 }
@@ -168,7 +168,7 @@ func (v validator) applies(at, key string, set bool, is perennial.ColumnType, to
 		if is == "" {
 			kind = "an id"
 		}
-		v.bad(at+"/"+key, RuleApplies, nil, nil, "%s.%s is for %s columns; this one is %s.", label(at), key, either(to), kind)
+		v.badf(at+"/"+key, RuleApplies, nil, nil, "%s.%s is for %s columns; this one is %s.", label(at), key, either(to), kind)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // validator checks what a pipeline file must meet by itself.
 type validator struct{ *document }
 
-func (v validator) bad(at, rule string, came any, allowed []string, format string, args ...any) {
+func (v validator) badf(at, rule string, came any, allowed []string, format string, args ...any) {
 	v.check(perennial.FieldError{Path: at, Rule: rule, Came: came, Allowed: allowed, Message: fmt.Sprintf(format, args...)})
 }
 
@@ -28,29 +28,29 @@ func (v validator) choice(at, came string, allowed ...string) {
 		return
 	}
 	if near, ok := nearest(came, allowed); ok {
-		v.bad(at, RuleChoice, came, allowed, "%s can't be %q; did you mean %s?", label(at), shorten(came), near)
+		v.badf(at, RuleChoice, came, allowed, "%s can't be %q; did you mean %s?", label(at), shorten(came), near)
 		return
 	}
-	v.bad(at, RuleChoice, came, allowed, "%s can't be %q; it is one of %s.", label(at), shorten(came), strings.Join(allowed, ", "))
+	v.badf(at, RuleChoice, came, allowed, "%s can't be %q; it is one of %s.", label(at), shorten(came), strings.Join(allowed, ", "))
 }
 
 // between checks a number against an inclusive range.
 func between[T cmp.Ordered](v validator, at string, came, low, high T) {
-	if !(came >= low && came <= high) {
-		v.bad(at, perennial.RuleRange, came, nil, "%s must be from %v to %v, not %v.", label(at), low, high, came)
+	if within := came >= low && came <= high; !within { // NaN is within no range
+		v.badf(at, perennial.RuleRange, came, nil, "%s must be from %v to %v, not %v.", label(at), low, high, came)
 	}
 }
 
 // inside checks a share, edges excluded.
 func (v validator) inside(at string, came float64) {
 	if !(came > 0 && came < 1) {
-		v.bad(at, perennial.RuleRange, came, nil, "%s must lie between 0 and 1, not be %g.", label(at), came)
+		v.badf(at, perennial.RuleRange, came, nil, "%s must lie between 0 and 1, not be %g.", label(at), came)
 	}
 }
 
 func (v validator) duration(at string, came perennial.Duration, least time.Duration) {
 	if time.Duration(came) < least {
-		v.bad(at, perennial.RuleRange, came.String(), nil, "%s must be at least %s, not %s.", label(at), least, came)
+		v.badf(at, perennial.RuleRange, came.String(), nil, "%s must be at least %s, not %s.", label(at), least, came)
 	}
 }
 
@@ -58,7 +58,7 @@ func (v validator) duration(at string, came perennial.Duration, least time.Durat
 func (v validator) unique(at string, list []string) {
 	for i, s := range list {
 		if slices.Contains(list[:i], s) {
-			v.bad(fmt.Sprintf("%s/%d", at, i), RuleDuplicate, s, nil, "%s lists %q twice.", label(at), shorten(s))
+			v.badf(fmt.Sprintf("%s/%d", at, i), RuleDuplicate, s, nil, "%s lists %q twice.", label(at), shorten(s))
 		}
 	}
 }
@@ -67,19 +67,19 @@ func (v validator) unique(at string, list []string) {
 func (v validator) path(at, p string) {
 	switch {
 	case p == "":
-		v.bad(at, perennial.RuleRequired, nil, nil, "%s is missing.", label(at))
+		v.badf(at, perennial.RuleRequired, nil, nil, "%s is missing.", label(at))
 	case path.IsAbs(p) || strings.ContainsAny(p, "\\\x00") || len(p) > 1 && p[1] == ':' || path.Clean(p) != p || p == "." || p == ".." || strings.HasPrefix(p, "../"):
-		v.bad(at, RulePath, p, nil, "%s must be a path inside the project, relative to its root, with slashes and without . and .. parts; not %q.", label(at), shorten(p))
+		v.badf(at, RulePath, p, nil, "%s must be a path inside the project, relative to its root, with slashes and without . and .. parts; not %q.", label(at), shorten(p))
 	}
 }
 
 // pipeline runs all checks that need the pipeline alone.
 func (v validator) pipeline(p *perennial.Pipeline) {
 	if p.Version != 1 {
-		v.bad("/version", perennial.RuleRange, p.Version, nil, "version must be 1: this Perennial knows no other form of the file.")
+		v.badf("/version", perennial.RuleRange, p.Version, nil, "version must be 1: this Perennial knows no other form of the file.")
 	}
 	if !perennial.ValidName(p.Name) {
-		v.bad("/name", RuleName, p.Name, nil, "name must be small letters, digits and hyphens, at most 63, beginning with a letter; not %q.", shorten(p.Name))
+		v.badf("/name", RuleName, p.Name, nil, "name must be small letters, digits and hyphens, at most 63, beginning with a letter; not %q.", shorten(p.Name))
 	}
 	v.choice("/task", string(p.Task), string(perennial.Classification), string(perennial.Regression))
 	v.path("/schema", p.Schema)
@@ -102,19 +102,19 @@ func (v validator) data(p *perennial.Pipeline) {
 	switch lower := strings.ToLower(p.Data.Path); {
 	case strings.HasSuffix(lower, ".csv"), strings.HasSuffix(lower, ".csv.gz"):
 	case strings.HasSuffix(lower, ".parquet"):
-		v.bad("/data/path", RuleVersion, p.Data.Path, nil, "This version reads CSV only: export %s as .csv or .csv.gz.", shorten(p.Data.Path))
+		v.badf("/data/path", RuleVersion, p.Data.Path, nil, "This version reads CSV only: export %s as .csv or .csv.gz.", shorten(p.Data.Path))
 	default:
-		v.bad("/data/path", RulePath, p.Data.Path, nil, "data.path must end in .csv or .csv.gz, not be %q.", shorten(p.Data.Path))
+		v.badf("/data/path", RulePath, p.Data.Path, nil, "data.path must end in .csv or .csv.gz, not be %q.", shorten(p.Data.Path))
 	}
 	if p.Data.Target == "" {
-		v.bad("/data/target", perennial.RuleRequired, nil, nil, "data.target is missing.")
+		v.badf("/data/target", perennial.RuleRequired, nil, nil, "data.target is missing.")
 	}
 	if c, n := utf8.DecodeRuneInString(p.Data.CSV.Delimiter); n != len(p.Data.CSV.Delimiter) || n == 0 || c == utf8.RuneError || strings.ContainsRune("\"\r\n\x00", c) {
-		v.bad("/data/csv/delimiter", perennial.RuleType, p.Data.CSV.Delimiter, nil, "data.csv.delimiter must be one character, not %q.", shorten(p.Data.CSV.Delimiter))
+		v.badf("/data/csv/delimiter", perennial.RuleType, p.Data.CSV.Delimiter, nil, "data.csv.delimiter must be one character, not %q.", shorten(p.Data.CSV.Delimiter))
 	}
 	v.choice("/data/csv/decimal", p.Data.CSV.Decimal, ".", ",")
 	if p.Data.CSV.Decimal == p.Data.CSV.Delimiter {
-		v.bad("/data/csv/decimal", RuleApplies, p.Data.CSV.Decimal, nil, "data.csv.decimal and data.csv.delimiter are both %q; with decimal commas the delimiter is usually a semicolon.", p.Data.CSV.Decimal)
+		v.badf("/data/csv/decimal", RuleApplies, p.Data.CSV.Decimal, nil, "data.csv.decimal and data.csv.delimiter are both %q; with decimal commas the delimiter is usually a semicolon.", p.Data.CSV.Decimal)
 	}
 	v.unique("/data/csv/null_values", p.Data.CSV.NullValues)
 	v.duration("/data/feedback/max_age", p.Data.Feedback.MaxAge, time.Second)
@@ -129,28 +129,28 @@ func (v validator) split(p *perennial.Pipeline) {
 	v.inside("/split/test", s.Test)
 	between(v, "/split/stream", s.Stream, 0, 1)
 	if s.By == perennial.SplitStratified && p.Task == perennial.Regression {
-		v.bad("/split/by", RuleApplies, string(s.By), nil, "A stratified split needs classes: use random for regression.")
+		v.badf("/split/by", RuleApplies, string(s.By), nil, "A stratified split needs classes: use random for regression.")
 	}
 	if slices.ContainsFunc(v.faults, func(f perennial.FieldError) bool { return f.Path == "/split/by" || f.Path == "/task" }) {
 		return // what belongs to the split isn't known
 	}
 	switch column := s.By == perennial.SplitGroup || s.By == perennial.SplitTime; {
 	case column && s.Column == "":
-		v.bad("/split/column", perennial.RuleRequired, nil, nil, "split.column is missing: a split by %s needs one.", s.By)
+		v.badf("/split/column", perennial.RuleRequired, nil, nil, "split.column is missing: a split by %s needs one.", s.By)
 	case !column && s.Column != "":
-		v.bad("/split/column", RuleApplies, s.Column, nil, "split.column belongs to a split by group or time; this one is %s.", s.By)
+		v.badf("/split/column", RuleApplies, s.Column, nil, "split.column belongs to a split by group or time; this one is %s.", s.By)
 	}
 	switch {
 	case s.By == perennial.SplitGiven:
 		v.path("/split/file", s.File)
 	case s.File != "":
-		v.bad("/split/file", RuleApplies, s.File, nil, "split.file belongs to a given split; this one is %s.", s.By)
+		v.badf("/split/file", RuleApplies, s.File, nil, "split.file belongs to a given split; this one is %s.", s.By)
 	}
 }
 
 func (v validator) tuning(p *perennial.Pipeline) {
 	if n := len(p.Candidates); n == 0 || n > 100 {
-		v.bad("/candidates", perennial.RuleRequired, nil, nil, "There must be 1 to 100 candidates, not %d.", n)
+		v.badf("/candidates", perennial.RuleRequired, nil, nil, "There must be 1 to 100 candidates, not %d.", n)
 	}
 	v.choice("/tuning/strategy", p.Tuning.Strategy, "grid", "random", "tpe", "asha")
 	between(v, "/tuning/trials", p.Tuning.Trials, 1, 10000)
@@ -165,18 +165,18 @@ func (v validator) threshold(p *perennial.Pipeline) {
 		return
 	}
 	if p.Task == perennial.Regression {
-		v.bad("/threshold", RuleApplies, nil, nil, "threshold belongs to classification with two classes.")
+		v.badf("/threshold", RuleApplies, nil, nil, "threshold belongs to classification with two classes.")
 		return
 	}
 	_, written := v.lines["/threshold/value"]
 	set := count(written || t.Value != 0, t.Maximize != "", t.Cost != nil)
 	switch {
 	case set != 1:
-		v.bad("/threshold", RuleOneOf, nil, []string{"value", "maximize", "cost"}, "threshold must have exactly one of value, maximize and cost; it has %d.", set)
+		v.badf("/threshold", RuleOneOf, nil, []string{"value", "maximize", "cost"}, "threshold must have exactly one of value, maximize and cost; it has %d.", set)
 	case t.Maximize == "" && t.Cost == nil:
 		v.inside("/threshold/value", t.Value)
 	case t.Cost != nil && (!(t.Cost.FalsePositive >= 0) || !(t.Cost.FalseNegative >= 0) || t.Cost.FalsePositive+t.Cost.FalseNegative == 0):
-		v.bad("/threshold/cost", perennial.RuleRange, nil, nil, "threshold.cost takes two costs of at least 0, not both 0.")
+		v.badf("/threshold/cost", perennial.RuleRange, nil, nil, "threshold.cost takes two costs of at least 0, not both 0.")
 	}
 }
 
@@ -186,16 +186,16 @@ func (v validator) gate(at string, g perennial.Gate) {
 	compares := g.MinGain != nil || g.MaxRegression != nil
 	switch {
 	case set != 1:
-		v.bad(at, RuleOneOf, nil, bounds, "%s must have exactly one of %s; it has %d.", label(at), strings.Join(bounds, ", "), set)
+		v.badf(at, RuleOneOf, nil, bounds, "%s must have exactly one of %s; it has %d.", label(at), strings.Join(bounds, ", "), set)
 	case compares && g.Versus == "":
-		v.bad(join(at, "vs"), perennial.RuleRequired, nil, []string{"baseline", "champion"}, "%s.vs is missing: min_gain and max_regression compare with baseline or champion.", label(at))
+		v.badf(join(at, "vs"), perennial.RuleRequired, nil, []string{"baseline", "champion"}, "%s.vs is missing: min_gain and max_regression compare with baseline or champion.", label(at))
 	case !compares && g.Versus != "":
-		v.bad(join(at, "vs"), RuleApplies, g.Versus, nil, "%s.vs doesn't go with min and max, which are absolute.", label(at))
+		v.badf(join(at, "vs"), RuleApplies, g.Versus, nil, "%s.vs doesn't go with min and max, which are absolute.", label(at))
 	case compares:
 		v.choice(join(at, "vs"), g.Versus, "baseline", "champion")
 	}
 	if g.MaxRegression != nil && g.MaxRegression.Value < 0 {
-		v.bad(join(at, "max_regression"), perennial.RuleRange, g.MaxRegression.String(), nil, "%s.max_regression must be at least 0.", label(at))
+		v.badf(join(at, "max_regression"), perennial.RuleRange, g.MaxRegression.String(), nil, "%s.max_regression must be at least 0.", label(at))
 	}
 }
 
@@ -206,7 +206,7 @@ func (v validator) rollout(r *perennial.RolloutSpec) {
 		at := fmt.Sprintf("/rollout/steps/%d", i)
 		between(v, at, s, 1, 99)
 		if i > 0 && s <= r.Steps[i-1] {
-			v.bad(at, perennial.RuleRange, s, nil, "rollout.steps must grow: %d follows %d.", s, r.Steps[i-1])
+			v.badf(at, perennial.RuleRange, s, nil, "rollout.steps must grow: %d follows %d.", s, r.Steps[i-1])
 		}
 	}
 	between(v, "/rollout/min_requests", r.MinRequests, 1, 1_000_000_000)
@@ -233,11 +233,11 @@ func (v validator) monitor(m *perennial.MonitorSpec) {
 	set := count(m.Performance.Min != nil, m.Performance.Max != nil)
 	switch {
 	case set == 2:
-		v.bad("/monitor/performance", RuleOneOf, nil, []string{"min", "max"}, "monitor.performance must have min or max, not both.")
+		v.badf("/monitor/performance", RuleOneOf, nil, []string{"min", "max"}, "monitor.performance must have min or max, not both.")
 	case set == 1 && m.Performance.Metric == "":
-		v.bad("/monitor/performance/metric", perennial.RuleRequired, nil, nil, "monitor.performance.metric is missing: min and max bound a metric.")
+		v.badf("/monitor/performance/metric", perennial.RuleRequired, nil, nil, "monitor.performance.metric is missing: min and max bound a metric.")
 	case set == 0 && m.Performance.Metric != "":
-		v.bad("/monitor/performance", RuleOneOf, nil, []string{"min", "max"}, "monitor.performance needs min or max for %s.", shorten(m.Performance.Metric))
+		v.badf("/monitor/performance", RuleOneOf, nil, []string{"min", "max"}, "monitor.performance needs min or max for %s.", shorten(m.Performance.Metric))
 	}
 }
 
@@ -246,11 +246,11 @@ func (v validator) retrain(r *perennial.RetrainSpec) {
 		// A TZ= prefix, which the parser would take, becomes a field too many.
 		_, err := cron.ParseStandard(strings.ReplaceAll(r.Schedule, "TZ=", "?"))
 		if err != nil {
-			v.bad("/retrain/schedule", RuleSchedule, r.Schedule, nil, "retrain.schedule must be five cron fields like \"0 3 * * *\", @daily or @every 6h, not %q; the time zone has a key of its own.", shorten(r.Schedule))
+			v.badf("/retrain/schedule", RuleSchedule, r.Schedule, nil, "retrain.schedule must be five cron fields like \"0 3 * * *\", @daily or @every 6h, not %q; the time zone has a key of its own.", shorten(r.Schedule))
 		}
 	}
 	if _, err := time.LoadLocation(r.Timezone); err != nil || r.Timezone == "" || r.Timezone == "Local" {
-		v.bad("/retrain/timezone", RuleSchedule, r.Timezone, nil, "retrain.timezone must be a name like UTC or Europe/Vienna, not %q.", shorten(r.Timezone))
+		v.badf("/retrain/timezone", RuleSchedule, r.Timezone, nil, "retrain.timezone must be a name like UTC or Europe/Vienna, not %q.", shorten(r.Timezone))
 	}
 	for i, on := range r.On {
 		v.choice(fmt.Sprintf("/retrain/on/%d", i), on, "drift", "degradation", "new_labels")
