@@ -167,3 +167,24 @@ func (t *Table) Keys() []string {
 	}
 	return keys
 }
+
+// Texts gives a column as text, one value per row: codes as their text, numbers
+// as their shortest text, null as "". ok is false for a column the table doesn't
+// have.
+func (t *Table) Texts(column string) (values []string, ok bool) {
+	for i, c := range t.Schema.Columns {
+		if c.Name != column || c.Role == RoleIgnore {
+			continue
+		}
+		values, s := make([]string, t.Rows), &t.Columns[i]
+		for r := range values {
+			if s.Numbers == nil {
+				values[r], _ = s.Text(r)
+			} else if v := s.Numbers[r]; !math.IsNaN(v) {
+				values[r] = strconv.FormatFloat(v, 'g', -1, 64)
+			}
+		}
+		return values, true
+	}
+	return nil, false
+}

@@ -213,7 +213,7 @@ func (c *Column) FromString(v string) (float64, *Fault) {
 		}
 		return float64(len(c.Values)), f
 	case TypeDate:
-		t, err := time.Parse(c.layout(), v)
+		t, err := time.Parse(c.DateLayout(), v)
 		if err != nil {
 			return null, &Fault{Rule: RuleDate, Message: fmt.Sprintf("%s must be a date like %s.", c.Name, c.dateFormat())}
 		}
@@ -272,8 +272,8 @@ func (c *Column) dateFormat() string {
 
 var dateDirectives = strings.NewReplacer("%Y", "2006", "%m", "01", "%d", "02", "%H", "15", "%M", "04", "%S", "05", "%%", "%")
 
-// layout turns the column's strftime format into Go's.
-func (c *Column) layout() string { return dateDirectives.Replace(c.dateFormat()) }
+// DateLayout gives a date column's format in the form of package time.
+func (c *Column) DateLayout() string { return dateDirectives.Replace(c.dateFormat()) }
 
 // ValidDateFormat reports whether a strftime format has a year and uses only
 // %Y %m %d %H %M %S and %%. Besides them it may hold punctuation, spaces, T and

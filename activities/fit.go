@@ -1,0 +1,96 @@
+package activities
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/models"
+	"github.com/perennial-ml/perennial/models/tune"
+)
+
+// FitInput names the trial that is fitted on the whole training side.
+type FitInput struct {
+	StudyInput
+	Trial int `json:"trial"`
+}
+
+// FitModel fits the selected trial on every training row and stores the model
+// file; the answer is its key. Safe to repeat: the file is content-addressed,
+// and the run's parameters are the same ones. (malaschitz_forest gives another
+// model each time: the key that counts is the one in the workflow's history.)
+func (a *Activities) FitModel(ctx context.Context, in FitInput) (modelKey string, err error) {
+	const op = "FitModel"
+	ctx, stop := heartbeat(ctx)
+	defer stop()
+	m, err := a.load(ctx, in.Bundle, in.Snapshot)
+	if err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	p := m.bundle.Spec.Pipeline
+	trials, _, err := tune.Plan(p.Tuning, p.Candidates, m.bundle.Budget)
+	if err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	if in.Trial < 0 || in.Trial >= len(trials) {
+		return "", perennial.Errorf(perennial.CodeInternal, op, "trial %d of %d doesn't exist", in.Trial, len(trials))
+	}
+	trial := trials[in.Trial]
+	model, err := models.Fit(ctx, a.spec(&m.bundle, trial), m.table, m.train)
+	if err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	model.SetProvenance(models.Provenance{
+		DataMD5: m.snapshot.Data.MD5, SidesSHA256: m.snapshot.Data.Sides, ParamsSHA256: m.bundle.paramsSHA256(),
+		Seed: p.Tuning.Seed, Trainer: m.bundle.Trainer,
+	})
+	b, err := model.Encode()
+	if err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	key, err := a.Blobs.Put(ctx, b)
+	if err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	if err := a.logFit(ctx, in.RunID, model, key, int64(len(b)), trial); err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	return key, perennial.Wrap(op, a.logExample(ctx, in.RunID, m))
+}
+
+// logExample keeps the first training row as a request to try the model with.
+func (a *Activities) logExample(ctx context.Context, runID string, m *material) error {
+	b, err := example(m.table, m.train[0])
+	if err != nil {
+		return err
+	}
+	key, err := a.Blobs.Put(ctx, b)
+	if err != nil {
+		return err
+	}
+	return a.Tracker.LogArtifact(ctx, runID, perennial.Artifact{Path: ExamplePath, Blob: key, Size: int64(len(b))})
+}
+
+func (a *Activities) logFit(ctx context.Context, runID string, model *models.Model, key string, size int64, trial tune.Trial) error {
+	params := []perennial.Tag{{Key: "algorithm", Value: model.Algorithm()}, {Key: "trial", Value: strconv.Itoa(trial.Index)}}
+	fitted := model.Params()
+	for _, name := range sortedKeys(fitted) {
+		params = append(params, perennial.Tag{Key: name, Value: format(fitted[name])})
+	}
+	tags := []perennial.Tag{{Key: perennial.TagAlgorithm, Value: model.Algorithm()}, {Key: perennial.TagModelSHA256, Value: hexOf(key)}}
+	if err := a.Tracker.LogBatch(ctx, runID, nil, params, tags); err != nil {
+		return err
+	}
+	return a.Tracker.LogArtifact(ctx, runID, perennial.Artifact{Path: ModelPath, Blob: key, Size: size})
+}
+
+// The artifacts of a training run.
+const (
+	ModelPath   = "model/model.perennial"
+	ExamplePath = "model/input_example.json"
+	ReportPath  = "report.json"
+)
+
+func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,175 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/dataset"
+	"github.com/perennial-ml/perennial/judge"
+	"github.com/perennial-ml/perennial/models"
+	"github.com/perennial-ml/perennial/models/evaluate"
+)
+
+// ScoreInput names the model file to score.
+type ScoreInput struct {
+	StudyInput
+	Model string `json:"model"`
+}
+
+// evaluation is what ScoreModel stores: the report for people, the evidence for
+// the gates.
+type evaluation struct {
+	Report   *evaluate.Report   `json:"report"`
+	Evidence judge.GateEvidence `json:"evidence"`
+}
+
+// ScoreModel scores the model file on the rows held out, once, beside the
+// baseline and beside the champion's own model file on the same rows. The
+// answer is the key of the evaluation. Safe to repeat: equal inputs give equal
+// numbers, and metrics are stored once.
+func (a *Activities) ScoreModel(ctx context.Context, in ScoreInput) (reportKey string, err error) {
+	const op = "ScoreModel"
+	ctx, stop := heartbeat(ctx)
+	defer stop()
+	m, err := a.load(ctx, in.Bundle, in.Snapshot)
+	if err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	model, err := a.modelFile(ctx, in.Model)
+	if err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	comparison, err := a.compare(ctx, m, model)
+	if err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	report, err := evaluate.NewReport(evaluate.ReportInput{
+		Observed: comparison.Candidate, Baseline: comparison.Baseline, ClassNames: model.Classes(), Slices: comparison.Slices, Seed: comparison.Seed,
+	})
+	if err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	evidence, err := judge.MeasureGates(m.bundle.Spec.Pipeline.Gates, comparison)
+	if err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	key, err := a.putJSON(ctx, evaluation{Report: report, Evidence: evidence})
+	if err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	return key, perennial.Wrap(op, a.logReport(ctx, in.RunID, report, model.Warning()))
+}
+
+func (a *Activities) modelFile(ctx context.Context, key string) (*models.Model, error) {
+	b, err := a.Blobs.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return models.Decode(b)
+}
+
+// compare predicts the held-out rows with the model, the baseline and the
+// champion.
+func (a *Activities) compare(ctx context.Context, m *material, model *models.Model) (judge.Comparison, error) {
+	p := m.bundle.Spec.Pipeline
+	candidate, err := observe(model, m.table, m.evaluate)
+	if err != nil {
+		return judge.Comparison{}, err
+	}
+	y, err := models.Targets(m.table, model.Schema(), m.train)
+	if err != nil {
+		return judge.Comparison{}, err
+	}
+	baseline := candidate
+	baseline.Values, baseline.Proba = evaluate.Baseline(p.Task, y, candidate.Classes, len(m.evaluate))
+	out := judge.Comparison{Candidate: candidate, Baseline: baseline, Seed: p.Tuning.Seed}
+	for _, column := range p.Slices {
+		values, ok := m.table.Texts(column)
+		if !ok {
+			return out, perennial.Errorf(perennial.CodeInvalid, "slices", "slice column %s is not in the data", column)
+		}
+		out.Slices = append(out.Slices, evaluate.SliceColumn{Name: column, Values: pick(values, m.evaluate)})
+	}
+	out.Champion, err = a.champion(ctx, m, model)
+	return out, err
+}
+
+// champion scores the version in service again, on those of this run's held-out
+// rows that it wasn't trained on; nil where nothing is in service.
+func (a *Activities) champion(ctx context.Context, m *material, model *models.Model) (*judge.Champion, error) {
+	name := m.bundle.Spec.Pipeline.Name
+	row, err := a.Traffic.Get(ctx, name)
+	if err != nil || row.Champion == "" {
+		return nil, err
+	}
+	version, err := a.Tracker.GetVersion(ctx, name, row.Champion)
+	if err != nil {
+		return nil, err
+	}
+	champion, err := a.modelFile(ctx, "sha256:"+version.Lineage.ModelSHA256)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Equal(champion.Classes(), model.Classes()) {
+		return nil, perennial.Errorf(perennial.CodePrecondition, "champion", "version %s knows the classes %q and the new model %q: they can't be compared", row.Champion, champion.Classes(), model.Classes()).
+			WithHint("A model with other classes is another contract: give the pipeline another name.")
+	}
+	b, err := a.Blobs.Get(ctx, "sha256:"+version.Lineage.Data.Sides)
+	if err != nil {
+		return nil, err
+	}
+	trainedOn, err := dataset.DecodeSides(b)
+	if err != nil {
+		return nil, err
+	}
+	out := &judge.Champion{Version: row.Champion}
+	var rows []int
+	for i, r := range m.evaluate {
+		if trainedOn[m.units[r]] != perennial.SideTrain {
+			out.Rows, rows = append(out.Rows, i), append(rows, r)
+		}
+	}
+	out.Observed, err = observe(champion, m.table, rows)
+	return out, err
+}
+
+// logReport puts the evaluation on the run: metrics under scikit-learn's names,
+// the baseline's with the prefix baseline_, and the report as an artifact.
+func (a *Activities) logReport(ctx context.Context, runID string, report *evaluate.Report, warning string) error {
+	run, err := a.Tracker.GetRun(ctx, runID)
+	if err != nil {
+		return err
+	}
+	at := run.StartedAt // the same in every try, so that a repeated point is the same point
+	metrics := []perennial.Metric{{Key: "evaluated_rows", Value: float64(report.N), Timestamp: at}}
+	for _, s := range report.Metrics {
+		metrics = append(metrics, perennial.Metric{Key: s.Name, Value: s.Value, Timestamp: at})
+		if s.Interval != nil {
+			metrics = append(metrics,
+				perennial.Metric{Key: s.Name + "_low", Value: s.Interval[0], Timestamp: at},
+				perennial.Metric{Key: s.Name + "_high", Value: s.Interval[1], Timestamp: at})
+		}
+	}
+	for _, v := range report.Baseline {
+		metrics = append(metrics, perennial.Metric{Key: "baseline_" + v.Name, Value: v.Value, Timestamp: at})
+	}
+	tags := []perennial.Tag{}
+	if warning != "" {
+		tags = append(tags, perennial.Tag{Key: "perennial.warning", Value: warning})
+	}
+	if err := a.Tracker.LogBatch(ctx, runID, metrics, nil, tags); err != nil {
+		return err
+	}
+	b, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return err
+	}
+	b = append(b, '\n')
+	key, err := a.Blobs.Put(ctx, b)
+	if err != nil {
+		return err
+	}
+	return a.Tracker.LogArtifact(ctx, runID, perennial.Artifact{Path: ReportPath, Blob: key, Size: int64(len(b))})
+}

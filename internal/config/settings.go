@@ -1,0 +1,170 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Setting is one row of the table: a variable, its flag where it has one, its
+// default and what it means.
+type Setting struct {
+	Name    string // without PERENNIAL_
+	Flag    string // of `perennial up`; "" where there is none
+	Default string
+	Help    string
+	set     func(*Config, string) error
+}
+
+// Settings lists the table, for help texts.
+func Settings() []Setting { return settings() }
+
+func settings() []Setting {
+	return []Setting{
+		{"PROJECT", "project", ".", "directory of the project", text(func(c *Config) *string { return &c.Project })},
+		{"HOME", "home", "", "directory of all state (default <project>/.perennial)", text(func(c *Config) *string { return &c.Home })},
+		{"PIPELINES", "pipelines", "", "directory of the pipeline files (default <project>/pipelines)", text(func(c *Config) *string { return &c.Pipelines })},
+		{"LISTEN", "listen", "127.0.0.1:8080", "address of the API", loopbackAddress(func(c *Config) *string { return &c.Listen })},
+		{"HOSTS", "", "", "Host headers accepted besides loopback's, separated by commas", list(func(c *Config) *[]string { return &c.Hosts })},
+		{"PUBLIC_URL", "", "", "address by which people reach the API", text(func(c *Config) *string { return &c.PublicURL })},
+		{"TEMPORAL_PORT", "temporal-port", "7233", "port of the embedded Temporal server", port(func(c *Config) *int { return &c.TemporalPort })},
+		{"TEMPORAL_UI_PORT", "ui-port", "8233", "port of the Temporal Web UI", port(func(c *Config) *int { return &c.TemporalUIPort })},
+		{"TEMPORAL_RETENTION", "", "72h", "how long Temporal remembers closed workflows", duration(func(c *Config) *time.Duration { return &c.TemporalRetention })},
+		{"DATABASE_URL", "", "", "sqlite:<file> or postgres://… (default <home>/perennial.db)", text(func(c *Config) *string { return &c.DatabaseURL })},
+		{"PREDICTIONS_URL", "", "", "sqlite:<file> or postgres://… (default <home>/predictions.db)", text(func(c *Config) *string { return &c.PredictionsURL })},
+		{"DATABASE_MAX_CONNS", "", "10", "connections to each database", number(func(c *Config) *int { return &c.DatabaseMaxConns }, 1)},
+		{"ARTIFACT_URL", "", "", "file:<dir> (default <home>/artifacts)", text(func(c *Config) *string { return &c.ArtifactURL })},
+		{"MAX_BODY", "", "8MiB", "largest request body", bytes(func(c *Config) *int { return &c.MaxBody })},
+		{"MAX_INSTANCES", "", "10000", "most rows in one request", number(func(c *Config) *int { return &c.MaxInstances }, 1)},
+		{"MAX_IN_FLIGHT", "", "4096", "most requests at once", number(func(c *Config) *int { return &c.MaxInFlight }, 1)},
+		{"REQUEST_TIMEOUT", "", "5s", "longest a request may take", duration(func(c *Config) *time.Duration { return &c.RequestTimeout })},
+		{"LOG_FLUSH", "", "100ms", "how often predictions are written to disk", duration(func(c *Config) *time.Duration { return &c.LogFlush })},
+		{"LOG_BUFFER", "", "64MiB", "memory for predictions not yet on disk", bytes(func(c *Config) *int { return &c.LogBuffer })},
+		{"SHUTDOWN_GRACE", "", "20s", "how long running work may take to end", duration(func(c *Config) *time.Duration { return &c.ShutdownGrace })},
+		{"TRAIN_THREADS", "", strconv.Itoa(max(1, runtime.NumCPU()-1)), "threads of one fit", number(func(c *Config) *int { return &c.TrainThreads }, 1)},
+		{"TRAIN_SLOTS", "", "1", "training steps at once", number(func(c *Config) *int { return &c.TrainSlots }, 1)},
+		{"LOG_LEVEL", "", "info", "debug, info, warn or error", level},
+		{"LOG_FORMAT", "", "text", "text or json", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
+	}
+}
+
+func text(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		*field(c) = v
+		return nil
+	}
+}
+
+func list(field func(*Config) *[]string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		for _, s := range strings.Split(v, ",") {
+			if s = strings.TrimSpace(s); s != "" {
+				*field(c) = append(*field(c), s)
+			}
+		}
+		return nil
+	}
+}
+
+func choice(field func(*Config) *string, allowed ...string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		for _, a := range allowed {
+			if v == a {
+				*field(c) = v
+				return nil
+			}
+		}
+		return fmt.Errorf("%q is not one of %s", v, strings.Join(allowed, ", "))
+	}
+}
+
+func number(field func(*Config) *int, low int) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < low {
+			return fmt.Errorf("%q is not a whole number of at least %d", v, low)
+		}
+		*field(c) = n
+		return nil
+	}
+}
+
+func port(field func(*Config) *int) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > 65535 {
+			return fmt.Errorf("%q is not a port (1 to 65535)", v)
+		}
+		*field(c) = n
+		return nil
+	}
+}
+
+func duration(field func(*Config) *time.Duration) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil || d <= 0 {
+			return fmt.Errorf("%q is not a duration like 90s or 24h", v)
+		}
+		*field(c) = d
+		return nil
+	}
+}
+
+// units are the suffixes of a size.
+var units = []struct {
+	suffix string
+	factor int
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}, {"", 1}}
+
+func bytes(field func(*Config) *int) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		for _, u := range units {
+			digits, ok := strings.CutSuffix(v, u.suffix)
+			if !ok {
+				continue
+			}
+			n, err := strconv.Atoi(digits)
+			if err != nil || n < 1 {
+				break
+			}
+			*field(c) = n * u.factor
+			return nil
+		}
+		return fmt.Errorf("%q is not a size like 8MiB", v)
+	}
+}
+
+func level(c *Config, v string) error {
+	if err := c.LogLevel.UnmarshalText([]byte(v)); err != nil {
+		return fmt.Errorf("%q is not one of debug, info, warn, error", v)
+	}
+	if c.LogLevel < slog.LevelDebug {
+		return errors.New("no level is below debug")
+	}
+	return nil
+}
+
+// loopbackAddress accepts host:port where the host is loopback: this version
+// has no authentication, and an open address without it is refused.
+func loopbackAddress(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		host, p, err := net.SplitHostPort(v)
+		if err != nil {
+			return fmt.Errorf("%q is not an address like 127.0.0.1:8080", v)
+		}
+		if n, err := strconv.Atoi(p); err != nil || n < 0 || n > 65535 {
+			return fmt.Errorf("%q has no port from 0 to 65535", v)
+		}
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return fmt.Errorf("%q is open to other machines and there is no authentication: listen on 127.0.0.1, behind a proxy that asks who is there", v)
+		}
+		*field(c) = v
+		return nil
+	}
+}

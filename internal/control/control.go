@@ -1,0 +1,141 @@
+// Package control holds every change that an operator or a trigger can ask
+// for: it checks the request, then starts, updates or cancels a workflow. It is
+// the only caller of Temporal outside package worker, so that API, command line
+// and triggers all go the same way. Start reading at Control.Train.
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	temporalclient "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/ledger"
+	"github.com/perennial-ml/perennial/internal/pipeline"
+	"github.com/perennial-ml/perennial/workflows"
+)
+
+// Control starts and follows workflows.
+type Control struct {
+	o Options
+}
+
+// Options are what Control needs.
+type Options struct {
+	Temporal  temporalclient.Client
+	Pipelines Pipelines
+	Ledger    Ledger
+	UIURL     string // of the Temporal Web UI; "" where there is none
+	Namespace string
+	Logger    *slog.Logger
+}
+
+// Pipelines gives applied pipelines. Get answers not_found for an unknown name.
+type Pipelines interface {
+	Get(ctx context.Context, name string) (*pipeline.Spec, error)
+}
+
+// Ledger answers for workflows that Temporal has forgotten, and counts trials.
+type Ledger interface {
+	Workflow(ctx context.Context, id, runID string) (ledger.Workflow, error)
+	Workflows(ctx context.Context, pipeline string, limit int) ([]ledger.Workflow, error)
+	Trials(ctx context.Context, studyID string) ([]ledger.Trial, error)
+}
+
+// New makes a Control.
+func New(o Options) *Control { return &Control{o: o} }
+
+// Train starts a training, or finds the one that is running: a pipeline trains
+// once at a time, and the workflow's id is the lock. It answers not_found for an
+// unknown pipeline and unavailable where Temporal doesn't answer.
+func (c *Control) Train(ctx context.Context, order client.TrainOrder) (client.Started, error) {
+	const op = "control.Train"
+	if _, err := c.o.Pipelines.Get(ctx, order.Pipeline); err != nil {
+		return client.Started{}, perennial.Wrap(op, err)
+	}
+	if order.Budget == "" {
+		order.Budget = perennial.BudgetFull
+	}
+	id := workflows.TrainID(order.Pipeline)
+	run, err := c.o.Temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
+		ID: id, TaskQueue: workflows.QueueDefault,
+		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowExecutionErrorWhenAlreadyStarted: true,
+		StaticSummary:                            fmt.Sprintf("train %s (%s): %s", order.Pipeline, order.Budget, order.Reason),
+		Memo:                                     map[string]any{"pipeline": order.Pipeline, "trigger": order.Trigger, "reason": order.Reason, "actor": order.Actor},
+		TypedSearchAttributes: temporal.NewSearchAttributes(
+			workflows.AttrPipeline.ValueSet(order.Pipeline), workflows.AttrModel.ValueSet(order.Pipeline)),
+	}, workflows.Train, workflows.TrainInput{
+		Pipeline: order.Pipeline, Budget: order.Budget, Trigger: order.Trigger, Reason: order.Reason, Actor: order.Actor,
+	})
+	var running *serviceerror.WorkflowExecutionAlreadyStarted
+	switch {
+	case errors.As(err, &running):
+		return client.Started{WorkflowID: id, WorkflowRunID: running.RunId}, nil
+	case err != nil:
+		return client.Started{}, unavailable(op, err)
+	}
+	return client.Started{WorkflowID: id, WorkflowRunID: run.GetRunID(), Started: true}, nil
+}
+
+// Cancel asks a running workflow to stop; it does so within seconds. One that
+// has ended already is a precondition error, an unknown one not_found.
+func (c *Control) Cancel(ctx context.Context, workflowID, reason, actor string) error {
+	const op = "control.Cancel"
+	view, err := c.Workflow(ctx, workflowID, "")
+	if err != nil {
+		return perennial.Wrap(op, err)
+	}
+	if view.State.Terminal() {
+		return perennial.Errorf(perennial.CodePrecondition, op, "workflow %s is not running: it is %s", workflowID, view.State)
+	}
+	c.o.Logger.Info("cancel", "workflow", workflowID, "actor", actor, "reason", reason)
+	return unavailable(op, c.o.Temporal.CancelWorkflow(ctx, workflowID, ""))
+}
+
+// describe asks Temporal about a workflow; ok is false where it knows none.
+func (c *Control) describe(ctx context.Context, id, runID string) (d *temporalclient.WorkflowExecutionDescription, ok bool, err error) {
+	d, err = c.o.Temporal.DescribeWorkflow(ctx, id, runID)
+	var missing *serviceerror.NotFound
+	switch {
+	case errors.As(err, &missing):
+		return nil, false, nil
+	case err != nil:
+		return nil, false, unavailable("control.describe", err)
+	}
+	return d, true, nil
+}
+
+// uiURL is where the Web UI shows a workflow run.
+func (c *Control) uiURL(id, runID string) string {
+	if c.o.UIURL == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s/namespaces/%s/workflows/%s/%s", c.o.UIURL, url.PathEscape(c.o.Namespace), url.PathEscape(id), url.PathEscape(runID))
+}
+
+// queryTimeout bounds how long a status query may wait for a worker.
+const queryTimeout = 2 * time.Second
+
+// unavailable turns an error of the Temporal client into ours.
+func unavailable(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var missing *serviceerror.NotFound
+	if errors.As(err, &missing) {
+		return perennial.Errorf(perennial.CodeNotFound, op, "no such workflow is running").Because(err)
+	}
+	return perennial.Errorf(perennial.CodeUnavailable, op, "Temporal doesn't answer").
+		WithHint("Predictions go on; try again, and look at the Temporal server if it lasts.").Because(err)
+}

@@ -1,0 +1,206 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"time"
+
+	enumspb "go.temporal.io/api/enums/v1"
+	temporalclient "go.temporal.io/sdk/client"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/activities"
+	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/ledger"
+	"github.com/perennial-ml/perennial/models/evaluate"
+	"github.com/perennial-ml/perennial/workflows"
+)
+
+// Workflow tells where a workflow stands: the run named, or the latest where
+// runID is "". Once Temporal has forgotten it, the ledger answers.
+func (c *Control) Workflow(ctx context.Context, id, runID string) (client.WorkflowView, error) {
+	const op = "control.Workflow"
+	d, ok, err := c.describe(ctx, id, runID)
+	if err != nil || !ok {
+		row, ledgerErr := c.o.Ledger.Workflow(ctx, id, runID)
+		if ledgerErr == nil {
+			return c.fromLedger(row), nil
+		}
+		if err != nil {
+			return client.WorkflowView{}, perennial.Wrap(op, err)
+		}
+		return client.WorkflowView{}, perennial.Wrap(op, ledgerErr)
+	}
+	view := client.WorkflowView{
+		WorkflowID: id, WorkflowRunID: d.WorkflowExecution.RunID, Type: d.WorkflowType.Name, State: stateOf(d.Status),
+		StartedAt: d.WorkflowStartTime.UTC(), EndedAt: ended(d), UIURL: c.uiURL(id, d.WorkflowExecution.RunID), Stages: []client.StageView{},
+	}
+	view.Reason = memo(d, "reason")
+	view.StartedBy = memo(d, "actor")
+	view.Pipeline = memo(d, "pipeline")
+	status, known := c.status(ctx, view)
+	if known {
+		c.fill(ctx, &view, status)
+	}
+	if view.State.Terminal() && view.State != perennial.WorkflowCompleted && view.Error == nil {
+		err := c.o.Temporal.GetWorkflow(ctx, id, view.WorkflowRunID).Get(ctx, nil)
+		view.Error = failureView(workflows.FailureOf(err))
+	}
+	return view, nil
+}
+
+// Workflows lists what the ledger knows, newest first; what runs is asked about.
+func (c *Control) Workflows(ctx context.Context, pipelineName string, limit int) ([]client.WorkflowView, error) {
+	rows, err := c.o.Ledger.Workflows(ctx, pipelineName, limit)
+	if err != nil {
+		return nil, perennial.Wrap("control.Workflows", err)
+	}
+	out := make([]client.WorkflowView, 0, len(rows))
+	for _, row := range rows {
+		view := c.fromLedger(row)
+		if !row.State.Terminal() {
+			if live, err := c.Workflow(ctx, row.ID, row.RunID); err == nil {
+				view = live
+			}
+		}
+		out = append(out, view)
+	}
+	return out, nil
+}
+
+// status asks the workflow itself while it runs, and the ledger when it has
+// ended: an ended workflow's query would need a worker to replay it.
+func (c *Control) status(ctx context.Context, view client.WorkflowView) (s workflows.Status, known bool) {
+	if view.State.Terminal() {
+		row, err := c.o.Ledger.Workflow(ctx, view.WorkflowID, view.WorkflowRunID)
+		if err == nil && row.State.Terminal() && json.Unmarshal(row.Status, &s) == nil {
+			return s, true
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	value, err := c.o.Temporal.QueryWorkflow(ctx, view.WorkflowID, view.WorkflowRunID, workflows.QueryStatus)
+	if err != nil || value.Get(&s) != nil {
+		return workflows.Status{}, false // no worker polls: the rest of the view still holds
+	}
+	return s, true
+}
+
+// fill adds what the workflow tells of itself.
+func (c *Control) fill(ctx context.Context, view *client.WorkflowView, s workflows.Status) {
+	view.Stages, view.Stage = client.StagesOf(s.Stages), s.Stage
+	if s.Total > 0 {
+		view.Progress = c.progress(ctx, view, s)
+	}
+	if s.Result != nil {
+		view.Result = &client.WorkflowResult{Outcome: s.Result.Outcome, RunID: s.Result.RunID, Version: s.Result.Version, DecisionID: s.Result.Decision}
+	}
+	if view.Error = failureView(s.Failure); view.State == perennial.WorkflowRunning {
+		view.Error = nil
+	}
+}
+
+// progress counts finished trials in the ledger, which knows of each one as it
+// ends, and guesses the time left from their mean duration.
+func (c *Control) progress(ctx context.Context, view *client.WorkflowView, s workflows.Status) *client.Progress {
+	p := &client.Progress{Done: s.Done, Total: s.Total, Unit: "trials"}
+	trials, err := c.o.Ledger.Trials(ctx, s.RunID)
+	if err != nil || len(trials) == 0 {
+		return p
+	}
+	p.Done = len(trials)
+	millis := int64(0)
+	for _, t := range trials {
+		millis += t.Millis
+	}
+	p.Best = c.best(ctx, view.Pipeline, trials)
+	if view.State == perennial.WorkflowRunning && s.Stage == perennial.StageTune {
+		eta := float64(millis) / float64(len(trials)) * float64(s.Total-len(trials)) / 1000
+		p.ETASeconds = &eta
+	}
+	return p
+}
+
+func (c *Control) best(ctx context.Context, name string, trials []ledger.Trial) *client.Best {
+	spec, err := c.o.Pipelines.Get(ctx, name)
+	if err != nil {
+		return nil
+	}
+	metric, ok := evaluate.Lookup(spec.Pipeline.Select.Metric)
+	if !ok {
+		return nil
+	}
+	var best *client.Best
+	for _, t := range trials {
+		if t.State != activities.TrialCompleted || math.IsNaN(t.Score) {
+			continue
+		}
+		if best == nil || metric.HigherIsBetter == (t.Score > best.Value) {
+			best = &client.Best{Metric: metric.Name, Value: t.Score}
+		}
+	}
+	return best
+}
+
+func (c *Control) fromLedger(row ledger.Workflow) client.WorkflowView {
+	view := client.WorkflowView{
+		WorkflowID: row.ID, WorkflowRunID: row.RunID, Type: row.Type, Pipeline: row.Pipeline, State: row.State, StartedBy: row.StartedBy, Reason: row.Reason,
+		StartedAt: time.UnixMilli(row.StartedAt).UTC(), UIURL: c.uiURL(row.ID, row.RunID), Stages: []client.StageView{},
+	}
+	if row.EndedAt > 0 {
+		at := time.UnixMilli(row.EndedAt).UTC()
+		view.EndedAt = &at
+	}
+	var s workflows.Status
+	if json.Unmarshal(row.Status, &s) == nil {
+		c.fill(context.Background(), &view, s)
+	}
+	return view
+}
+
+func failureView(f *perennial.Failure) *client.WorkflowError {
+	if f == nil {
+		return nil
+	}
+	return &client.WorkflowError{Code: f.Code, Message: f.Message, Hint: f.Hint, Errors: f.Errors}
+}
+
+func ended(d *temporalclient.WorkflowExecutionDescription) *time.Time {
+	if d.WorkflowCloseTime == nil || d.WorkflowCloseTime.IsZero() {
+		return nil
+	}
+	at := d.WorkflowCloseTime.UTC()
+	return &at
+}
+
+// memo reads one text of a workflow's memo, "" where there is none.
+func memo(d *temporalclient.WorkflowExecutionDescription, key string) string {
+	payload, ok := d.Memo.GetFields()[key]
+	if !ok {
+		return ""
+	}
+	var s string
+	if json.Unmarshal(payload.GetData(), &s) != nil {
+		return ""
+	}
+	return s
+}
+
+func stateOf(s enumspb.WorkflowExecutionStatus) perennial.WorkflowState {
+	switch s {
+	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+		return perennial.WorkflowCompleted
+	case enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:
+		return perennial.WorkflowCancelled
+	case enumspb.WORKFLOW_EXECUTION_STATUS_TERMINATED:
+		return perennial.WorkflowTerminated
+	case enumspb.WORKFLOW_EXECUTION_STATUS_TIMED_OUT:
+		return perennial.WorkflowTimedOut
+	case enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, enumspb.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW, enumspb.WORKFLOW_EXECUTION_STATUS_PAUSED:
+		return perennial.WorkflowRunning
+	case enumspb.WORKFLOW_EXECUTION_STATUS_FAILED, enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED:
+		return perennial.WorkflowFailed
+	}
+	return perennial.WorkflowFailed
+}

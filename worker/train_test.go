@@ -1,0 +1,263 @@
+package worker_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.temporal.io/sdk/testsuite"
+	sdkworker "go.temporal.io/sdk/worker"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/activities"
+	"github.com/perennial-ml/perennial/internal/blob"
+	"github.com/perennial-ml/perennial/internal/db"
+	"github.com/perennial-ml/perennial/internal/dvc"
+	"github.com/perennial-ml/perennial/internal/ledger"
+	"github.com/perennial-ml/perennial/internal/pipeline"
+	"github.com/perennial-ml/perennial/internal/project"
+	"github.com/perennial-ml/perennial/internal/serve"
+	"github.com/perennial-ml/perennial/internal/tracking"
+	"github.com/perennial-ml/perennial/models"
+	"github.com/perennial-ml/perennial/worker"
+	"github.com/perennial-ml/perennial/workflows"
+)
+
+// world is a demo project with real stores and real activities; only Temporal
+// is the SDK's test environment.
+type world struct {
+	dir      string
+	blobs    *blob.Store
+	tracking *tracking.Store
+	ledger   *ledger.Store
+	traffic  *serve.TrafficStore
+	pipeline *pipeline.Store
+	act      *activities.Activities
+	runs     int
+}
+
+// numbered makes the workflow run ids of the test environment, which are all
+// the same one, distinct.
+type numbered struct {
+	*tracking.Store
+	run int
+}
+
+func (n numbered) CreateRun(ctx context.Context, spec tracking.RunSpec) (perennial.Run, error) {
+	spec.Op = fmt.Sprint(spec.Op, " ", n.run)
+	return n.Store.CreateRun(ctx, spec)
+}
+
+func setup(t *testing.T) *world {
+	t.Helper()
+	ctx := t.Context()
+	w := &world{dir: filepath.Join(t.TempDir(), "project")}
+	require.NoError(t, project.Init(w.dir, true))
+	g, err := db.Open(ctx, db.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "state.db")})
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		pool, err := g.DB()
+		require.NoError(t, err)
+		require.NoError(t, pool.Close())
+	})
+	require.NoError(t, db.Migrate(ctx, g, tracking.Component, tracking.Migrations))
+	require.NoError(t, db.Migrate(ctx, g, ledger.Component, ledger.Migrations))
+	require.NoError(t, db.Migrate(ctx, g, serve.Component, serve.Migrations))
+	require.NoError(t, db.Migrate(ctx, g, pipeline.Component, pipeline.Migrations))
+	w.blobs, err = blob.Open("file:" + filepath.Join(t.TempDir(), "artifacts"))
+	require.NoError(t, err)
+	w.tracking, w.ledger, w.traffic, w.pipeline = tracking.NewStore(g), ledger.NewStore(g), serve.NewTrafficStore(g), pipeline.NewStore(g)
+	repo, err := dvc.Open(w.dir)
+	require.NoError(t, err)
+	_, err = repo.Restore(ctx, "data/raw/iris.csv", "data/raw/california-housing.csv")
+	require.NoError(t, err)
+	w.act = &activities.Activities{
+		Pipelines: w.pipeline, Data: repo, Blobs: w.blobs, Tracker: w.tracking, Ledger: w.ledger, Traffic: w.traffic,
+		Now: time.Now, Build: "test", Threads: 2, Project: w.dir,
+	}
+	w.apply(t)
+	return w
+}
+
+// apply reads the project's pipelines again.
+func (w *world) apply(t *testing.T) {
+	t.Helper()
+	specs, err := pipeline.LoadDir(w.dir, filepath.Join(w.dir, "pipelines"))
+	require.NoError(t, err)
+	for _, spec := range specs {
+		_, err := w.pipeline.Apply(t.Context(), spec, 1)
+		require.NoError(t, err)
+	}
+}
+
+// edit replaces text in a file of the project.
+func (w *world) edit(t *testing.T, file, old, replacement string) {
+	t.Helper()
+	file = filepath.Join(w.dir, file)
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(b), old)
+	require.NoError(t, os.WriteFile(file, []byte(strings.Replace(string(b), old, replacement, 1)), 0o600))
+}
+
+// train runs the Train workflow with everything real but Temporal. Each call is
+// another workflow run.
+func (w *world) train(t *testing.T, name string, budget perennial.Budget) (workflows.TrainResult, error) {
+	t.Helper()
+	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
+	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors()})
+	worker.Register(env)
+	w.runs++
+	w.act.Tracker = numbered{w.tracking, w.runs}
+	env.RegisterActivity(w.act)
+	env.ExecuteWorkflow(workflows.Train, workflows.TrainInput{Pipeline: name, Budget: budget, Trigger: "manual", Reason: "test", Actor: "me"})
+	if err := env.GetWorkflowError(); err != nil {
+		return workflows.TrainResult{}, err
+	}
+	var result workflows.TrainResult
+	require.NoError(t, env.GetWorkflowResult(&result))
+	return result, nil
+}
+
+func TestTrainingIris(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	ctx := t.Context()
+	result, err := w.train(t, "iris", perennial.BudgetBootstrap)
+	require.NoError(t, err)
+	require.Equal(t, perennial.OutcomeTrained, result.Outcome)
+	require.True(t, result.InService)
+	run, err := w.tracking.GetRun(ctx, result.RunID)
+	require.NoError(t, err)
+	require.Equal(t, perennial.RunFinished, run.Status)
+	accuracy, ok := run.Metric("accuracy")
+	require.True(t, ok)
+	require.GreaterOrEqual(t, accuracy, 0.93)
+
+	candidates, err := w.tracking.ChildRuns(ctx, result.RunID)
+	require.NoError(t, err)
+	algorithms := map[string]bool{}
+	for _, c := range candidates {
+		algorithms[c.Tag(perennial.TagAlgorithm)] = true
+	}
+	require.Equal(t, map[string]bool{"logistic_regression": true, "malaschitz_forest": true}, algorithms)
+
+	decision, err := w.ledger.Decision(ctx, result.Decision)
+	require.NoError(t, err)
+	require.True(t, decision.Passed)
+	version, err := w.tracking.GetVersion(ctx, "iris", result.Version)
+	require.NoError(t, err)
+	require.Equal(t, []string{perennial.AliasChampion}, version.Aliases)
+	file, err := w.blobs.Get(ctx, "sha256:"+version.Lineage.ModelSHA256)
+	require.NoError(t, err)
+	model, err := models.Decode(file)
+	require.NoError(t, err)
+	require.Equal(t, []string{"setosa", "versicolor", "virginica"}, model.Classes())
+	require.Equal(t, version.Lineage.Data.MD5, model.Provenance().DataMD5)
+}
+
+func TestTrainingCaliforniaHousingOnTheReferenceSplit(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	result, err := w.train(t, "california-housing", perennial.BudgetBootstrap)
+	require.NoError(t, err)
+	run, err := w.tracking.GetRun(t.Context(), result.RunID)
+	require.NoError(t, err)
+	rmse, _ := run.Metric("rmse")
+	require.InDelta(t, 0.7456, rmse, 0.01)
+	rows, _ := run.Metric("evaluated_rows")
+	require.EqualValues(t, 4128, rows)
+}
+
+func TestTrainingTwiceGivesTheSameModelFile(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	first, err := w.train(t, "california-housing", perennial.BudgetBootstrap)
+	require.NoError(t, err)
+	w.act.Threads = 1
+	second, err := w.train(t, "california-housing", perennial.BudgetBootstrap)
+	require.NoError(t, err)
+	require.NotEqual(t, first.RunID, second.RunID)
+	require.Equal(t, "2", second.Version)
+	row, err := w.traffic.Get(t.Context(), "california-housing")
+	require.NoError(t, err)
+	require.Equal(t, "1", row.Champion, "a later version takes over by a rollout")
+	a, err := w.tracking.GetVersion(t.Context(), "california-housing", "1")
+	require.NoError(t, err)
+	b, err := w.tracking.GetVersion(t.Context(), "california-housing", "2")
+	require.NoError(t, err)
+	require.Equal(t, a.Lineage.ModelSHA256, b.Lineage.ModelSHA256)
+	require.Equal(t, a.Lineage.Data, b.Lineage.Data)
+}
+
+func TestLaterDataKeepsEverySide(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	ctx := t.Context()
+	_, err := w.train(t, "iris", perennial.BudgetBootstrap)
+	require.NoError(t, err)
+	w.edit(t, "data/raw/iris.csv", "5.1,3.5,1.4,0.2,setosa\n", "5.1,3.5,1.4,0.3,setosa\n5.0,3.4,1.5,0.2,setosa\n4.4,3.1,1.2,0.1,setosa\n")
+	_, err = w.train(t, "iris", perennial.BudgetBootstrap)
+	require.NoError(t, err)
+	first, err := w.tracking.GetVersion(ctx, "iris", "1")
+	require.NoError(t, err)
+	second, err := w.tracking.GetVersion(ctx, "iris", "2")
+	require.NoError(t, err)
+	require.NotEqual(t, first.Lineage.Data.MD5, second.Lineage.Data.MD5)
+	require.Equal(t, first.Lineage.Data.MD5, second.Lineage.Data.BaseMD5)
+	require.Equal(t, 152, second.Lineage.Data.Rows)
+	before, after := w.sides(t, first), w.sides(t, second)
+	for key, side := range before {
+		require.Equal(t, side, after[key])
+	}
+}
+
+// sides reads a version's side table.
+func (w *world) sides(t *testing.T, v perennial.ModelVersion) map[string]string {
+	t.Helper()
+	b, err := w.blobs.Get(context.Background(), "sha256:"+v.Lineage.Data.Sides)
+	require.NoError(t, err)
+	out := map[string]string{}
+	for line := range strings.Lines(string(b)) {
+		key, side, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		out[key] = side
+	}
+	return out
+}
+
+func TestTrainingNamesTheBadLine(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.edit(t, "data/raw/iris.csv", "setosa", "rose")
+	_, err := w.train(t, "iris", perennial.BudgetBootstrap)
+	f := workflows.FailureOf(err)
+	require.Equal(t, perennial.CodeInvalid, f.Code)
+	require.Equal(t, 2, f.Errors[0].Line)
+	require.Equal(t, "rose", f.Errors[0].Came)
+	runs, _, err := w.tracking.SearchRuns(t.Context(), "iris", 10, "")
+	require.NoError(t, err)
+	require.Equal(t, perennial.RunFailed, runs[0].Status)
+}
+
+func TestTrainingWithoutDataSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	require.NoError(t, os.RemoveAll(filepath.Join(w.dir, "data")))
+	_, err := w.train(t, "iris", perennial.BudgetBootstrap)
+	f := workflows.FailureOf(err)
+	require.Equal(t, perennial.CodeNotFound, f.Code)
+	require.Contains(t, f.Message, "data/raw/iris.csv")
+}
+
+func TestUnknownPipelineIsNotFound(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	_, err := w.train(t, "nobody", perennial.BudgetBootstrap)
+	require.Equal(t, perennial.CodeNotFound, workflows.FailureOf(err).Code)
+}

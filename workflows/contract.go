@@ -1,0 +1,62 @@
+// Package workflows holds Perennial's durable workflows. Workflow code is
+// deterministic: it knows hashes, ids, counts and enums, and holds no I/O, no
+// clock, no randomness and no floating-point arithmetic. What must be computed
+// or judged is done in an activity, so that the answer is in the history.
+//
+// contract.go is all that callers need; train.go and tune.go read as the story
+// of a training. Before you change a workflow, read "Change a workflow safely"
+// in CONTRIBUTING.md: every golden history in testdata/histories must replay.
+package workflows
+
+import (
+	"fmt"
+
+	"github.com/perennial-ml/perennial"
+)
+
+// The task queues: quick steps, and steps that compute for long.
+const (
+	QueueDefault  = "perennial-default"
+	QueueTraining = "perennial-training"
+)
+
+// QueryStatus is the query that every workflow answers with a Status.
+const QueryStatus = "status"
+
+// TrainID is the id of a pipeline's Train workflow. There is one at a time: the
+// id is the single-flight lock.
+func TrainID(pipeline string) string { return "train:" + pipeline }
+
+// TuneID is the id of the search within a training.
+func TuneID(pipeline, run string) string { return fmt.Sprintf("tune:%s:%s", pipeline, run) }
+
+// TrainInput asks for a training.
+type TrainInput struct {
+	Pipeline string           `json:"pipeline"`
+	Budget   perennial.Budget `json:"budget"`
+	Trigger  string           `json:"trigger"` // manual | bootstrap
+	Reason   string           `json:"reason"`
+	Actor    string           `json:"actor"`
+}
+
+// TrainResult says how a training ended.
+type TrainResult struct {
+	Outcome   perennial.Outcome `json:"outcome"`
+	RunID     string            `json:"run_id"`
+	Version   string            `json:"version,omitempty"` // none where the gates rejected the model
+	Decision  string            `json:"decision_id"`
+	InService bool              `json:"in_service"` // it was the model's first version
+}
+
+// Status is the answer of the status query: where a workflow stands.
+type Status struct {
+	Pipeline string             `json:"pipeline"`
+	Stages   []perennial.Stage  `json:"stages"`
+	Stage    string             `json:"stage"` // that runs now, or that ran last
+	Done     int                `json:"done"`  // trials; while they run, the ledger knows better
+	Total    int                `json:"total"`
+	Actor    string             `json:"started_by"`
+	RunID    string             `json:"run_id,omitempty"`
+	Result   *TrainResult       `json:"result,omitempty"`
+	Failure  *perennial.Failure `json:"failure,omitempty"`
+}

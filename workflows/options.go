@@ -1,0 +1,41 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+)
+
+// retries is how every step is tried again. Faults that nobody but a person can
+// mend are marked non-retryable where they happen (worker.mapError).
+var retries = temporal.RetryPolicy{
+	InitialInterval:    time.Second,
+	BackoffCoefficient: 2,
+	MaximumInterval:    30 * time.Second,
+	MaximumAttempts:    5,
+}
+
+// quick is for steps that read or write a row.
+func quick(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: QueueDefault, StartToCloseTimeout: 30 * time.Second, RetryPolicy: &retries, Summary: summary,
+	})
+}
+
+// io is for steps that move data.
+func io(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: QueueTraining, StartToCloseTimeout: 10 * time.Minute, HeartbeatTimeout: 30 * time.Second,
+		RetryPolicy: &retries, Summary: summary, WaitForCancellation: true,
+	})
+}
+
+// fit is for steps that compute. They heartbeat each second, and a cancelled
+// workflow waits until they have let go of the CPU.
+func fit(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: QueueTraining, StartToCloseTimeout: 2 * time.Hour, HeartbeatTimeout: 10 * time.Second,
+		RetryPolicy: &retries, Summary: summary, WaitForCancellation: true,
+	})
+}

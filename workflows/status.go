@@ -1,0 +1,106 @@
+package workflows
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"github.com/perennial-ml/perennial"
+)
+
+// progress is what a workflow tells of itself: to the status query, to the Web
+// UI and, when it ends, to the ledger.
+type progress struct {
+	status Status
+}
+
+func newProgress(pipeline, actor string, stages []string) *progress {
+	p := &progress{status: Status{Pipeline: pipeline, Actor: actor}}
+	for _, s := range stages {
+		p.status.Stages = append(p.status.Stages, perennial.Stage{Name: s, State: perennial.StagePending})
+	}
+	return p
+}
+
+func (p *progress) answer() (Status, error) { return p.status, nil }
+
+func (p *progress) encode() (json.RawMessage, error) { return json.Marshal(p.status) }
+
+// stage runs one stage and keeps its state and duration. The phase is a search
+// attribute too, so that a list of workflows shows where each one stands.
+func (p *progress) stage(ctx workflow.Context, name string, run func(workflow.Context) (bool, error)) error {
+	s := p.find(name)
+	s.State, p.status.Stage = perennial.StageRunning, name
+	p.show(ctx)
+	if err := workflow.UpsertTypedSearchAttributes(ctx, AttrPhase.ValueSet(name)); err != nil {
+		return err
+	}
+	started := workflow.Now(ctx)
+	reused, err := run(ctx)
+	s.Millis = workflow.Now(ctx).Sub(started).Milliseconds()
+	s.Reused = reused
+	s.State = perennial.StageCompleted
+	if err != nil {
+		s.State = perennial.StageFailed
+	}
+	p.show(ctx)
+	return err
+}
+
+func (p *progress) skip(name string) { p.find(name).State = perennial.StageSkipped }
+
+func (p *progress) find(name string) *perennial.Stage {
+	i := slices.IndexFunc(p.status.Stages, func(s perennial.Stage) bool { return s.Name == name })
+	return &p.status.Stages[i]
+}
+
+// fail keeps what went wrong in a form that may be shown.
+func (p *progress) fail(err error) {
+	if err == nil {
+		return
+	}
+	p.status.Failure = FailureOf(err)
+}
+
+// show writes the stages as the workflow's current details in the Web UI.
+func (p *progress) show(ctx workflow.Context) {
+	var b strings.Builder
+	for _, s := range p.status.Stages {
+		fmt.Fprintf(&b, "- **%s** %s", s.Name, s.State)
+		if s.Reused {
+			b.WriteString(" (reused)")
+		}
+		if s.State == perennial.StageCompleted {
+			fmt.Fprintf(&b, " in %d ms", s.Millis)
+		}
+		b.WriteByte('\n')
+	}
+	workflow.SetCurrentDetails(ctx, b.String())
+}
+
+// FailureOf turns a workflow's error into what may be shown of it. The worker
+// puts the failure of an activity into the error's details.
+func FailureOf(err error) *perennial.Failure {
+	var app *temporal.ApplicationError
+	if errors.As(err, &app) {
+		var f perennial.Failure
+		if app.HasDetails() && app.Details(&f) == nil && f.Code != "" {
+			return &f
+		}
+		return &perennial.Failure{Code: perennial.CodeInternal, Message: app.Message()}
+	}
+	switch {
+	case temporal.IsCanceledError(err):
+		return &perennial.Failure{Code: perennial.CodeConflict, Message: "It was cancelled."}
+	case temporal.IsTimeoutError(err):
+		return &perennial.Failure{Code: perennial.CodeDeadline, Message: "A step took too long: no worker answered in time."}
+	case temporal.IsTerminatedError(err):
+		return &perennial.Failure{Code: perennial.CodeConflict, Message: "It was terminated."}
+	}
+	return &perennial.Failure{Code: perennial.CodeInternal, Message: "It failed; the log has the details."}
+}
