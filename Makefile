@@ -90,7 +90,7 @@ lint: bin/golangci-lint ## golangci-lint
 	bin/golangci-lint run
 
 workflowcheck: bin/workflowcheck ## is the workflow code deterministic?
-	bin/workflowcheck ./workflows/...
+	bin/workflowcheck -config .workflowcheck.yaml ./workflows/...
 
 actionlint: bin/actionlint ## are the GitHub workflows well-formed?
 	bin/actionlint
