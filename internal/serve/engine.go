@@ -27,7 +27,7 @@ type Traffic interface {
 
 // Versions finds registered versions; an unknown one is not_found.
 type Versions interface {
-	Version(ctx context.Context, model, version string) (perennial.ModelVersion, error)
+	GetVersion(ctx context.Context, model, version string) (perennial.ModelVersion, error)
 }
 
 // Blobs gives a stored object by its key ("sha256:<hex>"), verified.
@@ -47,7 +47,7 @@ type Options struct {
 	Versions     Versions
 	Blobs        Blobs
 	Log          Log
-	Decode       func(file []byte) (Model, error) // of a model file; default package models
+	Decode       func(file []byte) (Model, error) // of a model file; default: package models
 	Pending      func(model string) bool          // is it a known pipeline without a traffic row? default: never
 	Replica      string                           // the name of this process in the log
 	Poll         time.Duration                    // default DefaultPoll
@@ -85,6 +85,9 @@ func New(o Options) *Engine {
 		traffic: o.Traffic, versions: o.Versions, blobs: o.Blobs, log: o.Log, decode: o.Decode, pending: o.Pending,
 		replica: o.Replica, poll: o.Poll, maxInstances: o.MaxInstances, logger: o.Logger,
 		metrics: newMetrics(o.Registerer), retries: map[string]retry{},
+	}
+	if e.decode == nil {
+		e.decode = decodeModel
 	}
 	if e.pending == nil {
 		e.pending = func(string) bool { return false }

@@ -76,7 +76,7 @@ func (w *world) List(context.Context) ([]perennial.Traffic, error) {
 	return append([]perennial.Traffic(nil), w.rows...), w.down
 }
 
-func (w *world) Version(_ context.Context, model, version string) (perennial.ModelVersion, error) {
+func (w *world) GetVersion(_ context.Context, model, version string) (perennial.ModelVersion, error) {
 	return perennial.ModelVersion{Model: model, Version: version, Lineage: perennial.Lineage{ModelSHA256: model + "/" + version}}, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -46,7 +47,7 @@ type version struct {
 // it and warms it with one prediction.
 func (e *Engine) load(ctx context.Context, model, name string) (*version, error) {
 	const op = "serve.load"
-	registered, err := e.versions.Version(ctx, model, name)
+	registered, err := e.versions.GetVersion(ctx, model, name)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
@@ -77,7 +78,7 @@ func (e *Engine) load(ctx context.Context, model, name string) (*version, error)
 	return v, nil
 }
 
-// warm predicts one row: the lower end of each range, the first of each list of
+// warm predicts one row: the middle of each range, the first of each list of
 // categories, else zero.
 func (v *version) warm(ctx context.Context) error {
 	if v.model.Task() == perennial.Classification && len(v.classes) == 0 {
@@ -86,7 +87,7 @@ func (v *version) warm(ctx context.Context) error {
 	a := attempt{rows: make([]float64, v.plan.features), features: make([]json.RawMessage, 1)}
 	for _, c := range v.plan.columns {
 		if c.feature >= 0 && c.Range != nil {
-			a.rows[c.feature] = c.Range[0]
+			a.rows[c.feature] = math.Trunc((c.Range[0] + c.Range[1]) / 2)
 		}
 	}
 	return v.predict(ctx, &a)
