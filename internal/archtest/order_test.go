@@ -196,7 +196,7 @@ func glob(unit string) string {
 	case tree == ".":
 		return "${config-path}/*.go"
 	case whole:
-		return "${config-path}/" + path.Join(tree, "**", "*.go")
+		return "${config-path}/" + tree + "/**"
 	default:
 		return "${config-path}/" + path.Join(tree, "*.go")
 	}
