@@ -25,7 +25,8 @@ type Traffic interface {
 	List(ctx context.Context) ([]perennial.Traffic, error)
 }
 
-// Versions finds registered versions; an unknown one is not_found.
+// Versions finds registered versions (internal/tracking); an unknown one is
+// not_found.
 type Versions interface {
 	GetVersion(ctx context.Context, model, version string) (perennial.ModelVersion, error)
 }
