@@ -1,0 +1,164 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+)
+
+func (s *Server) modelRoutes() {
+	get := func(id, path, summary string) huma.Operation {
+		return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Tags: []string{"models"}, Summary: summary}
+	}
+	register(s, get("listModels", "/models", "The registered models and who answers for each"), s.listModels)
+	register(s, get("getModel", "/models/{model}", "One registered model"), s.getModel)
+	register(s, get("listVersions", "/models/{model}/versions", "A model's versions, newest first"), s.listVersions)
+	register(s, get("getVersion", "/models/{model}/versions/{version}", "One version with its lineage"), s.getVersion)
+	register(s, get("getSchema", "/models/{model}/schema", "The fields that a model's champion accepts"), s.getSchema)
+	register(s, get("getHistory", "/models/{model}/history", "Every change of a model's traffic, newest first"), s.getHistory)
+}
+
+type modelInput struct {
+	Model string `path:"model" doc:"name of the model, which is its pipeline's"`
+}
+
+func (s *Server) listModels(ctx context.Context, _ *struct{}) (*answer[client.List[client.ModelView]], error) {
+	const op = "api.listModels"
+	models, err := s.o.Registry.Models(ctx)
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	list := client.List[client.ModelView]{Items: make([]client.ModelView, len(models))}
+	for i := range models {
+		if list.Items[i], err = s.modelView(ctx, &models[i]); err != nil {
+			return nil, perennial.Wrap(op, err)
+		}
+	}
+	return ok(list), nil
+}
+
+func (s *Server) getModel(ctx context.Context, in *modelInput) (*answer[client.ModelView], error) {
+	const op = "api.getModel"
+	models, err := s.o.Registry.Models(ctx)
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	i := slices.IndexFunc(models, func(m perennial.RegisteredModel) bool { return m.Name == in.Model })
+	if i < 0 {
+		return nil, perennial.Errorf(perennial.CodeNotFound, op, "There is no model named %q.", in.Model).WithHint("GET /models lists them.")
+	}
+	view, err := s.modelView(ctx, &models[i])
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	return ok(view), nil
+}
+
+func (s *Server) modelView(ctx context.Context, m *perennial.RegisteredModel) (client.ModelView, error) {
+	t, err := s.o.Traffic.Get(ctx, m.Name)
+	if err != nil {
+		return client.ModelView{}, err
+	}
+	v := client.ModelView{
+		Model: m.Name, Description: m.Description, CreatedAt: instant(m.CreatedAt), UpdatedAt: instant(m.UpdatedAt),
+		Aliases: m.Aliases, Traffic: trafficView(&t),
+	}
+	if v.Aliases == nil {
+		v.Aliases = map[string]string{}
+	}
+	return v, nil
+}
+
+func (s *Server) listVersions(ctx context.Context, in *modelInput) (*answer[client.List[client.VersionView]], error) {
+	versions, err := s.o.Registry.Versions(ctx, in.Model)
+	if err != nil {
+		return nil, perennial.Wrap("api.listVersions", err)
+	}
+	slices.SortStableFunc(versions, func(a, b perennial.ModelVersion) int { return cmp.Compare(number(b.Version), number(a.Version)) })
+	list := client.List[client.VersionView]{Items: make([]client.VersionView, len(versions))}
+	for i := range versions {
+		list.Items[i] = versionView(&versions[i])
+	}
+	return ok(list), nil
+}
+
+// number gives a version as MLflow counts it, 0 where it is no number.
+func number(version string) int {
+	n, err := strconv.Atoi(version)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+type versionInput struct {
+	Model   string `path:"model" doc:"name of the model, which is its pipeline's"`
+	Version string `path:"version"`
+}
+
+func (s *Server) getVersion(ctx context.Context, in *versionInput) (*answer[client.VersionView], error) {
+	v, err := s.o.Registry.GetVersion(ctx, in.Model, in.Version)
+	if err != nil {
+		return nil, perennial.Wrap("api.getVersion", err)
+	}
+	return ok(versionView(&v)), nil
+}
+
+func (s *Server) getSchema(_ context.Context, in *modelInput) (*answer[*perennial.Schema], error) {
+	schema, err := s.o.Predictor.Schema(in.Model)
+	if err != nil {
+		return nil, perennial.Wrap("api.getSchema", err)
+	}
+	return ok(schema), nil
+}
+
+type historyInput struct {
+	Model string `path:"model" doc:"name of the model, which is its pipeline's"`
+	Limit int    `query:"limit" minimum:"1" maximum:"1000" default:"50"`
+}
+
+func (s *Server) getHistory(ctx context.Context, in *historyInput) (*answer[client.List[client.TrafficView]], error) {
+	rows, err := s.o.Traffic.History(ctx, in.Model, in.Limit)
+	if err != nil {
+		return nil, perennial.Wrap("api.getHistory", err)
+	}
+	return ok(trafficList(rows)), nil
+}
+
+func trafficList(rows []perennial.Traffic) client.List[client.TrafficView] {
+	list := client.List[client.TrafficView]{Items: make([]client.TrafficView, len(rows))}
+	for i := range rows {
+		list.Items[i] = trafficView(&rows[i])
+	}
+	return list
+}
+
+func trafficView(t *perennial.Traffic) client.TrafficView {
+	v := client.TrafficView{
+		Model: t.Model, Mode: t.Mode, Champion: t.Champion, Previous: t.Previous, Challenger: t.Challenger,
+		Weight: float64(t.WeightBP) / 10000, Epoch: t.Epoch, Paused: t.Paused, DecisionID: t.DecisionID, Reason: t.Reason, Actor: t.Actor,
+	}
+	if t.ChangedAt > 0 {
+		at := instant(t.ChangedAt)
+		v.ChangedAt = &at
+	}
+	return v
+}
+
+func versionView(m *perennial.ModelVersion) client.VersionView {
+	v := client.VersionView{
+		Model: m.Model, Version: m.Version, RunID: m.RunID, Status: m.Status, Algorithm: m.Lineage.Algorithm,
+		CreatedAt: instant(m.CreatedAt), Aliases: m.Aliases, Tags: tagMap(m.Tags), Lineage: m.Lineage,
+	}
+	if v.Aliases == nil {
+		v.Aliases = []string{}
+	}
+	return v
+}

@@ -1,0 +1,76 @@
+package api
+
+import (
+	"context"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/pipeline"
+	"github.com/perennial-ml/perennial/internal/predlog"
+)
+
+// What the API needs of the rest. Every method gives a *perennial.Error;
+// not_found where the named thing doesn't exist.
+
+// Predictor answers prediction requests (internal/serve).
+type Predictor interface {
+	// Predict takes the whole JSON request and gives the whole JSON answer. It
+	// must not keep body.
+	Predict(ctx context.Context, body []byte, kind perennial.PredictionKind) (answer []byte, err error)
+	// Schema gives the fields that a model's champion accepts.
+	Schema(model string) (*perennial.Schema, error)
+	// Ready reports whether every model of the last good traffic state is loaded.
+	Ready() bool
+}
+
+// Predictions reads the prediction log (internal/predlog).
+type Predictions interface {
+	// Get gives not_yet for a young id that may be on its way from another process.
+	Get(ctx context.Context, id string) (perennial.Prediction, error)
+	List(ctx context.Context, q predlog.Query) (predlog.Page, error)
+}
+
+// Registry reads runs, models and versions (internal/tracking).
+type Registry interface {
+	Models(ctx context.Context) ([]perennial.RegisteredModel, error)
+	Versions(ctx context.Context, model string) ([]perennial.ModelVersion, error)
+	GetVersion(ctx context.Context, model, version string) (perennial.ModelVersion, error)
+	GetRun(ctx context.Context, id string) (perennial.Run, error)
+	SearchRuns(ctx context.Context, experimentName string, limit int, pageToken string) (runs []perennial.Run, next string, err error)
+	ChildRuns(ctx context.Context, parentID string) ([]perennial.Run, error)
+	Artifacts(ctx context.Context, runID string) ([]perennial.Artifact, error)
+}
+
+// Blobs reads artifacts by key (internal/blob).
+type Blobs interface {
+	Get(ctx context.Context, key string) ([]byte, error)
+}
+
+// Pipelines reads applied pipelines (internal/pipeline).
+type Pipelines interface {
+	Get(ctx context.Context, name string) (*pipeline.Spec, error)
+	List(ctx context.Context) ([]*pipeline.Spec, error)
+}
+
+// Traffic reads who answers (internal/serve). Get gives mode none for a model
+// that never was in service.
+type Traffic interface {
+	Get(ctx context.Context, model string) (perennial.Traffic, error)
+	List(ctx context.Context) ([]perennial.Traffic, error)
+	History(ctx context.Context, model string, limit int) ([]perennial.Traffic, error)
+}
+
+// Decisions reads what was decided (internal/ledger).
+type Decisions interface {
+	Decision(ctx context.Context, id string) (perennial.Decision, error)
+}
+
+// Control makes every change (internal/control).
+type Control interface {
+	Train(ctx context.Context, order client.TrainOrder) (client.Started, error)
+	Cancel(ctx context.Context, workflowID, reason, actor string) error
+	// Workflow gives one run of a workflow; runID "" is the latest.
+	Workflow(ctx context.Context, id, runID string) (client.WorkflowView, error)
+	// Workflows lists workflows, newest first; pipeline "" is all.
+	Workflows(ctx context.Context, pipeline string, limit int) ([]client.WorkflowView, error)
+}

@@ -1,0 +1,86 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/pipeline"
+)
+
+func (s *Server) pipelineRoutes() {
+	register(s, huma.Operation{
+		OperationID: "listPipelines", Method: http.MethodGet, Path: "/pipelines", Tags: []string{"pipelines"},
+		Summary: "The applied pipelines",
+	}, s.listPipelines)
+	register(s, huma.Operation{
+		OperationID: "getPipeline", Method: http.MethodGet, Path: "/pipelines/{pipeline}", Tags: []string{"pipelines"},
+		Summary: "One pipeline with every default filled in, its schema and its source",
+	}, s.getPipeline)
+	register(s, huma.Operation{
+		OperationID: "train", Method: http.MethodPost, Path: "/pipelines/{pipeline}/train", Tags: []string{"pipelines"},
+		Summary:       "Train a pipeline",
+		Description:   "Starts the workflow train:<pipeline>, or joins the one that runs (200, started false). The winner is registered, and put into service only where nothing is.",
+		DefaultStatus: http.StatusAccepted,
+	}, s.train)
+}
+
+type pipelineInput struct {
+	Pipeline string `path:"pipeline" doc:"name of the pipeline"`
+}
+
+func (s *Server) listPipelines(ctx context.Context, _ *struct{}) (*answer[client.List[client.PipelineView]], error) {
+	specs, err := s.o.Pipelines.List(ctx)
+	if err != nil {
+		return nil, perennial.Wrap("api.listPipelines", err)
+	}
+	list := client.List[client.PipelineView]{Items: make([]client.PipelineView, len(specs))}
+	for i, spec := range specs {
+		list.Items[i] = pipelineView(spec)
+	}
+	return ok(list), nil
+}
+
+func (s *Server) getPipeline(ctx context.Context, in *pipelineInput) (*answer[client.PipelineView], error) {
+	spec, err := s.o.Pipelines.Get(ctx, in.Pipeline)
+	if err != nil {
+		return nil, perennial.Wrap("api.getPipeline", err)
+	}
+	view := pipelineView(spec)
+	view.Spec, view.Schema, view.Source = &spec.Pipeline, &spec.Schema, spec.Source
+	return ok(view), nil
+}
+
+func pipelineView(spec *pipeline.Spec) client.PipelineView {
+	return client.PipelineView{Pipeline: spec.Pipeline.Name, Task: spec.Pipeline.Task, Revision: spec.Revision}
+}
+
+type trainInput struct {
+	Pipeline string `path:"pipeline" doc:"name of the pipeline"`
+	Body     client.TrainRequest
+}
+
+type trainOutput struct {
+	Status int
+	Body   client.TrainResponse
+}
+
+func (s *Server) train(ctx context.Context, in *trainInput) (*trainOutput, error) {
+	started, err := s.o.Control.Train(ctx, client.TrainOrder{
+		Pipeline: in.Pipeline, Budget: in.Body.Budget, Reason: in.Body.Reason, Actor: actor, Trigger: "manual",
+	})
+	if err != nil {
+		return nil, perennial.Wrap("api.train", err)
+	}
+	out := &trainOutput{Status: http.StatusAccepted, Body: client.TrainResponse{
+		WorkflowID: started.WorkflowID, WorkflowRunID: started.WorkflowRunID, Started: started.Started,
+		StatusURL: workflowURL(started.WorkflowID), UIURL: s.uiURL(started.WorkflowID, started.WorkflowRunID),
+	}}
+	if !started.Started {
+		out.Status = http.StatusOK
+	}
+	return out, nil
+}

@@ -1,0 +1,198 @@
+package api
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+)
+
+func (s *Server) runRoutes() {
+	register(s, huma.Operation{
+		OperationID: "listRuns", Method: http.MethodGet, Path: "/runs", Tags: []string{"runs"},
+		Summary: "A pipeline's trainings, newest first, each with its candidates",
+	}, s.listRuns)
+	register(s, huma.Operation{
+		OperationID: "getRun", Method: http.MethodGet, Path: "/runs/{run}", Tags: []string{"runs"},
+		Summary: "One tracked run; a training comes with its candidates",
+	}, s.getRun)
+	register(s, huma.Operation{
+		OperationID: "listArtifacts", Method: http.MethodGet, Path: "/runs/{run}/artifacts", Tags: []string{"runs"},
+		Summary: "A run's files",
+	}, s.listArtifacts)
+	const artifact = "/runs/{run}/artifacts/{path}"
+	s.templates["/runs/:run/artifacts/+"] = artifact
+	s.app.Get("/runs/:run/artifacts/+", s.getArtifact)
+	text := &huma.Schema{Type: huma.TypeString}
+	s.document(&huma.Operation{
+		OperationID: "getArtifact", Method: http.MethodGet, Path: artifact, Tags: []string{"runs"},
+		Summary: "The content of one of a run's files",
+		Parameters: []*huma.Param{
+			{Name: "run", In: "path", Required: true, Schema: text},
+			{Name: "path", In: "path", Required: true, Schema: text, Description: "path of the file; slashes stay as they are"},
+		},
+		Responses: map[string]*huma.Response{
+			"200":     {Description: "The file's bytes", Content: map[string]*huma.MediaType{fiber.MIMEOctetStream: {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}},
+			"default": s.problemResponse(),
+		},
+	})
+}
+
+type runsInput struct {
+	Pipeline  string `query:"pipeline" required:"true" doc:"whose runs"`
+	Limit     int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	PageToken string `query:"page_token" doc:"next_page_token of the page before"`
+}
+
+func (s *Server) listRuns(ctx context.Context, in *runsInput) (*answer[client.List[client.RunView]], error) {
+	const op = "api.listRuns"
+	runs, next, err := s.o.Registry.SearchRuns(ctx, in.Pipeline, in.Limit, in.PageToken)
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	list := client.List[client.RunView]{Items: []client.RunView{}, NextPageToken: next}
+	for i := range runs {
+		if runs[i].Tag(perennial.TagParentRun) != "" {
+			continue // shown below its parent
+		}
+		view, err := s.runView(ctx, &runs[i])
+		if err != nil {
+			return nil, perennial.Wrap(op, err)
+		}
+		view.Pipeline = in.Pipeline
+		list.Items = append(list.Items, view)
+	}
+	return ok(list), nil
+}
+
+type runInput struct {
+	Run string `path:"run" doc:"run id"`
+}
+
+func (s *Server) getRun(ctx context.Context, in *runInput) (*answer[client.RunView], error) {
+	const op = "api.getRun"
+	run, err := s.o.Registry.GetRun(ctx, in.Run)
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	view, err := s.runView(ctx, &run)
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	return ok(view), nil
+}
+
+// runView shows a run, with its children where it can have any.
+func (s *Server) runView(ctx context.Context, r *perennial.Run) (client.RunView, error) {
+	v := oneRun(r)
+	if v.ParentRunID != "" {
+		return v, nil
+	}
+	children, err := s.o.Registry.ChildRuns(ctx, r.ID)
+	if err != nil {
+		return v, err
+	}
+	slices.SortStableFunc(children, func(a, b perennial.Run) int { return int(a.StartedAt - b.StartedAt) })
+	for i := range children {
+		v.Candidates = append(v.Candidates, oneRun(&children[i]))
+	}
+	return v, nil
+}
+
+func oneRun(r *perennial.Run) client.RunView {
+	v := client.RunView{
+		RunID: r.ID, Name: r.Name, Status: r.Status, StartedAt: instant(r.StartedAt), Inputs: r.Inputs,
+		Kind: r.Tag(perennial.TagKind), Algorithm: r.Tag(perennial.TagAlgorithm), Outcome: r.Tag(perennial.TagOutcome),
+		ParentRunID: r.Tag(perennial.TagParentRun), WorkflowID: r.Tag(perennial.TagWorkflow), WorkflowRunID: r.Tag(perennial.TagWorkflowRun),
+		Version: r.Tag(perennial.TagVersion), DecisionID: r.Tag(perennial.TagDecision), DataMD5: r.Tag(perennial.TagDataMD5),
+		Params: tagMap(r.Params), Tags: tagMap(r.Tags), Metrics: make(map[string]*float64, len(r.Metrics)),
+	}
+	if r.EndedAt > 0 {
+		at := instant(r.EndedAt)
+		v.EndedAt = &at
+	}
+	for _, m := range r.Metrics {
+		v.Metrics[m.Key] = nil
+		if !math.IsNaN(m.Value) && !math.IsInf(m.Value, 0) {
+			v.Metrics[m.Key] = &m.Value
+		}
+	}
+	return v
+}
+
+func (s *Server) listArtifacts(ctx context.Context, in *runInput) (*answer[client.List[client.ArtifactView]], error) {
+	artifacts, err := s.o.Registry.Artifacts(ctx, in.Run)
+	if err != nil {
+		return nil, perennial.Wrap("api.listArtifacts", err)
+	}
+	list := client.List[client.ArtifactView]{Items: []client.ArtifactView{}}
+	for _, a := range artifacts {
+		if !a.Folder {
+			list.Items = append(list.Items, client.ArtifactView{Path: a.Path, Size: a.Size, SHA256: strings.TrimPrefix(a.Blob, "sha256:")})
+		}
+	}
+	return ok(list), nil
+}
+
+// contentTypes are the types under which an artifact is shown rather than
+// downloaded. A run's files may come from anyone, so none of them is HTML.
+var contentTypes = map[string]string{
+	".json": fiber.MIMEApplicationJSON, ".csv": "text/csv; charset=utf-8", ".txt": fiber.MIMETextPlainCharsetUTF8, ".md": fiber.MIMETextPlainCharsetUTF8,
+	".yaml": fiber.MIMETextPlainCharsetUTF8, ".png": "image/png", ".svg": "image/svg+xml",
+}
+
+func (s *Server) getArtifact(c *fiber.Ctx) error {
+	const op = "api.getArtifact"
+	ctx := c.UserContext()
+	run, wanted := unescaped(c.Params("run")), unescaped(c.Params("+"))
+	artifacts, err := s.o.Registry.Artifacts(ctx, run)
+	if err != nil {
+		return perennial.Wrap(op, err)
+	}
+	i := slices.IndexFunc(artifacts, func(a perennial.Artifact) bool { return a.Path == wanted && !a.Folder })
+	if i < 0 {
+		return perennial.Errorf(perennial.CodeNotFound, op, "The run %s has no file %q.", run, wanted).WithHint("GET /runs/%s/artifacts lists them.", url.PathEscape(run))
+	}
+	content, err := s.o.Blobs.Get(ctx, artifacts[i].Blob)
+	if err != nil {
+		return perennial.Wrap(op, err)
+	}
+	kind, known := contentTypes[path.Ext(wanted)]
+	if !known {
+		kind = fiber.MIMEOctetStream
+	}
+	c.Set(fiber.HeaderContentType, kind)
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	c.Set(fiber.HeaderContentSecurityPolicy, "sandbox; default-src 'none'; style-src 'unsafe-inline'")
+	c.Response().SetBodyRaw(content)
+	return nil
+}
+
+// unescaped gives a path parameter as the caller meant it, in memory of its own.
+func unescaped(s string) string {
+	if decoded, err := url.PathUnescape(s); err == nil {
+		s = decoded
+	}
+	return strings.Clone(s)
+}
+
+// instant turns stored milliseconds into UTC.
+func instant(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+func tagMap(tags []perennial.Tag) map[string]string {
+	m := make(map[string]string, len(tags))
+	for _, t := range tags {
+		m[t.Key] = t.Value
+	}
+	return m
+}

@@ -1,0 +1,181 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// scenario is one request and what must and must not come back.
+type scenario struct {
+	name    string // also of the golden file
+	do      string // method and path
+	body    string
+	header  map[string]string
+	status  int
+	headers map[string]string // of the answer
+	absent  []string          // besides secret
+}
+
+func jsonType() map[string]string { return map[string]string{"Content-Type": "application/json"} }
+
+func (sc scenario) request(t *testing.T) *http.Request {
+	t.Helper()
+	method, target, _ := strings.Cut(sc.do, " ")
+	var body io.Reader
+	if sc.body != "" {
+		body = strings.NewReader(sc.body)
+	}
+	req := httptest.NewRequest(method, "http://127.0.0.1:8080", body)
+	req.URL.Opaque = target
+	req.RequestURI = target
+	req.Header.Set("X-Request-Id", "test-1")
+	if sc.body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for k, v := range sc.header {
+		req.Header.Set(k, v)
+		if k == "Host" {
+			req.Host = v
+		}
+		if v == "" {
+			req.Header.Del(k)
+		}
+	}
+	return req
+}
+
+func run(t *testing.T, list []scenario) {
+	t.Helper()
+	for _, sc := range list {
+		t.Run(sc.name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := setup(t)
+			resp, err := s.App().Test(sc.request(t), -1)
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.Equal(t, sc.status, resp.StatusCode, string(body))
+			require.Equal(t, "test-1", resp.Header.Get("X-Request-Id"))
+			for k, v := range sc.headers {
+				require.Equal(t, v, resp.Header.Get(k), k)
+			}
+			if sc.status >= 400 {
+				require.Equal(t, "application/problem+json", resp.Header.Get("Content-Type"))
+			}
+			for _, text := range append(sc.absent, secret, "goroutine") {
+				require.NotContains(t, string(body), text)
+			}
+			golden(t, sc.name, body)
+		})
+	}
+}
+
+// golden compares an answer with testdata/<name>.json.
+func golden(t *testing.T, name string, body []byte) {
+	t.Helper()
+	var pretty bytes.Buffer
+	if json.Indent(&pretty, body, "", "  ") != nil {
+		pretty.Reset()
+		pretty.Write(body)
+	}
+	b := append(bytes.TrimSpace(pretty.Bytes()), '\n')
+	file := filepath.Join("testdata", strings.ReplaceAll(name, " ", "_")+".json")
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(file, b, 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err, "run with -update")
+	require.Equal(t, string(want), string(b))
+}
+
+func TestReads(t *testing.T) {
+	t.Parallel()
+	run(t, []scenario{
+		{name: "prediction", do: "GET /predictions/" + predictionID, status: 200},
+		{name: "predictions of a regression", do: "GET /predictions?model=california-housing&limit=2", status: 200, absent: []string{"lineage"}},
+		{name: "no predictions", do: "GET /predictions?model=quiet", status: 200},
+		{name: "models", do: "GET /models", status: 200, absent: []string{"pepper"}},
+		{name: "model", do: "GET /models/iris", status: 200},
+		{name: "versions newest first", do: "GET /models/iris/versions", status: 200},
+		{name: "version", do: "GET /models/iris/versions/1", status: 200},
+		{name: "schema", do: "GET /models/iris/schema", status: 200},
+		{name: "history", do: "GET /models/iris/history", status: 200},
+		{name: "pipelines", do: "GET /pipelines", status: 200},
+		{name: "pipeline", do: "GET /pipelines/iris", status: 200},
+		{name: "workflows", do: "GET /workflows?pipeline=iris", status: 200},
+		{name: "no workflows", do: "GET /workflows?pipeline=nothing", status: 200},
+		{name: "workflow", do: "GET /workflows/train:iris", status: 200},
+		{name: "workflow percent encoded", do: "GET /workflows/train%3Airis?run=r1", status: 200},
+		{name: "workflow with a slash", do: "GET /workflows/odd%2Fid", status: 200},
+		{name: "runs", do: "GET /runs?pipeline=iris", status: 200},
+		{name: "run", do: "GET /runs/run1", status: 200},
+		{name: "artifacts", do: "GET /runs/run1/artifacts", status: 200},
+		{name: "artifact", do: "GET /runs/run1/artifacts/report/a%20b.json", status: 200, headers: map[string]string{"Content-Type": "application/json", "X-Content-Type-Options": "nosniff"}},
+		{name: "artifact of no known type", do: "GET /runs/run1/artifacts/model.bin", status: 200, headers: map[string]string{"Content-Type": "application/octet-stream"}},
+		{name: "decision", do: "GET /decisions/d1", status: 200},
+		{name: "status", do: "GET /status", status: 200},
+		{name: "ready", do: "GET /readyz", status: 200},
+	})
+}
+
+func TestWrites(t *testing.T) {
+	t.Parallel()
+	run(t, []scenario{
+		{name: "predict", do: "POST /predict", body: `{"model":"iris","features":{}}`, status: 200, headers: map[string]string{"Content-Type": "application/json"}},
+		{name: "predict with a charset", do: "POST /predict", body: `{"model":"iris"}`, header: map[string]string{"Content-Type": "application/json; charset=utf-8"}, status: 200},
+		{name: "train", do: "POST /pipelines/iris/train", body: `{"budget":"bootstrap","reason":"new prices"}`, status: 202},
+		{name: "cancel", do: "POST /workflows/train%3Airis/cancel", body: `{"reason":"enough"}`, status: 202},
+	})
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	run(t, []scenario{
+		{name: "young prediction", do: "GET /predictions/" + youngID, status: 404, headers: map[string]string{"Retry-After": "1"}},
+		{name: "unknown prediction", do: "GET /predictions/019caa00-0000-7000-8000-0000000000ff", status: 404, headers: map[string]string{"Retry-After": ""}},
+		{name: "runs without a pipeline", do: "GET /runs", status: 422},
+		{name: "limit out of range", do: "GET /predictions?model=iris&limit=0", status: 422},
+		{name: "limit of another type", do: "GET /workflows?limit=many", status: 422},
+		{name: "unknown query parameter", do: "GET /models?colour=red", status: 422},
+		{name: "unknown model", do: "GET /models/nope", status: 404},
+		{name: "unknown version", do: "GET /models/iris/versions/7", status: 404},
+		{name: "unknown workflow", do: "GET /workflows/train:nope", status: 404},
+		{name: "unknown artifact", do: "GET /runs/run1/artifacts/nope", status: 404},
+		{name: "unknown route", do: "GET /nowhere", status: 404},
+		{name: "misspelt route", do: "GET /pipeline/iris", status: 404},
+		{name: "bad escape", do: "GET /models/%zz", status: 404},
+		{name: "wrong method", do: "DELETE /models", status: 405, headers: map[string]string{"Allow": "GET"}},
+		{name: "unknown method", do: "BREW /models", status: 400},
+		{name: "predict without a content type", do: "POST /predict", body: `{}`, header: map[string]string{"Content-Type": ""}, status: 415},
+		{name: "predict as a form", do: "POST /predict", body: `{}`, header: map[string]string{"Content-Type": "text/plain"}, status: 415},
+		{name: "predict compressed", do: "POST /predict", body: `{}`, header: map[string]string{"Content-Encoding": "gzip"}, status: 415},
+		{name: "predict broken JSON", do: "POST /predict", body: `{"model":`, status: 400},
+		{name: "predict unknown model", do: "POST /predict", body: `{"model":"nope"}`, status: 404},
+		{name: "predict wrong field", do: "POST /predict", body: `{"model":"picky"}`, status: 422},
+		{name: "predict before the first version", do: "POST /predict", body: `{"model":"young"}`, status: 503, headers: map[string]string{"Retry-After": "5"}},
+		{name: "predict panics", do: "POST /predict", body: `{"model":"panics"}`, status: 500},
+		{name: "predict foreign error", do: "POST /predict", body: `{"model":"broken"}`, status: 500},
+		{name: "train unknown pipeline", do: "POST /pipelines/nope/train", body: `{}`, status: 404},
+		{name: "train as a form", do: "POST /pipelines/iris/train", body: `{}`, header: map[string]string{"Content-Type": "text/plain"}, status: 415},
+		{name: "train compressed", do: "POST /pipelines/iris/train", body: `{}`, header: map[string]string{"Content-Encoding": "gzip"}, status: 415},
+		{name: "train empty body", do: "POST /pipelines/iris/train", header: jsonType(), status: 400},
+		{name: "train broken JSON", do: "POST /pipelines/iris/train", body: `{"budget":`, status: 400},
+		{name: "train list", do: "POST /pipelines/iris/train", body: `[]`, status: 422},
+		{name: "train unknown field and budget", do: "POST /pipelines/iris/train", body: `{"budget":"huge","speed":3}`, status: 422},
+		{name: "train wrong type", do: "POST /pipelines/iris/train", body: `{"reason":7}`, status: 422},
+		{name: "rebound host", do: "GET /models", header: map[string]string{"Host": "evil.example"}, status: 403},
+		{name: "foreign origin", do: "POST /predict", body: `{"model":"iris"}`, header: map[string]string{"Origin": "https://evil.example"}, status: 403},
+		{name: "null origin", do: "GET /models", header: map[string]string{"Origin": "null"}, status: 403},
+	})
+}
