@@ -25,7 +25,7 @@ func (c *Control) Workflow(ctx context.Context, id, runID string) (client.Workfl
 	if err != nil || !ok {
 		row, ledgerErr := c.o.Ledger.Workflow(ctx, id, runID)
 		if ledgerErr == nil {
-			return c.fromLedger(row), nil
+			return c.fromLedger(ctx, row), nil
 		}
 		if err != nil {
 			return client.WorkflowView{}, perennial.Wrap(op, err)
@@ -58,7 +58,7 @@ func (c *Control) Workflows(ctx context.Context, pipelineName string, limit int)
 	}
 	out := make([]client.WorkflowView, 0, len(rows))
 	for _, row := range rows {
-		view := c.fromLedger(row)
+		view := c.fromLedger(ctx, row)
 		if !row.State.Terminal() {
 			if live, err := c.Workflow(ctx, row.ID, row.RunID); err == nil {
 				view = live
@@ -143,7 +143,7 @@ func (c *Control) best(ctx context.Context, name string, trials []ledger.Trial) 
 	return best
 }
 
-func (c *Control) fromLedger(row ledger.Workflow) client.WorkflowView {
+func (c *Control) fromLedger(ctx context.Context, row ledger.Workflow) client.WorkflowView {
 	view := client.WorkflowView{
 		WorkflowID: row.ID, WorkflowRunID: row.RunID, Type: row.Type, Pipeline: row.Pipeline, State: row.State, StartedBy: row.StartedBy, Reason: row.Reason,
 		StartedAt: time.UnixMilli(row.StartedAt).UTC(), UIURL: c.uiURL(row.ID, row.RunID), Stages: []client.StageView{},
@@ -154,7 +154,7 @@ func (c *Control) fromLedger(row ledger.Workflow) client.WorkflowView {
 	}
 	var s workflows.Status
 	if json.Unmarshal(row.Status, &s) == nil {
-		c.fill(context.Background(), &view, s)
+		c.fill(ctx, &view, s)
 	}
 	return view
 }

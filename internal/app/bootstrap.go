@@ -1,0 +1,185 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/activities"
+	"github.com/perennial-ml/perennial/internal/client"
+)
+
+// bootstrap trains every pipeline that has nothing in service, in the bootstrap
+// budget, and tells the person at the screen how to try each model. It is the
+// program's first user: it knows the API and nothing else.
+type bootstrap struct {
+	api    *client.Client
+	url    string
+	train  bool
+	screen *Screen
+	log    *slog.Logger
+
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// Name names the part.
+func (b *bootstrap) Name() string { return "bootstrap" }
+
+// Failed is nil: a pipeline that can't be trained is shown, and the rest runs on.
+func (b *bootstrap) Failed() <-chan error { return nil }
+
+// Start begins in the background, so that what is in service answers at once.
+func (b *bootstrap) Start(ctx context.Context) error {
+	ctx, b.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	b.done = make(chan struct{})
+	go func() {
+		defer close(b.done)
+		if err := b.run(ctx); err != nil && ctx.Err() == nil {
+			b.log.Error("bootstrap", "error", err)
+			message, hint, _ := perennial.Explain(err)
+			b.screen.Say("bootstrap", "%s", strings.TrimSpace(message+" "+hint))
+		}
+	}()
+	return nil
+}
+
+// Stop stops following; trainings go on in Temporal.
+func (b *bootstrap) Stop(context.Context) error {
+	if b.cancel != nil {
+		b.cancel()
+		<-b.done
+	}
+	return nil
+}
+
+func (b *bootstrap) run(ctx context.Context) error {
+	pipelines, err := b.api.Pipelines(ctx)
+	if err != nil {
+		return err
+	}
+	var waiting []string
+	runs := map[string]client.TrainResponse{}
+	for _, p := range pipelines.Items {
+		champion, err := b.champion(ctx, p.Pipeline)
+		if err != nil {
+			return err
+		}
+		if champion == "" && b.train {
+			runs[p.Pipeline], err = b.api.Train(ctx, p.Pipeline, client.TrainRequest{Budget: perennial.BudgetBootstrap, Reason: "nothing in service at start"})
+			if err != nil {
+				return err
+			}
+			waiting = append(waiting, p.Pipeline)
+		}
+	}
+	for _, name := range waiting {
+		if err := b.follow(ctx, name, runs[name]); err != nil {
+			return err
+		}
+	}
+	return b.invite(ctx, pipelines.Items, len(waiting) > 0)
+}
+
+// champion gives the version in service, "" for none.
+func (b *bootstrap) champion(ctx context.Context, model string) (string, error) {
+	m, err := b.api.Model(ctx, model)
+	if perennial.CodeOf(err) == perennial.CodeNotFound {
+		return "", nil
+	}
+	return m.Traffic.Champion, err
+}
+
+// follow shows a training until it has ended and its version answers.
+func (b *bootstrap) follow(ctx context.Context, name string, started client.TrainResponse) error {
+	b.screen.Progress(name, "training …")
+	view, err := b.api.FollowWorkflow(ctx, started.WorkflowID, started.WorkflowRunID, func(v client.WorkflowView) {
+		b.screen.Progress(name, "training: %s%s", v.Stage, counted(v.Progress))
+	})
+	if err != nil {
+		return err
+	}
+	switch {
+	case view.Error != nil:
+		b.screen.Say(name, "training %s: %s %s", view.State, view.Error.Message, view.Error.Hint)
+		for _, f := range view.Error.Errors {
+			b.screen.Say("", "%s:%d: %s", f.File, f.Line, f.Message)
+		}
+		return nil
+	case view.Result == nil:
+		b.screen.Say(name, "training %s", view.State)
+		return nil
+	case view.Result.Outcome == perennial.OutcomeRejectedByGates:
+		b.screen.Say(name, "trained, and rejected by its gates: perennial decision show %s", view.Result.DecisionID)
+		return nil
+	}
+	run, err := b.api.Run(ctx, view.Result.RunID)
+	if err != nil {
+		return err
+	}
+	b.screen.Say(name, "version %s in service: %s, %s (%.1f s)", view.Result.Version, run.Algorithm, headline(run), took(view))
+	return nil
+}
+
+// took gives the seconds a workflow ran.
+func took(view client.WorkflowView) float64 {
+	if view.EndedAt == nil {
+		return 0
+	}
+	return view.EndedAt.Sub(view.StartedAt).Seconds()
+}
+
+func counted(p *client.Progress) string {
+	if p == nil {
+		return ""
+	}
+	return fmt.Sprintf(" %d/%d %s", p.Done, p.Total, p.Unit)
+}
+
+// headline gives a run's chief metric.
+func headline(run client.RunView) string {
+	for _, name := range []string{"accuracy", "rmse"} {
+		if v := run.Metrics[name]; v != nil {
+			return fmt.Sprintf("%s %.4g", name, *v)
+		}
+	}
+	return string(run.Status)
+}
+
+// invite prints what to do next, with a line to try each model that is in
+// service. On later starts it is one line.
+func (b *bootstrap) invite(ctx context.Context, pipelines []client.PipelineView, first bool) error {
+	var lines []string
+	for _, p := range pipelines {
+		m, err := b.api.Model(ctx, p.Pipeline)
+		if err != nil || m.Traffic.Champion == "" {
+			continue
+		}
+		if !first {
+			b.screen.Say(p.Pipeline, "version %s in service", m.Traffic.Champion)
+		}
+		version, err := b.api.Version(ctx, p.Pipeline, m.Traffic.Champion)
+		if err != nil {
+			return err
+		}
+		features, err := b.api.Artifact(ctx, version.RunID, activities.ExamplePath)
+		if err != nil {
+			return err
+		}
+		lines = append(lines, fmt.Sprintf("  curl -s %s/predict -H 'content-type: application/json' -d '{\"model\":%q,\"features\":%s}'", b.url, p.Pipeline, shellQuoted(features)))
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	b.screen.Line("\nTry it:")
+	for _, l := range slices.Compact(lines) {
+		b.screen.Line("%s", l)
+	}
+	return nil
+}
+
+// shellQuoted makes JSON safe within single quotes.
+func shellQuoted(b []byte) string { return strings.ReplaceAll(string(b), "'", `'\''`) }

@@ -1,0 +1,83 @@
+package app
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+
+	"gorm.io/gorm"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/blob"
+	"github.com/perennial-ml/perennial/internal/config"
+	"github.com/perennial-ml/perennial/internal/db"
+	"github.com/perennial-ml/perennial/internal/ledger"
+	"github.com/perennial-ml/perennial/internal/pipeline"
+	"github.com/perennial-ml/perennial/internal/predlog"
+	"github.com/perennial-ml/perennial/internal/serve"
+	"github.com/perennial-ml/perennial/internal/tracking"
+)
+
+// stores are the databases and what is kept in them.
+type stores struct {
+	state       *gorm.DB
+	predictions *gorm.DB
+	tracking    *tracking.Store
+	ledger      *ledger.Store
+	traffic     *serve.TrafficStore
+	pipelines   *pipeline.Store
+	blobs       *blob.Store
+}
+
+// openStores opens both databases and the artifacts and brings the tables to
+// their newest form.
+func openStores(ctx context.Context, c *config.Config, log *slog.Logger) (_ *stores, err error) {
+	s := &stores{}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.blobs, err = blob.Open(c.ArtifactURL); err != nil {
+		return nil, err
+	}
+	if s.state, err = db.Open(ctx, db.Options{URL: c.DatabaseURL, MaxConns: c.DatabaseMaxConns, Logger: log}); err != nil {
+		return nil, err
+	}
+	if s.predictions, err = db.Open(ctx, db.Options{URL: c.PredictionsURL, MaxConns: c.DatabaseMaxConns, Logger: log}); err != nil {
+		return nil, err
+	}
+	for _, m := range []struct {
+		on        *gorm.DB
+		component string
+		files     fs.FS
+	}{
+		{s.state, tracking.Component, tracking.Migrations},
+		{s.state, ledger.Component, ledger.Migrations},
+		{s.state, pipeline.Component, pipeline.Migrations},
+		{s.state, serve.Component, serve.Migrations},
+		{s.predictions, predlog.Component, predlog.Migrations},
+	} {
+		if err := db.Migrate(ctx, m.on, m.component, m.files); err != nil {
+			return nil, err
+		}
+	}
+	s.tracking, s.ledger = tracking.NewStore(s.state), ledger.NewStore(s.state)
+	s.traffic, s.pipelines = serve.NewTrafficStore(s.state), pipeline.NewStore(s.state)
+	return s, nil
+}
+
+// known reports whether a model has a pipeline, so that a request for it before
+// its first version is told to wait rather than that there is no such model.
+func (s *stores) known(model string) bool {
+	_, err := s.pipelines.Get(context.Background(), model)
+	return perennial.CodeOf(err) != perennial.CodeNotFound
+}
+
+func (s *stores) close() {
+	for _, g := range []*gorm.DB{s.state, s.predictions} {
+		if g != nil {
+			_ = db.Close(g) // every write has been answered: there is nothing left to lose
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package processtest
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
+	temporalclient "go.temporal.io/sdk/client"
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/workflows"
+)
+
+var update = flag.Bool("update", false, "record the golden histories anew")
+
+// TestRecordHistories plays every case of which a golden history is kept, on
+// the real program. Without -update it plays the short ones and records
+// nothing, so that the recipe can't rot.
+func TestRecordHistories(t *testing.T) {
+	t.Parallel()
+	dir := demo(t)
+	p := setup(t, dir, "--no-bootstrap")
+	c, err := temporalclient.Dial(temporalclient.Options{HostPort: p.temporal})
+	require.NoError(t, err)
+	defer c.Close()
+	r := recorder{t: t, c: c}
+
+	first := p.train("iris", client.TrainRequest{Budget: perennial.BudgetBootstrap, Reason: "golden"})
+	require.Equal(t, perennial.OutcomeTrained, first.Result.Outcome)
+	r.record("train-first-version", first.WorkflowID, first.WorkflowRunID)
+	r.record("tune-bootstrap", workflows.TuneID("iris", first.Result.RunID), "")
+
+	later := p.train("iris", client.TrainRequest{Reason: "golden"})
+	require.Equal(t, "2", later.Result.Version)
+	r.record("train-later-version", later.WorkflowID, later.WorkflowRunID)
+	r.record("tune-rounds", workflows.TuneID("iris", later.Result.RunID), "")
+
+	p.rewrite("california-housing.yaml", "trials: ", "trials: 16")
+	p.stop()
+	p.start()
+	started, err := p.Train(t.Context(), "california-housing", client.TrainRequest{Reason: "golden"})
+	require.NoError(t, err)
+	p.eventually(time.Minute, "the trials run", func(ctx context.Context) bool {
+		v, err := p.Workflow(ctx, started.WorkflowID, "")
+		return err == nil && v.Progress != nil && v.Progress.Done > 1
+	})
+	asked := time.Now()
+	_, err = p.CancelWorkflow(t.Context(), started.WorkflowID, "golden")
+	require.NoError(t, err)
+	view, err := p.FollowWorkflow(t.Context(), started.WorkflowID, "", nil)
+	require.NoError(t, err)
+	require.Equal(t, perennial.WorkflowCancelled, view.State)
+	require.Less(t, time.Since(asked), 5*time.Second)
+	r.record("train-cancelled", started.WorkflowID, started.WorkflowRunID)
+
+	p.rewrite("iris.yaml", "min_gain: ", "min_gain: 9")
+	p.stop()
+	p.start()
+	rejected := p.train("iris", client.TrainRequest{Budget: perennial.BudgetBootstrap, Reason: "golden"})
+	require.Equal(t, perennial.OutcomeRejectedByGates, rejected.Result.Outcome)
+	r.record("train-rejected", rejected.WorkflowID, rejected.WorkflowRunID)
+
+	data := filepath.Join(dir, "data", "raw", "iris.csv")
+	b, err := os.ReadFile(data)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(data, []byte(strings.Replace(string(b), "setosa", "rose", 1)), 0o600))
+	invalid := p.train("iris", client.TrainRequest{Budget: perennial.BudgetBootstrap, Reason: "golden"})
+	require.Equal(t, perennial.WorkflowFailed, invalid.State)
+	require.Equal(t, perennial.CodeInvalid, invalid.Error.Code)
+	require.Equal(t, 2, invalid.Error.Errors[0].Line)
+	r.record("train-invalid-data", invalid.WorkflowID, invalid.WorkflowRunID)
+}
+
+// rewrite changes a pipeline file of the project.
+func (p *process) rewrite(name, old, replacement string) {
+	p.t.Helper()
+	file := filepath.Join(p.project, "pipelines", name)
+	b, err := os.ReadFile(file)
+	require.NoError(p.t, err)
+	require.Contains(p.t, string(b), old)
+	require.NoError(p.t, os.WriteFile(file, []byte(strings.Replace(string(b), old, replacement, 1)), 0o600))
+}
+
+type recorder struct {
+	t *testing.T
+	c temporalclient.Client
+}
+
+// record writes a workflow's history as golden JSON.
+func (r recorder) record(name, id, runID string) {
+	r.t.Helper()
+	if !*update {
+		return
+	}
+	history := &historypb.History{}
+	events := r.c.GetWorkflowHistory(r.t.Context(), id, runID, false, enumspb.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		e, err := events.Next()
+		require.NoError(r.t, err)
+		history.Events = append(history.Events, e)
+	}
+	b, err := protojson.MarshalOptions{Multiline: true, Indent: " "}.Marshal(history)
+	require.NoError(r.t, err)
+	require.NoError(r.t, os.WriteFile(filepath.Join("..", "..", "workflows", "testdata", "histories", name+".json"), append(b, '\n'), 0o600))
+}

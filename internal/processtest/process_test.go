@@ -1,0 +1,245 @@
+package processtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/project"
+)
+
+// binary is the program under test, built once where CI doesn't hand it over.
+var binary = sync.OnceValues(func() (string, error) {
+	if b := os.Getenv("PERENNIAL_TEST_BINARY"); b != "" {
+		return filepath.Abs(b)
+	}
+	dir, err := os.MkdirTemp("", "perennial-binary")
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, "perennial")
+	build := exec.Command("go", "build", "-o", file, "../../cmd/perennial")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return file, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if b, err := binary(); err == nil && os.Getenv("PERENNIAL_TEST_BINARY") == "" {
+		_ = os.RemoveAll(filepath.Dir(b))
+	}
+	os.Exit(code)
+}
+
+// process is a running `perennial up`.
+type process struct {
+	*client.Client
+	t        *testing.T
+	cmd      *exec.Cmd
+	out      *output
+	exited   chan error
+	project  string
+	home     string
+	url      string
+	temporal string // address of the embedded server
+	args     []string
+}
+
+// output collects what a process prints.
+type output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// demo makes a project of its own for a test, with the sample pipelines.
+func demo(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "project")
+	require.NoError(t, project.Init(dir, true))
+	return dir
+}
+
+// setup starts the program on a project and stops it when the test ends.
+func setup(t *testing.T, dir string, args ...string) *process {
+	t.Helper()
+	ports := freePorts(t, 3)
+	p := &process{
+		t: t, project: dir, home: filepath.Join(t.TempDir(), "home"),
+		url: fmt.Sprintf("http://127.0.0.1:%d", ports[0]), temporal: fmt.Sprintf("127.0.0.1:%d", ports[1]),
+	}
+	p.args = append([]string{
+		"up", "--project", dir, "--home", p.home, "--listen", strings.TrimPrefix(p.url, "http://"),
+		"--temporal-port", fmt.Sprint(ports[1]), "--ui-port", fmt.Sprint(ports[2]),
+	}, args...)
+	p.Client = client.New(p.url, "")
+	t.Cleanup(p.Close)
+	p.start()
+	return p
+}
+
+// start runs the program and waits until it answers.
+func (p *process) start() {
+	p.t.Helper()
+	file, err := binary()
+	require.NoError(p.t, err)
+	p.out, p.exited = &output{}, make(chan error, 1)
+	p.cmd = exec.Command(file, p.args...)
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.t.TempDir(), p.out, p.out
+	require.NoError(p.t, p.cmd.Start())
+	cmd, exited := p.cmd, p.exited
+	go func() { exited <- cmd.Wait() }()
+	p.t.Cleanup(func() { _ = cmd.Process.Kill() })
+	p.eventually(30*time.Second, "the API answers", func(ctx context.Context) bool {
+		_, err := p.Ready(ctx)
+		return err == nil
+	})
+}
+
+// stop ends the program as Ctrl-C does and expects it to end cleanly.
+func (p *process) stop() {
+	p.t.Helper()
+	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGINT))
+	select {
+	case err := <-p.exited:
+		require.NoError(p.t, err, p.out.String())
+	case <-time.After(30 * time.Second):
+		require.Fail(p.t, "it didn't stop", p.out.String())
+	}
+}
+
+// kill ends the program without a warning.
+func (p *process) kill() {
+	p.t.Helper()
+	require.NoError(p.t, p.cmd.Process.Kill())
+	<-p.exited
+}
+
+// eventually polls until f holds.
+func (p *process) eventually(limit time.Duration, what string, f func(ctx context.Context) bool) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), limit)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if f(ctx) {
+			return
+		}
+		select {
+		case err := <-p.exited:
+			require.Fail(p.t, "it ended before "+what, "%v\n%s", err, p.out.String())
+		case <-ctx.Done():
+			require.Fail(p.t, "never: "+what, p.out.String())
+		case <-tick.C:
+		}
+	}
+}
+
+// predict asks for one answer with the given features.
+func (p *process) predict(model, features string) (client.PredictResponse, error) {
+	return p.Predict(p.t.Context(), client.PredictRequest{Model: model, Features: []byte(features)})
+}
+
+// The requests of the issue and of the README.
+const (
+	irisFeatures    = `{"sepal_length":5.1,"sepal_width":3.5,"petal_length":1.4,"petal_width":0.2}`
+	housingFeatures = `{"MedInc":8.3252,"HouseAge":41,"AveRooms":6.984,"AveBedrms":1.0238,"Population":322,"AveOccup":2.5556,"Latitude":37.88,"Longitude":-122.23}`
+)
+
+// served waits until a model answers.
+func (p *process) served(model, features string) client.PredictResponse {
+	p.t.Helper()
+	var answer client.PredictResponse
+	p.eventually(60*time.Second, model+" answers", func(context.Context) bool {
+		var err error
+		answer, err = p.predict(model, features)
+		return err == nil
+	})
+	return answer
+}
+
+// train trains a pipeline and waits for the end.
+func (p *process) train(pipeline string, req client.TrainRequest) client.WorkflowView {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), 3*time.Minute)
+	defer cancel()
+	started, err := p.Train(ctx, pipeline, req)
+	require.NoError(p.t, err)
+	view, err := p.FollowWorkflow(ctx, started.WorkflowID, started.WorkflowRunID, nil)
+	require.NoError(p.t, err)
+	return view
+}
+
+// run runs the program to its end and gives its output and exit code.
+func run(t *testing.T, args ...string) (output string, code int) {
+	t.Helper()
+	file, err := binary()
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, file, args...)
+	cmd.Dir = t.TempDir()
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+func freePorts(t *testing.T, n int) []int {
+	t.Helper()
+	ports := make([]int, n)
+	for i := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer func() { _ = l.Close() }()
+		ports[i] = l.Addr().(*net.TCPAddr).Port
+	}
+	return ports
+}
+
+// get asks for a path and gives status and body.
+func (p *process) get(path string) (int, string) {
+	p.t.Helper()
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.url+path, nil)
+	require.NoError(p.t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(p.t, err)
+	defer func() { _ = resp.Body.Close() }()
+	var b bytes.Buffer
+	_, err = b.ReadFrom(resp.Body)
+	require.NoError(p.t, err)
+	return resp.StatusCode, b.String()
+}
+
+func itoa(n int) string { return fmt.Sprint(n) }
