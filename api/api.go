@@ -92,7 +92,7 @@ type Server struct {
 	inFlight  atomic.Int64
 	started   time.Time
 
-	base   context.Context // of every request; ends when Stop has waited
+	base   context.Context //nolint:containedctx // of every request; ends when Stop has waited
 	cancel context.CancelFunc
 	ln     net.Listener
 	served chan struct{} // closed when Serve has returned
@@ -201,7 +201,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	if errors.Is(err, net.ErrClosed) {
 		err = nil // stopped before
 	}
-	_ = s.ln.Close() //nolint:errcheck // closed already, unless serving had not begun
+	_ = s.ln.Close() // closed already, unless serving had not begun
 	select {
 	case <-s.served:
 	case <-ctx.Done():

@@ -117,21 +117,21 @@ func (s *Server) nullable(name string, fields ...string) {
 // has: as long and misspelt by a letter or two, else with the same beginning.
 func (s *Server) nearby(path string) []string {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
-	var close, related []string
+	var misspelt, related []string
 	for _, op := range s.operations() {
 		known := strings.Split(strings.Trim(op.Path, "/"), "/")
 		entry := op.Method + " " + op.Path
 		if len(known) == len(parts) && apart(known, parts) <= 2*len(parts) && apart(known, parts) > 0 {
-			close = append(close, entry)
+			misspelt = append(misspelt, entry)
 		}
 		if known[0] == parts[0] {
 			related = append(related, entry)
 		}
 	}
-	if len(close) == 0 {
-		close = related
+	if len(misspelt) == 0 {
+		misspelt = related
 	}
-	return close[:min(len(close), 4)]
+	return misspelt[:min(len(misspelt), 4)]
 }
 
 // apart adds up the edit distances of literal segments; a parameter takes any

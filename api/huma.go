@@ -54,7 +54,7 @@ func newHuma(app *fiber.App, build string) huma.API {
 		c := copied{ctx}
 		if ctx.Method() != http.MethodGet && ctx.Method() != http.MethodHead {
 			if err := jsonBody(c.Header(fiber.HeaderContentType), c.Header(fiber.HeaderContentEncoding)); err != nil {
-				_ = huma.WriteErr(api, c, http.StatusUnsupportedMediaType, "", err) //nolint:errcheck // huma logs it; there is nobody else to tell
+				_ = huma.WriteErr(api, c, http.StatusUnsupportedMediaType, "", err)
 				return
 			}
 		}
@@ -168,7 +168,7 @@ func fieldError(err error) perennial.FieldError {
 		}
 	}
 	var missing string
-	if n, _ := fmt.Sscanf(d.Message, "expected required property %s to be present", &missing); n == 1 { //nolint:errcheck // n says it
+	if n, _ := fmt.Sscanf(d.Message, "expected required property %s to be present", &missing); n == 1 {
 		f.Path += "/" + missing
 	}
 	if list, ok := strings.CutPrefix(d.Message, "expected value to be one of \""); ok {

@@ -38,7 +38,7 @@ type lingering struct {
 // Close ends the connection.
 func (c *lingering) Close() error {
 	if c.linger.Load() && c.CloseWrite() == nil && c.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
-		_, _ = io.CopyN(io.Discard, c.TCPConn, lingerBytes) //nolint:errcheck // whatever ends it, the connection goes
+		_, _ = io.CopyN(io.Discard, c.TCPConn, lingerBytes) // whatever ends it, the connection goes
 	}
 	return c.TCPConn.Close()
 }

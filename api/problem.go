@@ -79,12 +79,10 @@ func newProblem(code perennial.Code, detail string) *problem {
 // problemOf turns any error into a problem. The text of an error that is not
 // ours stays in the log.
 func problemOf(err error) *problem {
-	var ready *problem
-	if errors.As(err, &ready) {
+	if ready, ok := errors.AsType[*problem](err); ok {
 		return ready
 	}
-	var fe *fiber.Error
-	if errors.As(err, &fe) {
+	if fe, ok := errors.AsType[*fiber.Error](err); ok {
 		p := problemOfStatus(fe.Code)
 		p.cause = err
 		return p

@@ -174,6 +174,6 @@ func (s *Server) guardMethods() {
 		}
 		c := s.app.AcquireCtx(ctx)
 		defer s.app.ReleaseCtx(c)
-		_ = s.serverError(c, fiber.NewError(http.StatusBadRequest)) //nolint:errcheck // always nil
+		_ = s.serverError(c, fiber.NewError(http.StatusBadRequest))
 	}
 }

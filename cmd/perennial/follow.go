@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+)
+
+// errDetached ends a command that was interrupted while it followed a workflow;
+// everything was said.
+var errDetached = errors.New("detached")
+
+// follow waits for a workflow and shows how far it is: a bar on a terminal, else
+// a line at each change. An interrupt detaches and leaves the workflow running.
+func (c *cli) follow(ctx context.Context, api *client.Client, id, runID string) (client.WorkflowView, error) {
+	show, done := c.watcher(id)
+	view, err := api.FollowWorkflow(ctx, id, runID, show)
+	done()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		c.sayf("Detached: %s goes on. Follow it with: perennial workflow show %s", id, id)
+		c.sayf("Cancel it with: perennial workflow cancel %s", id)
+		return view, errDetached
+	}
+	return view, err
+}
+
+// watcher gives what shows each state, and what ends the showing.
+func (c *cli) watcher(id string) (show func(client.WorkflowView), done func()) {
+	if f, ok := c.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return barWatcher(f, id)
+	}
+	last := ""
+	return func(v client.WorkflowView) {
+		if line := stageText(v); line != last && !v.State.Terminal() {
+			last = line
+			c.sayf("%s: %s", id, line)
+		}
+	}, func() {}
+}
+
+// barWatcher draws one bar over all stages and trials.
+func barWatcher(w io.Writer, id string) (show func(client.WorkflowView), done func()) {
+	bar := progressbar.NewOptions(1,
+		progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(id), progressbar.OptionSetWidth(24),
+		progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(true))
+	show = func(v client.WorkflowView) {
+		total, passed := steps(v)
+		bar.ChangeMax(max(total, passed+1)) // never full before the end: a full bar is cleared
+		bar.Describe(id + ": " + stageText(v))
+		_ = bar.Set(passed)
+	}
+	return show, func() { _ = bar.Finish() }
+}
+
+// steps counts what there is to do and what is done: stages and trials.
+func steps(v client.WorkflowView) (total, passed int) {
+	total = len(v.Stages)
+	for _, s := range v.Stages {
+		if s.State != perennial.StagePending && s.State != perennial.StageRunning {
+			passed++
+		}
+	}
+	if p := v.Progress; p != nil {
+		total, passed = total+p.Total, passed+p.Done
+	}
+	return total, passed
+}
+
+// stageText says what a workflow does just now.
+func stageText(v client.WorkflowView) string {
+	stage := v.Stage
+	if stage == "" {
+		stage = "waiting for a worker"
+	}
+	if p := v.Progress; p != nil && v.Stage == perennial.StageTune {
+		text := fmt.Sprintf("%s %d/%d %s", stage, p.Done, p.Total, p.Unit)
+		if p.Best != nil {
+			text += fmt.Sprintf(", best %s %s", p.Best.Metric, number(&p.Best.Value))
+		}
+		return text
+	}
+	return stage
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+)
+
+func (c *cli) newModels() *cobra.Command {
+	return &cobra.Command{
+		Use:     "models",
+		Short:   "List the registered models and who answers for each",
+		Example: "  perennial models\n  perennial models --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			api, err := c.client()
+			if err != nil {
+				return err
+			}
+			list, err := api.Models(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return c.print(list, func(w io.Writer) {
+				row(w, "MODEL", "MODE", "CHAMPION", "CHALLENGER", "ALIASES", "UPDATED")
+				for _, m := range list.Items {
+					row(w, m.Model, m.Traffic.Mode, dash(m.Traffic.Champion), dash(m.Traffic.Challenger), dash(pairs(m.Aliases, same)), when(m.UpdatedAt))
+				}
+			})
+		},
+	}
+}
+
+func (c *cli) newVersions() *cobra.Command {
+	return &cobra.Command{
+		Use:     "versions MODEL",
+		Short:   "List a model's versions, newest first",
+		Example: "  perennial versions iris",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := c.client()
+			if err != nil {
+				return err
+			}
+			list, err := api.Versions(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return c.print(list, func(w io.Writer) {
+				row(w, "VERSION", "ALGORITHM", "ALIASES", "RUN", "DATA", "CREATED")
+				for _, v := range list.Items {
+					row(w, v.Version, dash(v.Algorithm), dash(joined(v.Aliases)), dash(v.RunID), dash(short(v.Lineage.Data.MD5)), when(v.CreatedAt))
+				}
+			})
+		},
+	}
+}
+
+func (c *cli) newHistory() *cobra.Command {
+	var limit int
+	cmd := &cobra.Command{
+		Use:     "history MODEL",
+		Short:   "List every change of a model's traffic, newest first",
+		Example: "  perennial history iris --limit 5",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := c.client()
+			if err != nil {
+				return err
+			}
+			list, err := api.History(cmd.Context(), args[0], limit)
+			if err != nil {
+				return err
+			}
+			return c.print(list, func(w io.Writer) {
+				row(w, "EPOCH", "MODE", "CHAMPION", "CHALLENGER", "WEIGHT", "ACTOR", "REASON", "CHANGED")
+				for _, t := range list.Items {
+					row(w, t.Epoch, t.Mode, dash(t.Champion), dash(t.Challenger), percent(t.Weight), dash(t.Actor), dash(t.Reason), whenMaybe(t.ChangedAt))
+				}
+			})
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", 50, "how many changes")
+	return cmd
+}
+
+func (c *cli) newDecision() *cobra.Command {
+	return group("decision", "Look at what Perennial decided by itself", &cobra.Command{
+		Use:     "show ID",
+		Short:   "Show a decision: every test, its numbers and the reason",
+		Example: "  perennial decision show 019a8f3e-0000-7000-8000-000000000000",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := c.client()
+			if err != nil {
+				return err
+			}
+			d, err := api.Decision(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return c.print(d, func(w io.Writer) { showDecision(w, d) })
+		},
+	})
+}
+
+func showDecision(w io.Writer, d client.DecisionView) {
+	field(w, "decision", d.DecisionID)
+	field(w, "kind", d.Kind)
+	field(w, "model", d.Model)
+	field(w, "version", d.Version)
+	field(w, "run", d.RunID)
+	field(w, "workflow", d.WorkflowID)
+	field(w, "at", when(d.At))
+	field(w, "verdict", d.Verdict)
+	field(w, "passed", d.Passed)
+	field(w, "reason", d.Reason)
+	if len(d.Checks) == 0 {
+		return
+	}
+	row(w)
+	row(w, "CHECK", "VERDICT", "VALUE", "REFERENCE", "EFFECT", "INTERVAL", "LIMIT", "N", "MESSAGE")
+	for _, k := range d.Checks {
+		interval := "-"
+		if k.Interval != nil {
+			interval = fmt.Sprintf("%s..%s", number(&k.Interval[0]), number(&k.Interval[1]))
+		}
+		row(w, k.Name, k.Verdict, number(&k.Value), number(&k.Reference), number(&k.Effect), interval, number(&k.Limit), k.N, k.Message)
+	}
+}
+
+// showLineage writes what made a version.
+func showLineage(w io.Writer, l *perennial.Lineage) {
+	field(w, "run", l.RunID)
+	field(w, "workflow", strings.TrimSpace(l.WorkflowID+" "+l.WorkflowRunID))
+	field(w, "data", fmt.Sprintf("%s md5 %s, %d rows", l.Data.Path, l.Data.MD5, l.Data.Rows))
+	if l.Data.FeedbackRows > 0 {
+		field(w, "feedback", fmt.Sprintf("%d rows, base md5 %s", l.Data.FeedbackRows, l.Data.BaseMD5))
+	}
+	field(w, "model sha256", l.ModelSHA256)
+	field(w, "schema sha256", l.SchemaSHA256)
+	field(w, "params sha256", l.ParamsSHA256)
+	field(w, "pipeline revision", l.PipelineRevision)
+	field(w, "seed", l.Seed)
+	commit := l.ProjectCommit
+	if commit != "" && l.ProjectDirty {
+		commit += " (with changes)"
+	}
+	field(w, "project commit", commit)
+	field(w, "build", l.Build)
+}
+
+func joined(list []string) string { return strings.Join(list, " ") }
+
+func percent(share float64) string { return fmt.Sprintf("%g%%", share*100) }

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+)
+
+// A request carries at most so many rows, and about so many bytes of features.
+const (
+	batchRows  = 500
+	batchBytes = 1 << 20
+)
+
+func (c *cli) newPredict() *cobra.Command {
+	var input, output string
+	var strict bool
+	cmd := &cobra.Command{
+		Use:   "predict MODEL --input FILE|-",
+		Short: "Predict every row of a file",
+		Long: `Predict every row of a CSV file, a JSON file (one object, or a list) or a file of JSON lines, told by its extension
+and, for standard input, by its first character. The answers come as CSV for CSV and as JSON lines for JSON, or as the
+extension of --output says. The rows are sent in batches and logged like any other prediction.
+
+A row that the model refuses is reported and leaves its answer empty; with --strict it ends the command, and no
+output file is written.`,
+		Example: "  perennial predict iris --input flowers.csv --output answers.csv\n  echo '{\"sepal_length\":5.1,\"sepal_width\":3.5,\"petal_length\":1.4,\"petal_width\":0.2}' | perennial predict iris --input -",
+		Args:    cobra.ExactArgs(1),
+	}
+	cmd.Flags().StringVar(&input, "input", "", "CSV, JSON or JSON lines; - is standard input")
+	cmd.Flags().StringVar(&output, "output", "", "file to write instead of standard output")
+	cmd.Flags().BoolVar(&strict, "strict", false, "a refused row ends the command")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if input == "" {
+			return usageError{"--input is missing: name a file, or - for standard input"}
+		}
+		api, err := c.client()
+		if err != nil {
+			return err
+		}
+		schema, err := api.Schema(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		rows, closeInput, err := c.openInput(input, &schema)
+		if err != nil {
+			return err
+		}
+		defer closeInput()
+		p := &predictor{api: api, model: args[0], strict: strict, versions: map[string]bool{}, sayf: c.sayf}
+		return c.predictTo(cmd.Context(), p, rows, output, &schema)
+	}
+	return cmd
+}
+
+// predictTo sends every row and writes the answers to the output file, which
+// appears only when all went well, or to standard output.
+func (c *cli) predictTo(ctx context.Context, p *predictor, rows rowReader, output string, schema *perennial.Schema) (err error) {
+	target, finish, err := c.openOutput(output)
+	if err != nil {
+		return err
+	}
+	defer func() { err = finish(err) }()
+	csv := rows.isCSV()
+	if output != "" {
+		csv = strings.EqualFold(filepath.Ext(output), ".csv")
+	}
+	if csv && !c.json {
+		p.out = newCSVAnswers(target, schema)
+	} else {
+		p.out = newJSONAnswers(target)
+	}
+	if err := p.all(ctx, rows); err != nil {
+		return err
+	}
+	if err := p.out.flush(); err != nil {
+		return cantWrite(output, err)
+	}
+	c.sayf("%d rows predicted by %s, %d refused", p.predicted, strings.Join(slices.Sorted(maps.Keys(p.versions)), ", "), p.refused)
+	if p.predicted == 0 && p.refused > 0 {
+		return perennial.Errorf(perennial.CodeInvalid, "", "every row was refused").WithHint("GET /models/%s/schema shows the accepted fields.", p.model)
+	}
+	return nil
+}
+
+// predictor sends rows in batches.
+type predictor struct {
+	api    *client.Client
+	model  string
+	strict bool
+	out    answerWriter
+	sayf   func(format string, args ...any)
+
+	predicted, refused int
+	versions           map[string]bool
+}
+
+// all reads to the end.
+func (p *predictor) all(ctx context.Context, rows rowReader) error {
+	for more := true; more; {
+		batch, err := readBatch(rows)
+		more = !errors.Is(err, io.EOF)
+		if err != nil && more {
+			return err
+		}
+		if len(batch) > 0 {
+			if err := p.batch(ctx, batch); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// readBatch gives the rows of one request, and io.EOF with the last.
+func readBatch(rows rowReader) (batch []inputRow, err error) {
+	for size := 0; len(batch) < batchRows && size < batchBytes; {
+		r, err := rows.next()
+		if err != nil {
+			return batch, err
+		}
+		batch, size = append(batch, r), size+len(r.features)
+	}
+	return batch, nil
+}
+
+// batch predicts some rows and writes their answers. A request is answered whole
+// or not at all, so rows that are refused are taken out and the others sent again.
+func (p *predictor) batch(ctx context.Context, batch []inputRow) error {
+	answers := make([]answerRow, len(batch))
+	left := make([]int, len(batch))
+	for i := range batch {
+		left[i], answers[i].inputRow = i, batch[i]
+	}
+	for len(left) > 0 {
+		var err error
+		if left, err = p.ask(ctx, answers, left); err != nil {
+			return err
+		}
+	}
+	for i := range answers {
+		if err := p.out.write(&answers[i]); err != nil {
+			return cantWrite("the answers", err)
+		}
+	}
+	return nil
+}
+
+// ask predicts the rows to send and gives those that have to be sent again.
+func (p *predictor) ask(ctx context.Context, answers []answerRow, sent []int) (again []int, err error) {
+	resp, err := p.api.Predict(ctx, p.request(answers, sent))
+	if err != nil {
+		return p.takeOut(err, answers, sent)
+	}
+	return nil, p.take(&resp, answers, sent)
+}
+
+// take puts the answers of a request to the rows that it sent.
+func (p *predictor) take(resp *client.PredictResponse, answers []answerRow, sent []int) error {
+	if len(resp.Predictions) != len(sent) {
+		return perennial.Errorf(perennial.CodeInternal, "cli.predict", "%d rows were sent and %d answers came", len(sent), len(resp.Predictions))
+	}
+	for k, i := range sent {
+		answers[i].Answer, answers[i].version = resp.Predictions[k], resp.Version
+	}
+	p.predicted += len(sent)
+	p.versions["version "+resp.Version] = true
+	return nil
+}
+
+// takeOut marks the rows that a request was refused for and gives the others. It
+// gives the refusal back where it isn't about rows, or where --strict wants so.
+func (p *predictor) takeOut(refusal error, answers []answerRow, sent []int) (good []int, err error) {
+	wrong := refusedRows(refusal, len(sent))
+	if p.strict || len(wrong) == 0 {
+		return nil, p.inFile(refusal, answers, sent)
+	}
+	for k, i := range sent {
+		faults, bad := wrong[k]
+		if !bad {
+			good = append(good, i)
+			continue
+		}
+		answers[i].fault = strings.Join(faults, " ")
+		p.refused++
+		p.sayf("row %d: %s", answers[i].number, answers[i].fault)
+	}
+	return good, nil
+}
+
+func (p *predictor) request(rows []answerRow, sent []int) client.PredictRequest {
+	req := client.PredictRequest{Model: p.model}
+	keyed := false
+	for _, i := range sent {
+		req.Instances = append(req.Instances, rows[i].features)
+		req.Keys = append(req.Keys, rows[i].key)
+		keyed = keyed || rows[i].key != ""
+	}
+	if !keyed {
+		req.Keys = nil
+	}
+	return req
+}
+
+// refusedRows picks the faults of single rows, by their place in the request:
+// their paths are /instances/<place>/<field>. It gives none where anything else
+// is wrong as well.
+func refusedRows(err error, sent int) map[int][]string {
+	if perennial.CodeOf(err) != perennial.CodeInvalid {
+		return nil
+	}
+	_, _, fields := perennial.Explain(err)
+	wrong := map[int][]string{}
+	for _, f := range fields {
+		i, ok := instanceOf(f.Path)
+		if !ok || i >= sent {
+			return nil
+		}
+		wrong[i] = append(wrong[i], f.Message)
+	}
+	return wrong
+}
+
+// instanceOf reads the place, from 0, out of a path below /instances.
+func instanceOf(path string) (int, bool) {
+	rest, ok := strings.CutPrefix(path, "/instances/")
+	if !ok {
+		return 0, false
+	}
+	text, _, _ := strings.Cut(rest, "/")
+	i, err := strconv.Atoi(text)
+	return i, err == nil && i >= 0
+}
+
+// inFile says of a refused request's faults which rows of the file they are in.
+func (p *predictor) inFile(err error, answers []answerRow, sent []int) error {
+	message, hint, fields := perennial.Explain(err)
+	out := perennial.Errorf(perennial.CodeOf(err), "cli.predict", "%s", message).Because(err)
+	out.Hint = hint
+	for _, f := range fields {
+		if i, ok := instanceOf(f.Path); ok && i < len(sent) {
+			f.Path = fmt.Sprintf("row %d", answers[sent[i]].number)
+		}
+		out.Fields = append(out.Fields, f)
+	}
+	return out
+}
+
+// openOutput gives where the answers go, and what to call with the outcome: it
+// puts the file in its place, or removes what was written of it.
+func (c *cli) openOutput(name string) (w io.Writer, finish func(error) error, err error) {
+	if name == "" || name == "-" {
+		return c.out, func(err error) error { return err }, nil
+	}
+	temp, err := os.CreateTemp(filepath.Dir(name), ".perennial-*")
+	if err != nil {
+		return nil, nil, cantWrite(name, err)
+	}
+	return temp, func(outcome error) error {
+		err := errors.Join(temp.Chmod(0o644), temp.Close())
+		if outcome == nil && err == nil {
+			err = os.Rename(temp.Name(), name)
+		}
+		if outcome == nil && err == nil {
+			return nil
+		}
+		if outcome == nil {
+			outcome = cantWrite(name, err)
+		}
+		_ = os.Remove(temp.Name())
+		return outcome
+	}, nil
+}
+
+func cantWrite(name string, err error) error {
+	return perennial.Errorf(perennial.CodeUnavailable, "cli.predict", "can't write %s", dash(name)).Because(err)
+}

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/perennial-ml/perennial"
+)
+
+// inputRow is one row to predict.
+type inputRow struct {
+	number   int    // in the file, from 1, a header not counted
+	key      string // of the id column; "" without one
+	features json.RawMessage
+}
+
+// rowReader gives one row after another, then io.EOF.
+type rowReader interface {
+	next() (inputRow, error)
+	isCSV() bool
+}
+
+// openInput opens a file, or standard input for "-", in the form that its
+// extension or its first character tells.
+func (c *cli) openInput(name string, schema *perennial.Schema) (rows rowReader, closeInput func(), err error) {
+	in, closeInput := c.in, func() {}
+	if name != "-" {
+		f, err := os.Open(name) //nolint:gosec // the file that the caller names
+		if err != nil {
+			return nil, nil, perennial.Errorf(perennial.CodeNotFound, "cli.predict", "can't read %s", name).Because(err)
+		}
+		in, closeInput = f, func() { _ = f.Close() }
+	}
+	b := bufio.NewReaderSize(in, 1<<16)
+	first, err := firstCharacter(b)
+	if err != nil {
+		closeInput()
+		return nil, nil, perennial.Errorf(perennial.CodeMalformed, "cli.predict", "%s has no rows", name).Because(err)
+	}
+	isJSON := first == '{' || first == '['
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".csv":
+		isJSON = false
+	case ".json", ".jsonl", ".ndjson":
+		isJSON = true
+	}
+	if isJSON {
+		rows, err = newJSONRows(b, first == '[')
+	} else {
+		rows, err = newCSVRows(b, schema)
+	}
+	if err != nil {
+		closeInput()
+	}
+	return rows, closeInput, err
+}
+
+// firstCharacter looks past a byte order mark and white space, which it takes
+// away, and leaves the character it found.
+func firstCharacter(b *bufio.Reader) (rune, error) {
+	for {
+		r, _, err := b.ReadRune()
+		if err != nil {
+			return 0, err
+		}
+		if r == '\ufeff' || unicode.IsSpace(r) {
+			continue
+		}
+		return r, b.UnreadRune()
+	}
+}
+
+// jsonRows reads objects one after another, or the elements of one list.
+type jsonRows struct {
+	dec    *json.Decoder
+	list   bool
+	number int
+}
+
+func newJSONRows(r io.Reader, list bool) (*jsonRows, error) {
+	rows := &jsonRows{dec: json.NewDecoder(r), list: list}
+	if list {
+		if _, err := rows.dec.Token(); err != nil {
+			return nil, rows.fault(err)
+		}
+	}
+	return rows, nil
+}
+
+func (j *jsonRows) isCSV() bool { return false }
+
+func (j *jsonRows) next() (inputRow, error) {
+	if j.list && !j.dec.More() {
+		if _, err := j.dec.Token(); err != nil {
+			return inputRow{}, j.fault(err)
+		}
+		return inputRow{}, io.EOF
+	}
+	var raw json.RawMessage
+	if err := j.dec.Decode(&raw); err != nil {
+		if errors.Is(err, io.EOF) && !j.list {
+			return inputRow{}, io.EOF
+		}
+		return inputRow{}, j.fault(err)
+	}
+	j.number++
+	return inputRow{number: j.number, features: raw}, nil
+}
+
+func (j *jsonRows) fault(err error) error {
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF // io.EOF is the good end
+	}
+	return perennial.Errorf(perennial.CodeMalformed, "cli.predict", "the input is not JSON after row %d (byte %d)", j.number, j.dec.InputOffset()).Because(err)
+}
+
+// csvRows reads lines under a header and gives their cells the types of the
+// schema. An empty cell is null.
+type csvRows struct {
+	csv     *csv.Reader
+	columns []perennial.Column // of each cell; without a type where the schema doesn't know it
+	number  int
+}
+
+func newCSVRows(r io.Reader, schema *perennial.Schema) (*csvRows, error) {
+	rows := &csvRows{csv: csv.NewReader(r)}
+	rows.csv.ReuseRecord = true
+	header, err := rows.csv.Read()
+	if err != nil {
+		return nil, rows.fault(err)
+	}
+	for _, name := range header {
+		name = strings.TrimSpace(name)
+		column, known := schema.Column(name)
+		if !known {
+			column = perennial.Column{Name: name, Role: perennial.RoleFeature} // the model decides about it
+		}
+		rows.columns = append(rows.columns, column)
+	}
+	return rows, nil
+}
+
+func (c *csvRows) isCSV() bool { return true }
+
+func (c *csvRows) next() (inputRow, error) {
+	cells, err := c.csv.Read()
+	if errors.Is(err, io.EOF) {
+		return inputRow{}, io.EOF
+	}
+	if err != nil {
+		return inputRow{}, c.fault(err)
+	}
+	c.number++
+	r := inputRow{number: c.number}
+	features := make(map[string]any, len(cells))
+	for i, cell := range cells {
+		column := &c.columns[i]
+		switch column.Role {
+		case perennial.RoleID:
+			r.key = strings.Clone(cell)
+		case perennial.RoleFeature:
+			features[column.Name] = typed(column, cell)
+		case perennial.RoleTarget, perennial.RoleIgnore:
+		}
+	}
+	r.features, err = json.Marshal(features)
+	return r, err
+}
+
+func (c *csvRows) fault(err error) error {
+	if syntax, ok := errors.AsType[*csv.ParseError](err); ok {
+		return perennial.Errorf(perennial.CodeMalformed, "cli.predict", "the input is no CSV: line %d: %v", syntax.Line, syntax.Err)
+	}
+	return perennial.Errorf(perennial.CodeMalformed, "cli.predict", "the input can't be read after row %d", c.number).Because(err)
+}
+
+// typed turns a cell into the JSON value that its column wants. A text that
+// isn't one stays a text, so that the model's answer says what is wrong with it.
+func typed(column *perennial.Column, cell string) any {
+	if cell == "" {
+		return nil
+	}
+	switch column.Type {
+	case perennial.TypeNumeric, perennial.TypeInteger:
+		if v, err := strconv.ParseFloat(strings.TrimSpace(cell), 64); err == nil && !math.IsNaN(v) && !math.IsInf(v, 0) {
+			return v
+		}
+	case perennial.TypeBoolean:
+		if v, err := strconv.ParseBool(cell); err == nil {
+			return v
+		}
+	case perennial.TypeCategorical, perennial.TypeDate:
+	}
+	return cell
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+)
+
+func churnSchema() perennial.Schema {
+	return perennial.Schema{Version: 1, Columns: []perennial.Column{
+		{Name: "customer", Role: perennial.RoleID},
+		{Name: "plan", Role: perennial.RoleFeature, Type: perennial.TypeCategorical, Values: []string{"basic", "plus"}},
+		{Name: "income", Role: perennial.RoleFeature, Type: perennial.TypeNumeric, Nullable: true},
+		{Name: "student", Role: perennial.RoleFeature, Type: perennial.TypeBoolean},
+		{Name: "churned", Role: perennial.RoleTarget, Type: perennial.TypeCategorical, Values: []string{"no", "yes"}},
+	}}
+}
+
+// predictor answers "yes" for plan plus and refuses plan gold.
+func churnModel(t *testing.T) *fake {
+	t.Helper()
+	return newFake(t, map[string]any{"GET /models/churn/schema": churnSchema(), "POST /predict": func(body []byte) any {
+		var req client.PredictRequest
+		if err := json.Unmarshal(body, &req); err != nil {
+			panic(err)
+		}
+		resp := client.PredictResponse{Model: "churn", Version: "5", Variant: perennial.VariantChampion}
+		refused := perennial.Errorf(perennial.CodeInvalid, "", "Fields are wrong; nothing was predicted or logged.")
+		for i, raw := range req.Instances {
+			var features map[string]any
+			if err := json.Unmarshal(raw, &features); err != nil {
+				panic(err)
+			}
+			if features["plan"] == "gold" {
+				refused.Fields = append(refused.Fields, perennial.FieldError{Path: fmt.Sprintf("/instances/%d/plan", i), Rule: "category", Message: "plan is not one of the 2 known values."})
+			}
+			a := client.Answer{PredictionID: "p", Prediction: "no", Probabilities: map[string]float64{"no": 0.75, "yes": 0.25}}
+			if features["plan"] == "plus" {
+				a.Prediction = "yes"
+			}
+			resp.Predictions = append(resp.Predictions, a)
+		}
+		if len(refused.Fields) > 0 {
+			refused.Fields = refused.Fields[:1] // a server lists a limited number
+			return refused
+		}
+		return resp
+	}})
+}
+
+const churnCSV = "\ufeffcustomer,plan,income,student,churned\nc1,basic,1200000,true,no\nc2,gold,,false,\nc3,plus,0.1,1,yes\nc4,gold,1,0,\n"
+
+func TestPredictCSV(t *testing.T) {
+	t.Parallel()
+	f := churnModel(t)
+	got := perennialCLI(t, churnCSV, "predict", "churn", "--input", "-", "--api", f.url)
+	require.Equal(t, exitDone, got.code, got.err)
+	require.Equal(t, `row,customer,prediction,probability_no,probability_yes,prediction_id,version,error
+1,c1,no,0.75,0.25,p,5,
+2,c2,,,,,,plan is not one of the 2 known values.
+3,c3,yes,0.75,0.25,p,5,
+4,c4,,,,,,plan is not one of the 2 known values.
+`, got.out)
+	require.Equal(t, "row 2: plan is not one of the 2 known values.\nrow 4: plan is not one of the 2 known values.\n2 rows predicted by version 5, 2 refused\n", got.err)
+	asked := f.requests()
+	require.Equal(t, `POST /predict {"model":"churn","keys":["c1","c3"],"instances":[{"income":1200000,"plan":"basic","student":true},{"income":0.1,"plan":"plus","student":true}]}`, asked[len(asked)-1])
+	require.Contains(t, asked[1], `"income":null`)
+}
+
+func TestPredictStrictLeavesNoFile(t *testing.T) {
+	t.Parallel()
+	f := churnModel(t)
+	dir := t.TempDir()
+	in, out := filepath.Join(dir, "in.csv"), filepath.Join(dir, "out.csv")
+	require.NoError(t, os.WriteFile(in, []byte(churnCSV), 0o600))
+	got := perennialCLI(t, "", "predict", "churn", "--input", in, "--output", out, "--strict", "--api", f.url)
+	require.Equal(t, exitFailed, got.code)
+	require.Contains(t, got.err, "row 2: plan is not one of the 2 known values.")
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+}
+
+func TestPredictJSONForms(t *testing.T) {
+	t.Parallel()
+	for name, input := range map[string]string{
+		"lines":  `{"plan":"basic"}` + "\n\n" + `{"plan":"plus"}` + "\n",
+		"a list": "\n [ {\"plan\":\"basic\"},\n {\"plan\":\"plus\"} ]\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := churnModel(t)
+			out := filepath.Join(t.TempDir(), "out.jsonl")
+			got := perennialCLI(t, input, "predict", "churn", "--input", "-", "--output", out, "--api", f.url)
+			require.Equal(t, exitDone, got.code, got.err)
+			b, err := os.ReadFile(out)
+			require.NoError(t, err)
+			//nolint:testifylint // byte for byte
+			require.Equal(t, `{"row":1,"prediction_id":"p","prediction":"no","probabilities":{"no":0.75,"yes":0.25},"version":"5"}
+{"row":2,"prediction_id":"p","prediction":"yes","probabilities":{"no":0.75,"yes":0.25},"version":"5"}
+`, string(b))
+		})
+	}
+}
+
+func TestPredictInBatches(t *testing.T) {
+	t.Parallel()
+	f := churnModel(t)
+	got := perennialCLI(t, strings.Repeat(`{"plan":"basic"}`+"\n", 1201), "predict", "churn", "--input", "-", "--api", f.url)
+	require.Equal(t, exitDone, got.code, got.err)
+	require.Equal(t, 1201, strings.Count(got.out, "\n"))
+	require.Len(t, f.requests(), 1+3)
+}
+
+func TestPredictBadInput(t *testing.T) {
+	t.Parallel()
+	f := churnModel(t)
+	for name, tc := range map[string]struct{ input, text string }{
+		"nothing":            {"", "- has no rows"},
+		"broken JSON":        {`{"plan":"basic"}{"plan":`, "the input is not JSON after row 1"},
+		"a list without end": {`[{"plan":"basic"}`, "the input is not JSON after row 1"},
+		"a short line":       {"customer,plan\nc1\n", "the input is no CSV: line 2"},
+		"every row refused":  {"plan\ngold\n", "every row was refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := perennialCLI(t, tc.input, "predict", "churn", "--input", "-", "--api", f.url)
+			require.Equal(t, exitFailed, got.code)
+			require.Contains(t, got.err, tc.text)
+		})
+	}
+	got := perennialCLI(t, "", "predict", "churn", "--input", "/nowhere.csv", "--api", f.url)
+	require.Equal(t, exitFailed, got.code)
+	require.Contains(t, got.err, "can't read /nowhere.csv")
+	got = perennialCLI(t, "", "predict", "nope", "--input", "-", "--api", f.url)
+	require.Equal(t, exitFailed, got.code)
+}

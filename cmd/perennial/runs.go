@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/perennial-ml/perennial/internal/client"
+)
+
+func (c *cli) newRuns() *cobra.Command {
+	var limit int
+	cmd := &cobra.Command{
+		Use:     "runs PIPELINE",
+		Short:   "List a pipeline's trainings, newest first, each with its candidates",
+		Example: "  perennial runs iris\n  perennial runs iris --json --limit 1",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			api, err := c.client()
+			if err != nil {
+				return err
+			}
+			list, err := api.Runs(cmd.Context(), args[0], client.Page{Limit: limit})
+			if err != nil {
+				return err
+			}
+			return c.print(list, func(w io.Writer) {
+				row(w, "RUN", "ALGORITHM", "STATUS", "CV SCORE", "HOLDOUT", "DATA", "STARTED")
+				for _, r := range list.Items {
+					runRow(w, "", r)
+					for i, k := range r.Candidates {
+						branch := "├─ "
+						if i == len(r.Candidates)-1 {
+							branch = "└─ "
+						}
+						k.DataMD5 = r.DataMD5
+						runRow(w, branch, k)
+					}
+				}
+			})
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", 100, "how many runs, candidates included")
+	return cmd
+}
+
+func runRow(w io.Writer, branch string, r client.RunView) {
+	status := strings.ToLower(string(r.Status))
+	if r.Outcome != "" {
+		status = r.Outcome
+		if r.Version != "" {
+			status += " (version " + r.Version + ")"
+		}
+	}
+	if r.Tags["perennial.selected"] == "true" {
+		status += ", selected"
+	}
+	cv, holdout := scores(r)
+	row(w, branch+r.RunID, dash(r.Algorithm), status, dash(cv), dash(holdout), dash(short(r.DataMD5)), when(r.StartedAt))
+}
+
+// scores splits a run's metrics into those of cross-validation and those of the
+// holdout, leaving out what belongs to a metric (bounds, folds, the baseline's).
+func scores(r client.RunView) (cv, holdout string) {
+	validated, held := map[string]*float64{}, map[string]*float64{}
+	for k, v := range r.Metrics {
+		name, ok := strings.CutPrefix(k, "cv_")
+		switch {
+		case ok:
+			validated[name] = v
+		case chief[k]:
+			held[k] = v
+		}
+	}
+	return pairs(validated, number), pairs(held, number)
+}
+
+// chief are the metrics of the holdout that have room in a table; run show
+// lists all.
+var chief = map[string]bool{
+	"accuracy": true, "log_loss": true, "average_precision": true, "rmse": true, "mean_absolute_error": true, "r2": true,
+}
+
+func (c *cli) newRun() *cobra.Command {
+	show := &cobra.Command{
+		Use:     "show RUN",
+		Short:   "Show one run: parameters, metrics, data, candidates",
+		Example: "  perennial run show 0f9c2a",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			runs, err := c.runsByID(cmd.Context(), args)
+			if err != nil {
+				return err
+			}
+			return c.print(runs[0], func(w io.Writer) { showRun(w, runs[0]) })
+		},
+	}
+	compare := &cobra.Command{
+		Use:     "compare RUN RUN...",
+		Short:   "Compare runs side by side, what differs marked",
+		Example: "  perennial run compare 0f9c2a 77ab10",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			runs, err := c.runsByID(cmd.Context(), args)
+			if err != nil {
+				return err
+			}
+			return c.print(runs, func(w io.Writer) { compareRuns(w, runs) })
+		},
+	}
+	return group("run", "Look at tracked runs", show, compare)
+}
+
+func (c *cli) runsByID(ctx context.Context, ids []string) ([]client.RunView, error) {
+	api, err := c.client()
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]client.RunView, len(ids))
+	for i, id := range ids {
+		if runs[i], err = api.Run(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return runs, nil
+}
+
+func showRun(w io.Writer, r client.RunView) {
+	for _, f := range facts(r) {
+		field(w, f.name, f.value)
+	}
+	table := func(title string, names []string, value func(string) string) {
+		if len(names) == 0 {
+			return
+		}
+		row(w)
+		row(w, title)
+		for _, n := range names {
+			row(w, "  "+n, value(n))
+		}
+	}
+	table("PARAMETERS", slices.Sorted(maps.Keys(r.Params)), func(n string) string { return r.Params[n] })
+	table("METRICS", slices.Sorted(maps.Keys(r.Metrics)), func(n string) string { return number(r.Metrics[n]) })
+	if len(r.Candidates) > 0 {
+		row(w)
+		row(w, "CANDIDATE", "ALGORITHM", "CV SCORE", "PARAMETERS")
+		for _, k := range r.Candidates {
+			cv, _ := scores(k)
+			row(w, k.RunID, dash(k.Algorithm), dash(cv), pairs(k.Params, same))
+		}
+	}
+}
+
+type fact struct{ name, value string }
+
+// facts are what there is to say of a run besides parameters and metrics.
+func facts(r client.RunView) []fact {
+	list := []fact{
+		{"run", r.RunID}, {"name", r.Name}, {"kind", r.Kind}, {"algorithm", r.Algorithm}, {"status", strings.ToLower(string(r.Status))},
+		{"outcome", r.Outcome}, {"version", r.Version}, {"decision", r.DecisionID}, {"parent", r.ParentRunID},
+		{"workflow", r.WorkflowID}, {"started", when(r.StartedAt)}, {"ended", whenMaybe(r.EndedAt)}, {"data md5", r.DataMD5},
+	}
+	for _, in := range r.Inputs {
+		list = append(list, fact{"data", fmt.Sprintf("%s, %d rows (%s)", in.Data.Path, in.Data.Rows, in.Context)})
+	}
+	return list
+}
+
+// compareRuns writes one column a run and marks the lines that differ.
+func compareRuns(w io.Writer, runs []client.RunView) {
+	line := func(name string, value func(r client.RunView) string) {
+		cells, differ := []any{"", name}, false
+		for _, r := range runs {
+			v := value(r)
+			differ = differ || v != value(runs[0])
+			cells = append(cells, dash(v))
+		}
+		if differ {
+			cells[0] = "*"
+		}
+		row(w, cells...)
+	}
+	line("run", func(r client.RunView) string { return short(r.RunID) })
+	line("algorithm", func(r client.RunView) string { return r.Algorithm })
+	line("status", func(r client.RunView) string { return strings.ToLower(string(r.Status)) })
+	line("outcome", func(r client.RunView) string { return r.Outcome })
+	line("version", func(r client.RunView) string { return r.Version })
+	line("data md5", func(r client.RunView) string { return short(r.DataMD5) })
+	line("started", func(r client.RunView) string { return when(r.StartedAt) })
+	params, metrics := map[string]bool{}, map[string]bool{}
+	for _, r := range runs {
+		for k := range r.Params {
+			params[k] = true
+		}
+		for k := range r.Metrics {
+			metrics[k] = true
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(params)) {
+		line("params."+k, func(r client.RunView) string { return r.Params[k] })
+	}
+	for _, k := range slices.Sorted(maps.Keys(metrics)) {
+		line("metrics."+k, func(r client.RunView) string {
+			if v, ok := r.Metrics[k]; ok {
+				return number(v)
+			}
+			return ""
+		})
+	}
+}

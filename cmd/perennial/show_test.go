@@ -1,0 +1,115 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+)
+
+// answers are what the fake gives to the commands that only look.
+func answers() map[string]any {
+	lineage := irisLineage()
+	other := irisRun()
+	other.RunID, other.Algorithm, other.Version, other.DataMD5 = "run3", "malaschitz_forest", "3", "99887766"
+	other.Metrics = map[string]*float64{"accuracy": new(0.9333), "f1": new(0.9)}
+	version := client.VersionView{Model: "iris", Version: "2", RunID: "run2", Status: "READY", Algorithm: "logistic_regression", CreatedAt: at, Aliases: []string{"champion"}, Lineage: lineage}
+	model := client.ModelView{Model: "iris", CreatedAt: at, UpdatedAt: at, Aliases: map[string]string{"champion": "2"}, Traffic: irisTraffic()}
+	prediction := client.PredictionView{
+		PredictionID: "p1", Model: "iris", Version: "2", Variant: perennial.VariantChampion, Kind: perennial.KindLive, Status: "ok", UnitID: "u", Key: "k", At: at,
+		LatencyMicros: 41.5, Features: map[string]any{"sepal_length": 5.1}, Redacted: []string{"email"}, Prediction: "setosa",
+		Probabilities: map[string]float64{"setosa": 0.9, "versicolor": 0.1}, Lineage: &lineage,
+	}
+	failed := prediction
+	failed.PredictionID, failed.Prediction, failed.Status = "p0", nil, "error"
+	return map[string]any{
+		"GET /status": client.StatusView{
+			Version: "v1", StartedAt: at, Ready: true, Degraded: []client.Degraded{{Part: "temporal", Message: "no answer"}}, UIURL: "http://127.0.0.1:8233",
+			Models: []client.TrafficView{irisTraffic()}, Pipelines: []string{"iris", "california-housing"}, Workflows: []client.WorkflowView{irisWorkflow(perennial.WorkflowRunning)},
+		},
+		"GET /models":                       list(model),
+		"GET /models/iris":                  model,
+		"GET /models/iris/versions":         list(version),
+		"GET /models/iris/versions/2":       version,
+		"GET /models/iris/history":          list(irisTraffic()),
+		"GET /workflows":                    list(irisWorkflow(perennial.WorkflowRunning), irisWorkflow(perennial.WorkflowCompleted), irisWorkflow(perennial.WorkflowFailed)),
+		"GET /workflows/train:iris":         irisWorkflow(perennial.WorkflowRunning),
+		"GET /workflows/broken":             irisWorkflow(perennial.WorkflowFailed),
+		"POST /workflows/train:iris/cancel": client.CancelResponse{WorkflowID: "train:iris"},
+		"GET /runs":                         list(irisRun()),
+		"GET /runs/run2":                    irisRun(),
+		"GET /runs/run3":                    other,
+		"GET /predictions":                  client.List[client.PredictionView]{Items: []client.PredictionView{prediction, failed}, NextPageToken: "5.p0"},
+		"GET /predictions/p1":               prediction,
+		"GET /pipelines":                    list(client.PipelineView{Pipeline: "iris", Task: perennial.Classification, Revision: "dd44dd44dd44"}),
+		"GET /pipelines/iris":               client.PipelineView{Pipeline: "iris", Source: "name: iris # as written\n", Spec: &perennial.Pipeline{Name: "iris", Task: perennial.Classification}},
+		"GET /decisions/d1": client.DecisionView{
+			DecisionID: "d1", Kind: perennial.DecisionGate, Model: "iris", RunID: "run2", At: at, Verdict: perennial.VerdictPass, Passed: true, Reason: "all 1 gates passed",
+			Checks: []perennial.Check{{Name: "accuracy vs baseline", Verdict: perennial.VerdictPass, N: 30, Value: 0.9667, Reference: 0.33, Effect: 0.6333, Interval: &[2]float64{0.5, 0.8}, Limit: 0.5, Message: "0.6333 better than the baseline"}},
+		},
+	}
+}
+
+func TestLookingCommands(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, answers())
+	for name, line := range map[string]string{
+		"status":            "status",
+		"status_model":      "status iris",
+		"models":            "models",
+		"versions":          "versions iris",
+		"version_show":      "version show iris 2",
+		"history":           "history iris",
+		"workflow_list":     "workflow list iris",
+		"workflow_show":     "workflow show train:iris",
+		"workflow_failed":   "workflow show broken",
+		"workflow_cancel":   "workflow cancel train:iris --reason enough",
+		"runs":              "runs iris",
+		"run_show":          "run show run2",
+		"run_compare":       "run compare run2 run3",
+		"prediction_show":   "prediction show p1",
+		"prediction_list":   "prediction list iris",
+		"pipeline_list":     "pipeline list",
+		"pipeline_show":     "pipeline show iris",
+		"pipeline_defaults": "pipeline show iris --defaults",
+		"decision_show":     "decision show d1",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := append(strings.Fields(line), "--api", f.url)
+			got := perennialCLI(t, "", args...)
+			require.Equal(t, exitDone, got.code, got.err)
+			golden(t, name, strings.ReplaceAll(got.out+got.err, f.url, "http://API"))
+
+			asJSON := perennialCLI(t, "", append(args, "--json")...)
+			require.Equal(t, exitDone, asJSON.code, asJSON.err)
+			require.True(t, json.Valid([]byte(asJSON.out)), asJSON.out)
+			require.Empty(t, asJSON.err)
+		})
+	}
+}
+
+func TestErrorsAreASentenceWithAHint(t *testing.T) {
+	t.Parallel()
+	refused := perennial.Errorf(perennial.CodeInvalid, "", "1 field is wrong.").WithHint("Look at the schema.")
+	refused.Fields = []perennial.FieldError{{Path: "/features/plan", Rule: "category", Message: "plan is unknown."}}
+	f := newFake(t, map[string]any{"GET /models": refused})
+	got := perennialCLI(t, "", "models", "--api", f.url)
+	require.Equal(t, result{exitFailed, "", "perennial: 1 field is wrong.\n  /features/plan: plan is unknown.\nLook at the schema.\n"}, got)
+
+	got = perennialCLI(t, "", "models", "--api", f.url, "--json")
+	require.Equal(t, exitFailed, got.code)
+	require.JSONEq(t, `{"code":"invalid","detail":"1 field is wrong.","hint":"Look at the schema.","errors":[{"path":"/features/plan","rule":"category","message":"plan is unknown."}]}`, got.err)
+
+	got = perennialCLI(t, "", "models", "--api", "127.0.0.1:1")
+	require.Equal(t, exitFailed, got.code)
+	require.Contains(t, got.err, "nothing answers at http://127.0.0.1:1: is `perennial up` running?")
+
+	got = perennialCLI(t, "", "models", "--api", f.url, "--token-file", "/nowhere")
+	require.Equal(t, exitFailed, got.code)
+	require.Contains(t, got.err, "the token file /nowhere can't be read")
+}

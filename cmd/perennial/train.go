@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+)
+
+func (c *cli) newTrain() *cobra.Command {
+	var wait bool
+	var budget, reason string
+	cmd := &cobra.Command{
+		Use:   "train PIPELINE",
+		Short: "Train a pipeline, or join the training that runs",
+		Long: `Train a pipeline, or join the training that runs. The winner is registered as a new version, and put into
+service only where nothing is.
+
+With --wait the command follows the training to its end. Ctrl-C then detaches and leaves it running. In a project
+with .dvc/ and the pipeline's file it also writes models/trained/PIPELINE.model, reports/PIPELINE.json and the stage's
+entry in dvc.lock.`,
+		Example: "  perennial train iris --wait\n  perennial train iris --budget bootstrap --reason 'first look'",
+		Args:    cobra.ExactArgs(1),
+	}
+	cmd.Flags().BoolVar(&wait, "wait", false, "follow the training to its end")
+	cmd.Flags().StringVar(&budget, "budget", string(perennial.BudgetFull), "how much searching: bootstrap or full")
+	cmd.Flags().StringVar(&reason, "reason", "", "why; kept with the run")
+	dir := projectFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if budget != string(perennial.BudgetFull) && budget != string(perennial.BudgetBootstrap) {
+			return usageError{"--budget is bootstrap or full, not " + budget}
+		}
+		api, err := c.client()
+		if err != nil {
+			return err
+		}
+		started, err := api.Train(cmd.Context(), args[0], client.TrainRequest{Budget: perennial.Budget(budget), Reason: reason})
+		if err != nil {
+			return err
+		}
+		if !started.Started {
+			c.sayf("%s is training already; this joins it.", args[0])
+		}
+		if !wait {
+			return c.print(started, func(w io.Writer) {
+				field(w, "workflow", started.WorkflowID)
+				field(w, "follow", "perennial workflow show "+started.WorkflowID)
+				field(w, "Web UI", started.UIURL)
+			})
+		}
+		return c.waitForTraining(cmd.Context(), api, *dir, args[0], started)
+	}
+	return cmd
+}
+
+// waitForTraining follows a training, keeps its results in the project and says
+// how it came out.
+func (c *cli) waitForTraining(ctx context.Context, api *client.Client, dir, name string, started client.TrainResponse) error {
+	view, err := c.follow(ctx, api, started.WorkflowID, started.WorkflowRunID)
+	if err != nil {
+		return err
+	}
+	if view.State != perennial.WorkflowCompleted || view.Result == nil {
+		return failure(view)
+	}
+	if view.Result.Outcome != perennial.OutcomeTrained {
+		return perennial.Errorf(perennial.CodePrecondition, "", "%s was trained, and its gates rejected it (%s)", name, view.Result.Outcome).
+			WithHint("See why with: perennial decision show %s", view.Result.DecisionID)
+	}
+	kept, err := c.keepResults(ctx, api, dir, name, view.Result.RunID)
+	if err != nil {
+		return err
+	}
+	return c.print(view, func(w io.Writer) {
+		field(w, "pipeline", name)
+		field(w, "version", view.Result.Version)
+		field(w, "run", view.Result.RunID)
+		field(w, "decision", view.Result.DecisionID)
+		field(w, "took", took(view))
+		for _, file := range kept {
+			field(w, "wrote", file)
+		}
+	})
+}
