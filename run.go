@@ -48,6 +48,7 @@ const (
 	TagOp          = "perennial.op" // one-time id that makes a create safe to repeat
 	TagWorkflow    = "perennial.workflow_id"
 	TagWorkflowRun = "perennial.workflow_run_id"
+	TagPipeline    = "perennial.pipeline"
 	TagKind        = "perennial.kind" // train | candidate
 	TagAlgorithm   = "perennial.algorithm"
 	TagDataMD5     = "perennial.data_md5"

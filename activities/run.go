@@ -44,6 +44,7 @@ func (a *Activities) StartRun(ctx context.Context, in StartRunInput) (runID stri
 		Op:           exec.RunID,
 		Tags: []perennial.Tag{
 			{Key: perennial.TagKind, Value: "train"},
+			{Key: perennial.TagPipeline, Value: name},
 			{Key: perennial.TagWorkflow, Value: exec.ID},
 			{Key: perennial.TagWorkflowRun, Value: exec.RunID},
 			{Key: perennial.TagDataMD5, Value: bundle.Data.MD5},

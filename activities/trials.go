@@ -343,6 +343,7 @@ func (a *Activities) logCandidate(ctx context.Context, parent string, p perennia
 		Op: fmt.Sprintf("%s candidate %d", parent, t.Candidate), ParentRunID: parent,
 		Tags: []perennial.Tag{
 			{Key: perennial.TagKind, Value: "candidate"},
+			{Key: perennial.TagPipeline, Value: p.Name},
 			{Key: perennial.TagAlgorithm, Value: t.Algorithm},
 			{Key: "perennial.selected", Value: strconv.FormatBool(selected)},
 			{Key: "perennial.trial", Value: strconv.Itoa(t.Index)},

@@ -111,7 +111,7 @@ func (w *world) train(t *testing.T, name string, budget perennial.Budget) (workf
 	t.Helper()
 	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
-	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors()})
+	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil)})
 	worker.Register(env)
 	w.runs++
 	w.act.Tracker = numbered{w.tracking, w.runs}

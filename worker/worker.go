@@ -6,11 +6,10 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 
@@ -25,6 +24,7 @@ type Options struct {
 	Activities *activities.Activities
 	TrainSlots int           // training activities at once; default 1
 	StopGrace  time.Duration // how long Stop waits for running activities; default 10 s
+	Registerer prometheus.Registerer
 }
 
 // Worker polls the default and the training queue.
@@ -43,7 +43,7 @@ func New(o Options) *Worker {
 	}
 	w := &Worker{failed: make(chan error, 2)}
 	base := worker.Options{
-		Interceptors:                     Interceptors(),
+		Interceptors:                     Interceptors(o.Registerer),
 		WorkerStopTimeout:                o.StopGrace,
 		MaxConcurrentWorkflowTaskPollers: 10,
 		MaxConcurrentActivityTaskPollers: 10,
@@ -95,34 +95,6 @@ func (w *Worker) Stop(context.Context) error {
 // Failed tells of a fault from which the worker can't recover.
 func (w *Worker) Failed() <-chan error { return w.failed }
 
-// Interceptors are what every worker of ours runs with.
-func Interceptors() []interceptor.WorkerInterceptor {
-	return []interceptor.WorkerInterceptor{&errorInterceptor{}}
-}
-
-// errorInterceptor turns an activity's error into Temporal's: its code becomes
-// the type, what may be shown becomes the details, and what only a person can
-// mend isn't tried again.
-type errorInterceptor struct {
-	interceptor.WorkerInterceptorBase
-}
-
-func (*errorInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
-	return &errorInbound{interceptor.ActivityInboundInterceptorBase{Next: next}}
-}
-
-type errorInbound struct {
-	interceptor.ActivityInboundInterceptorBase
-}
-
-func (i *errorInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	out, err := i.Next.ExecuteActivity(ctx, in)
-	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return out, err
-	}
-	return out, MapError(err)
-}
-
 // MapError turns an activity's error into Temporal's.
 func MapError(err error) error {
 	var app *temporal.ApplicationError
@@ -137,9 +109,4 @@ func MapError(err error) error {
 	return temporal.NewApplicationErrorWithOptions(message, string(failure.Code), temporal.ApplicationErrorOptions{
 		NonRetryable: !activities.Retryable(failure.Code), Cause: errors.New(err.Error()), Details: []any{*failure},
 	})
-}
-
-// String names the worker's queues.
-func (w *Worker) String() string {
-	return fmt.Sprintf("worker on %s and %s", workflows.QueueDefault, workflows.QueueTraining)
 }

@@ -2,7 +2,6 @@ package workflows
 
 import (
 	"errors"
-	"fmt"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -143,7 +142,7 @@ func (t *train) register(ctx workflow.Context) (bool, error) {
 func (t *train) serve(ctx workflow.Context) (bool, error) {
 	in := activities.ServeInput{
 		Model: t.in.Pipeline, Version: t.result.Version, Decision: t.result.Decision, Actor: t.in.Actor,
-		Reason: fmt.Sprintf("first version, after its gates (%s)", t.in.Trigger),
+		Reason: "first version, after its gates",
 	}
 	return false, workflow.ExecuteActivity(quick(ctx, "into service where nothing is"), act.SetTraffic, in).Get(ctx, &t.result.InService)
 }

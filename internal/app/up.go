@@ -96,7 +96,7 @@ func assemble(o UpOptions, a assembly) []Part {
 		Pending: s.known, Logger: a.log, Registerer: registry,
 	})
 	steps := worker.New(worker.Options{
-		Client: a.connection, TrainSlots: c.TrainSlots, StopGrace: c.ShutdownGrace / 2,
+		Client: a.connection, TrainSlots: c.TrainSlots, StopGrace: c.ShutdownGrace / 2, Registerer: registry,
 		Activities: &activities.Activities{
 			Pipelines: s.pipelines, Data: a.repo, Blobs: s.blobs, Tracker: s.tracking, Ledger: s.ledger, Traffic: s.traffic,
 			Now: time.Now, Build: o.Build, Threads: c.TrainThreads, Project: c.Project,
