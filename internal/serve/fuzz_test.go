@@ -18,7 +18,7 @@ import (
 func FuzzPredict(f *testing.F) {
 	for _, seed := range []string{
 		request(row(nil)), `{"model":"house","instances":[{"rooms":1,"age":2},{"rooms":1e3,"age":-0.5}],"keys":["a","b"]}`,
-		`{"model":"house","features":{"rooms":NaN,"age":"\ud83d\ude00"}}`, `[1,2,{"a":null}]`, `{"a":"\ud800"}`, ` `, `{}`, `{"instances":[]`,
+		`{"model":"house","features":{"rooms":NaN,"age":"\ud83d\ude00"}}`, `[1,2,{"a":null}]`, `{"a":"\ud800"}`, `{"model":"house","features":{"rooms":1e999,"age":-1e-999}}`, ` `, `{}`, `{"instances":[]`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -32,8 +32,9 @@ func FuzzPredict(f *testing.F) {
 			require.True(t, json.Valid(w.log()[len(w.log())-1].Features))
 		case perennial.CodeMalformed, perennial.CodeInvalid, perennial.CodeNotFound, perennial.CodeUnavailable:
 			_, _, list := perennial.Explain(err)
-			_, jsonErr := json.Marshal(list)
+			b, jsonErr := json.Marshal(list)
 			require.NoError(t, jsonErr)
+			require.NoError(t, json.Unmarshal(b, new(any)), "every client can read it")
 		default:
 			require.NoError(t, err)
 		}

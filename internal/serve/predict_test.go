@@ -73,6 +73,7 @@ func findings(t *testing.T, err error) []finding {
 		if f.Came != nil {
 			b, err := json.Marshal(f.Came)
 			require.NoError(t, err)
+			require.NoError(t, json.Unmarshal(b, new(any)), "every client can read it")
 			came = string(b)
 		}
 		require.NotEmpty(t, f.Message)
@@ -95,7 +96,8 @@ func TestInvalid(t *testing.T) {
 		"NaN as a string":      {house(`"features":{"rooms":"NaN","age":1}`), []finding{{"/features/rooms", "type", `"NaN"`}}},
 		"boolean for number":   {house(`"features":{"rooms":true,"age":1}`), []finding{{"/features/rooms", "type", "true"}}},
 		"object for number":    {house(`"features":{"rooms":{},"age":[]}`), []finding{{"/features/rooms", "type", ""}, {"/features/age", "type", ""}}},
-		"a huge number":        {house(`"features":{"rooms":1e999,"age":-1e999}`), []finding{{"/features/rooms", "finite", "1e999"}, {"/features/age", "finite", "-1e999"}}},
+		"a huge number":        {house(`"features":{"rooms":1e999,"age":-1e999}`), []finding{{"/features/rooms", "finite", `"1e999"`}, {"/features/age", "finite", `"-1e999"`}}},
+		"a huge label":         {house(`"unit_id":1e400,"features":{"rooms":1,"age":1}`), []finding{{"/unit_id", "type", `"1e400"`}}},
 		"half an integer":      {request(row(map[string]any{"tenure": 1.5})), []finding{{"/features/tenure", "type", "1.5"}}},
 		"out of range":         {request(row(map[string]any{"tenure": 300})), []finding{{"/features/tenure", "range", "300"}}},
 		"number for category":  {request(row(map[string]any{"postcode": 1010})), []finding{{"/features/postcode", "type", "1010"}}},

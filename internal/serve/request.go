@@ -128,20 +128,28 @@ func (r *request) fault(path string, f *perennial.Fault, came any) {
 }
 
 // came quotes a value in a fault: a string as such, a short number or literal
-// as it came, nothing for objects and arrays.
+// as it came, nothing for objects and arrays. A number beyond float64 comes as a
+// string: most clients can't read it as a number, and so not the answer either.
 func (r *request) came(t token) any {
 	s := scanner{b: r.body}
 	switch t.kind {
 	case kindString:
 		return shorten(string(s.text(t, &r.valueText)))
 	case kindNumber, kindTrue, kindFalse, kindNull:
-		if raw := r.body[t.start:t.end]; len(raw) <= maxCame {
-			return json.RawMessage(string(raw))
+		raw := string(r.body[t.start:t.end])
+		if len(raw) > maxCame || t.kind == kindNumber && !finite(raw) {
+			return shorten(raw)
 		}
-		return shorten(string(r.body[t.start:t.end]))
+		return json.RawMessage(raw)
 	default:
 		return nil
 	}
+}
+
+// finite reports whether a JSON number is one that a float64 can hold.
+func finite(number string) bool {
+	_, err := strconv.ParseFloat(number, 64)
+	return err == nil
 }
 
 // shorten cuts a text to maxCame bytes, between characters.
