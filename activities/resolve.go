@@ -31,7 +31,7 @@ func (b *Bundle) schemaSHA256() string { return dataset.SchemaSHA256(&b.Spec.Sch
 func (b *Bundle) paramsSHA256() string {
 	p := b.Spec.Pipeline
 	return digest(map[string]any{
-		"task": p.Task, "target": p.Data.Target, "positive": p.Data.Positive, "schema": b.Spec.Schema, "preprocess": p.Preprocess,
+		"task": p.Task, "target": p.Data.Target, "positive": p.Data.Positive, "csv": p.Data.CSV, "schema": b.Spec.Schema, "preprocess": p.Preprocess,
 		"candidates": p.Candidates, "tuning": tuningThatMatters(p.Tuning), "select": p.Select, "threshold": p.Threshold,
 		"budget": b.Budget, "trainer": b.Trainer,
 	})
@@ -73,6 +73,8 @@ type Resolved struct {
 // until it has succeeded nothing else refers to them.
 func (a *Activities) ResolvePipeline(ctx context.Context, in ResolveInput) (Resolved, error) {
 	const op = "ResolvePipeline"
+	ctx, stop := heartbeat(ctx)
+	defer stop()
 	spec, err := a.Pipelines.Get(ctx, in.Pipeline)
 	if err != nil {
 		return Resolved{}, perennial.Wrap(op, err)
@@ -96,6 +98,6 @@ func (a *Activities) ResolvePipeline(ctx context.Context, in ResolveInput) (Reso
 	if err != nil {
 		return Resolved{}, perennial.Wrap(op, err)
 	}
-	commit, dirty := project.Commit(a.Project)
+	commit, dirty := project.Commit(ctx, a.Project)
 	return Resolved{Bundle: bundleKey, DataMD5: md5, Revision: spec.Revision, Commit: commit, Dirty: dirty}, nil
 }

@@ -18,8 +18,8 @@ const gitWait = 5 * time.Second
 // without a commit, or in a directory that the repository around it ignores, as
 // it does the extracted demo project, the commit is "": not knowing it is no
 // error.
-func Commit(dir string) (commit string, dirty bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), gitWait)
+func Commit(ctx context.Context, dir string) (commit string, dirty bool) {
+	ctx, cancel := context.WithTimeout(ctx, gitWait)
 	defer cancel()
 	head, err := git(ctx, dir, "rev-parse", "--verify", "--quiet", "HEAD")
 	if err != nil {

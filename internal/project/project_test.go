@@ -209,7 +209,7 @@ func TestCommit(t *testing.T) {
 	}
 	check := func(sub, wantCommit string, wantDirty bool) {
 		t.Helper()
-		commit, dirty := project.Commit(filepath.Join(dir, sub))
+		commit, dirty := project.Commit(t.Context(), filepath.Join(dir, sub))
 		require.Equal(t, wantCommit, commit)
 		require.Equal(t, wantDirty, dirty)
 	}
