@@ -96,9 +96,11 @@ func (w *Worker) Stop(context.Context) error {
 func (w *Worker) Failed() <-chan error { return w.failed }
 
 // MapError turns an activity's error into Temporal's.
-func MapError(err error) error {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
+func MapError(err error) error { return mapError(err, false) }
+
+// mapError is MapError; after the last try nothing is retryable.
+func mapError(err error, last bool) error {
+	if _, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		return err
 	}
 	failure := perennial.FailureOf(err)
@@ -107,6 +109,6 @@ func MapError(err error) error {
 		message = err.Error() // the history is for operators: they need the cause
 	}
 	return temporal.NewApplicationErrorWithOptions(message, string(failure.Code), temporal.ApplicationErrorOptions{
-		NonRetryable: !activities.Retryable(failure.Code), Cause: errors.New(err.Error()), Details: []any{*failure},
+		NonRetryable: last || !activities.Retryable(failure.Code), Cause: errors.New(err.Error()), Details: []any{*failure},
 	})
 }

@@ -86,8 +86,7 @@ func (p *progress) show(ctx workflow.Context) {
 // FailureOf turns a workflow's error into what may be shown of it. The worker
 // puts the failure of an activity into the error's details.
 func FailureOf(err error) *perennial.Failure {
-	var app *temporal.ApplicationError
-	if errors.As(err, &app) {
+	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		var f perennial.Failure
 		if app.HasDetails() && app.Details(&f) == nil && f.Code != "" {
 			return &f

@@ -50,7 +50,7 @@ Every setting can also come from the environment; a flag wins:
 			workflows.AttrDataHash.GetName(), workflows.AttrPhase.GetName(), workflows.AttrDecision.GetName(),
 		}
 		screen := app.NewScreen(cmd.OutOrStdout(), term.IsTerminal(int(os.Stdout.Fd())))
-		screen.Line("Perennial %s", build)
+		screen.Linef("Perennial %s", build)
 		err := app.Up(cmd.Context(), app.UpOptions{
 			Config: c, Build: build, Bootstrap: !noBootstrap, Screen: screen,
 			Temporal: func(file string, log *slog.Logger) app.Temporal {
@@ -61,7 +61,7 @@ Every setting can also come from the environment; a flag wins:
 			},
 		})
 		if err == nil {
-			screen.Line("Stopped.")
+			screen.Linef("Stopped.")
 		}
 		return err
 	}

@@ -34,7 +34,7 @@ func Run(ctx context.Context, log *slog.Logger, grace time.Duration, parts ...Pa
 		began := time.Now()
 		if err := p.Start(ctx); err != nil {
 			if ctx.Err() != nil {
-				return nil //nolint:nilerr // asked to stop while starting: that is no failure
+				return nil // asked to stop while starting: that is no failure
 			}
 			return err
 		}

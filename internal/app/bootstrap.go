@@ -41,7 +41,7 @@ func (b *bootstrap) Start(ctx context.Context) error {
 		if err := b.run(ctx); err != nil && ctx.Err() == nil {
 			b.log.Error("bootstrap", "error", err)
 			message, hint, _ := perennial.Explain(err)
-			b.screen.Say("bootstrap", "%s", strings.TrimSpace(message+" "+hint))
+			b.screen.Sayf("bootstrap", "%s", strings.TrimSpace(message+" "+hint))
 		}
 	}()
 	return nil
@@ -95,32 +95,32 @@ func (b *bootstrap) champion(ctx context.Context, model string) (string, error) 
 
 // follow shows a training until it has ended and its version answers.
 func (b *bootstrap) follow(ctx context.Context, name string, started client.TrainResponse) error {
-	b.screen.Progress(name, "training …")
+	b.screen.Progressf(name, "training …")
 	view, err := b.api.FollowWorkflow(ctx, started.WorkflowID, started.WorkflowRunID, func(v client.WorkflowView) {
-		b.screen.Progress(name, "training: %s%s", v.Stage, counted(v.Progress))
+		b.screen.Progressf(name, "training: %s%s", v.Stage, counted(v.Progress))
 	})
 	if err != nil {
 		return err
 	}
 	switch {
 	case view.Error != nil:
-		b.screen.Say(name, "training %s: %s %s", view.State, view.Error.Message, view.Error.Hint)
+		b.screen.Sayf(name, "training %s: %s %s", view.State, view.Error.Message, view.Error.Hint)
 		for _, f := range view.Error.Errors {
-			b.screen.Say("", "%s:%d: %s", f.File, f.Line, f.Message)
+			b.screen.Sayf("", "%s:%d: %s", f.File, f.Line, f.Message)
 		}
 		return nil
 	case view.Result == nil:
-		b.screen.Say(name, "training %s", view.State)
+		b.screen.Sayf(name, "training %s", view.State)
 		return nil
 	case view.Result.Outcome == perennial.OutcomeRejectedByGates:
-		b.screen.Say(name, "trained, and rejected by its gates: perennial decision show %s", view.Result.DecisionID)
+		b.screen.Sayf(name, "trained, and rejected by its gates: perennial decision show %s", view.Result.DecisionID)
 		return nil
 	}
 	run, err := b.api.Run(ctx, view.Result.RunID)
 	if err != nil {
 		return err
 	}
-	b.screen.Say(name, "version %s in service: %s, %s (%.1f s)", view.Result.Version, run.Algorithm, headline(run), took(view))
+	b.screen.Sayf(name, "version %s in service: %s, %s (%.1f s)", view.Result.Version, run.Algorithm, headline(run), took(view))
 	return nil
 }
 
@@ -159,7 +159,7 @@ func (b *bootstrap) invite(ctx context.Context, pipelines []client.PipelineView,
 			continue
 		}
 		if !first {
-			b.screen.Say(p.Pipeline, "version %s in service", m.Traffic.Champion)
+			b.screen.Sayf(p.Pipeline, "version %s in service", m.Traffic.Champion)
 		}
 		version, err := b.api.Version(ctx, p.Pipeline, m.Traffic.Champion)
 		if err != nil {
@@ -174,9 +174,9 @@ func (b *bootstrap) invite(ctx context.Context, pipelines []client.PipelineView,
 	if len(lines) == 0 {
 		return nil
 	}
-	b.screen.Line("\nTry it:")
+	b.screen.Linef("\nTry it:")
 	for _, l := range slices.Compact(lines) {
-		b.screen.Line("%s", l)
+		b.screen.Linef("%s", l)
 	}
 	return nil
 }

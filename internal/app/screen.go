@@ -22,24 +22,24 @@ func NewScreen(w io.Writer, terminal bool) *Screen { return &Screen{w: w, termin
 // nameWidth aligns what is said about each thing.
 const nameWidth = 20
 
-// Say writes a line about something.
-func (s *Screen) Say(name, format string, args ...any) {
+// Sayf writes a line about something.
+func (s *Screen) Sayf(name, format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clear()
 	_, _ = fmt.Fprintf(s.w, "  %-*s %s\n", nameWidth, name, fmt.Sprintf(format, args...)) // a closed terminal is no reason to stop
 }
 
-// Line writes a line as it is.
-func (s *Screen) Line(format string, args ...any) {
+// Linef writes a line as it is.
+func (s *Screen) Linef(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.clear()
 	_, _ = fmt.Fprintf(s.w, format+"\n", args...)
 }
 
-// Progress shows a line that the next one replaces. Only a terminal shows it.
-func (s *Screen) Progress(name, format string, args ...any) {
+// Progressf shows a line that the next one replaces. Only a terminal shows it.
+func (s *Screen) Progressf(name, format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.terminal {

@@ -119,9 +119,9 @@ func assemble(o UpOptions, a assembly) []Part {
 		part{name: "serving", start: engine.Start, stop: engine.Stop},
 		part{name: "api", start: server.Start, stop: server.Stop, failed: server.Failed()},
 		part{name: "addresses", start: func(context.Context) error {
-			o.Screen.Say("API", "http://%s  (routes: /docs, metrics: /metrics)", c.Listen)
-			o.Screen.Say("Temporal Web UI", "%s  (server: %s)", a.temporal.UIURL(), a.temporal.Address())
-			o.Screen.Say("log", "%s  (Ctrl-C stops)", filepath.Join(c.Home, LogFile))
+			o.Screen.Sayf("API", "http://%s  (routes: /docs, metrics: /metrics)", c.Listen)
+			o.Screen.Sayf("Temporal Web UI", "%s  (server: %s)", a.temporal.UIURL(), a.temporal.Address())
+			o.Screen.Sayf("log", "%s  (Ctrl-C stops)", filepath.Join(c.Home, LogFile))
 			return nil
 		}},
 		first,
@@ -188,7 +188,7 @@ func openProject(ctx context.Context, c *config.Config, screen *Screen) (*dvc.Re
 		if err := project.Init(demo, true); err != nil {
 			return nil, nil, err
 		}
-		screen.Say("project", "%s has no pipelines/: playing the demo in %s", c.Project, demo)
+		screen.Sayf("project", "%s has no pipelines/: playing the demo in %s", c.Project, demo)
 		c.UseProject(demo)
 	}
 	if c.Pipelines == "" {
@@ -211,7 +211,7 @@ func openProject(ctx context.Context, c *config.Config, screen *Screen) (*dvc.Re
 		return nil, nil, err
 	}
 	if len(pulled) > 0 {
-		screen.Say("data", "restored %s", strings.Join(pulled, ", "))
+		screen.Sayf("data", "restored %s", strings.Join(pulled, ", "))
 	}
 	return repo, specs, nil
 }

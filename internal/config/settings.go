@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,17 +38,17 @@ func settings() []Setting {
 		{"TEMPORAL_RETENTION", "", "72h", "how long Temporal remembers closed workflows", duration(func(c *Config) *time.Duration { return &c.TemporalRetention })},
 		{"DATABASE_URL", "", "", "sqlite:<file> or postgres://… (default <home>/perennial.db)", text(func(c *Config) *string { return &c.DatabaseURL })},
 		{"PREDICTIONS_URL", "", "", "sqlite:<file> or postgres://… (default <home>/predictions.db)", text(func(c *Config) *string { return &c.PredictionsURL })},
-		{"DATABASE_MAX_CONNS", "", "10", "connections to each database", number(func(c *Config) *int { return &c.DatabaseMaxConns }, 1)},
+		{"DATABASE_MAX_CONNS", "", "10", "connections to each database", count(func(c *Config) *int { return &c.DatabaseMaxConns })},
 		{"ARTIFACT_URL", "", "", "file:<dir> (default <home>/artifacts)", text(func(c *Config) *string { return &c.ArtifactURL })},
 		{"MAX_BODY", "", "8MiB", "largest request body", bytes(func(c *Config) *int { return &c.MaxBody })},
-		{"MAX_INSTANCES", "", "10000", "most rows in one request", number(func(c *Config) *int { return &c.MaxInstances }, 1)},
-		{"MAX_IN_FLIGHT", "", "4096", "most requests at once", number(func(c *Config) *int { return &c.MaxInFlight }, 1)},
+		{"MAX_INSTANCES", "", "10000", "most rows in one request", count(func(c *Config) *int { return &c.MaxInstances })},
+		{"MAX_IN_FLIGHT", "", "4096", "most requests at once", count(func(c *Config) *int { return &c.MaxInFlight })},
 		{"REQUEST_TIMEOUT", "", "5s", "longest a request may take", duration(func(c *Config) *time.Duration { return &c.RequestTimeout })},
 		{"LOG_FLUSH", "", "100ms", "how often predictions are written to disk", duration(func(c *Config) *time.Duration { return &c.LogFlush })},
 		{"LOG_BUFFER", "", "64MiB", "memory for predictions not yet on disk", bytes(func(c *Config) *int { return &c.LogBuffer })},
 		{"SHUTDOWN_GRACE", "", "20s", "how long running work may take to end", duration(func(c *Config) *time.Duration { return &c.ShutdownGrace })},
-		{"TRAIN_THREADS", "", strconv.Itoa(max(1, runtime.NumCPU()-1)), "threads of one fit", number(func(c *Config) *int { return &c.TrainThreads }, 1)},
-		{"TRAIN_SLOTS", "", "1", "training steps at once", number(func(c *Config) *int { return &c.TrainSlots }, 1)},
+		{"TRAIN_THREADS", "", strconv.Itoa(max(1, runtime.NumCPU()-1)), "threads of one fit", count(func(c *Config) *int { return &c.TrainThreads })},
+		{"TRAIN_SLOTS", "", "1", "training steps at once", count(func(c *Config) *int { return &c.TrainSlots })},
 		{"LOG_LEVEL", "", "info", "debug, info, warn or error", level},
 		{"LOG_FORMAT", "", "text", "text or json", choice(func(c *Config) *string { return &c.LogFormat }, "text", "json")},
 	}
@@ -62,7 +63,7 @@ func text(field func(*Config) *string) func(*Config, string) error {
 
 func list(field func(*Config) *[]string) func(*Config, string) error {
 	return func(c *Config, v string) error {
-		for _, s := range strings.Split(v, ",") {
+		for s := range strings.SplitSeq(v, ",") {
 			if s = strings.TrimSpace(s); s != "" {
 				*field(c) = append(*field(c), s)
 			}
@@ -73,21 +74,19 @@ func list(field func(*Config) *[]string) func(*Config, string) error {
 
 func choice(field func(*Config) *string, allowed ...string) func(*Config, string) error {
 	return func(c *Config, v string) error {
-		for _, a := range allowed {
-			if v == a {
-				*field(c) = v
-				return nil
-			}
+		if !slices.Contains(allowed, v) {
+			return fmt.Errorf("%q is not one of %s", v, strings.Join(allowed, ", "))
 		}
-		return fmt.Errorf("%q is not one of %s", v, strings.Join(allowed, ", "))
+		*field(c) = v
+		return nil
 	}
 }
 
-func number(field func(*Config) *int, low int) func(*Config, string) error {
+func count(field func(*Config) *int) func(*Config, string) error {
 	return func(c *Config, v string) error {
 		n, err := strconv.Atoi(v)
-		if err != nil || n < low {
-			return fmt.Errorf("%q is not a whole number of at least %d", v, low)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q is not a whole number of at least 1", v)
 		}
 		*field(c) = n
 		return nil

@@ -132,8 +132,7 @@ func unavailable(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var missing *serviceerror.NotFound
-	if errors.As(err, &missing) {
+	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
 		return perennial.Errorf(perennial.CodeNotFound, op, "no such workflow is running").Because(err)
 	}
 	return perennial.Errorf(perennial.CodeUnavailable, op, "Temporal doesn't answer").

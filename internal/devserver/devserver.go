@@ -12,9 +12,11 @@ package devserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/temporalio/ui-server/v2/server"
@@ -67,7 +69,9 @@ func (s *Server) Name() string { return "temporal" }
 func (s *Server) Address() string { return net.JoinHostPort(loopback, fmt.Sprint(s.o.Port)) }
 
 // UIURL is where the Web UI is.
-func (s *Server) UIURL() string { return fmt.Sprintf("http://%s:%d", loopback, s.o.UIPort) }
+func (s *Server) UIURL() string {
+	return "http://" + net.JoinHostPort(loopback, fmt.Sprint(s.o.UIPort))
+}
 
 // Start starts the server and the Web UI and returns when the namespace and the
 // search attributes are there. A port in use is a conflict that names the port.
@@ -77,12 +81,12 @@ func (s *Server) Start(ctx context.Context) error {
 		what, setting string
 		port          int
 	}{{"Temporal", "--temporal-port", s.o.Port}, {"the Temporal Web UI", "--ui-port", s.o.UIPort}} {
-		if err := portFree(p.port); err != nil {
+		if err := portFree(ctx, p.port); err != nil {
 			return perennial.Errorf(perennial.CodeConflict, op, "port %d, for %s, is in use", p.port, p.what).
 				WithHint("Stop what listens there, or choose another port with %s.", p.setting).Because(err)
 		}
 	}
-	srv, err := s.newServer()
+	srv, err := s.newServer(ctx)
 	if err != nil {
 		return perennial.Errorf(perennial.CodeInternal, op, "the embedded Temporal server can't start on %s", s.o.File).
 			WithHint("The file holds running work only: stop the program, delete %s and start again.", s.o.File).Because(err)
@@ -142,8 +146,8 @@ func (s *Server) searchAttributes() map[string]enumspb.IndexedValueType {
 	return out
 }
 
-func portFree(port int) error {
-	l, err := net.Listen("tcp", net.JoinHostPort(loopback, fmt.Sprint(port)))
+func portFree(ctx context.Context, port int) error {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(loopback, fmt.Sprint(port)))
 	if err != nil {
 		return err
 	}
@@ -151,11 +155,11 @@ func portFree(port int) error {
 }
 
 // freePort gives a port that nobody listens on now.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", net.JoinHostPort(loopback, "0"))
+func freePort(ctx context.Context) (int, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(loopback, "0"))
 	if err != nil {
 		return 0, err
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
+	address, err := netip.ParseAddrPort(l.Addr().String())
+	return int(address.Port()), errors.Join(err, l.Close())
 }

@@ -21,12 +21,12 @@ import (
 
 // newServer configures the four services of a single-node cluster with static
 // hosts, so that no membership ports are needed.
-func (s *Server) newServer() (temporal.Server, error) {
-	store, err := s.openStore()
+func (s *Server) newServer(ctx context.Context) (temporal.Server, error) {
+	store, err := s.openStore(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.o.File, err)
 	}
-	services, hosts, httpPort, err := s.services()
+	services, hosts, httpPort, err := s.services(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -53,10 +53,10 @@ func (s *Server) newServer() (temporal.Server, error) {
 
 // services gives each service a port: the frontend the configured one, the
 // others free ones of this moment.
-func (s *Server) services() (map[string]config.Service, map[primitives.ServiceName]static.Hosts, int, error) {
+func (s *Server) services(ctx context.Context) (map[string]config.Service, map[primitives.ServiceName]static.Hosts, int, error) {
 	services := map[string]config.Service{}
 	hosts := map[primitives.ServiceName]static.Hosts{}
-	httpPort, err := freePort()
+	httpPort, err := freePort(ctx)
 	if err != nil {
 		return nil, nil, 0, err
 	}
@@ -64,7 +64,7 @@ func (s *Server) services() (map[string]config.Service, map[primitives.ServiceNa
 		rpc := config.RPC{BindOnIP: loopback, GRPCPort: s.o.Port}
 		if name == primitives.FrontendService {
 			rpc.HTTPPort = httpPort
-		} else if rpc.GRPCPort, err = freePort(); err != nil {
+		} else if rpc.GRPCPort, err = freePort(ctx); err != nil {
 			return nil, nil, 0, err
 		}
 		services[string(name)] = config.Service{RPC: rpc}

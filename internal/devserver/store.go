@@ -19,14 +19,14 @@ import (
 
 // openStore makes the SQLite file ready: the schema where it is new, and the
 // namespace. One connection only: more of them lock each other out.
-func (s *Server) openStore() (*config.SQL, error) {
+func (s *Server) openStore(ctx context.Context) (*config.SQL, error) {
 	store := &config.SQL{
 		PluginName: sqlite.PluginName, DatabaseName: s.o.File,
 		ConnectAttributes: map[string]string{"mode": "rwc", "journal_mode": "wal", "synchronous": "normal", "busy_timeout": "10000"},
 	}
 	_, err := os.Stat(s.o.File)
 	fresh := errors.Is(err, fs.ErrNotExist)
-	if !fresh && !schemaComplete(s.o.File) {
+	if !fresh && !schemaComplete(ctx, s.o.File) {
 		// A crash came between creating the file and the end of its schema: no
 		// server can ever start on it, and no work can be in it.
 		for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
@@ -52,13 +52,13 @@ func (s *Server) openStore() (*config.SQL, error) {
 }
 
 // schemaComplete looks for the tables that the schema creates first and last.
-func schemaComplete(file string) bool {
+func schemaComplete(ctx context.Context, file string) bool {
 	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro")
 	if err != nil {
 		return false
 	}
 	defer func() { _ = db.Close() }() // opened for reading only
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	var n int
 	err = db.QueryRowContext(ctx, `select count(*) from sqlite_master where type = 'table' and name in ('namespaces', 'executions_visibility')`).Scan(&n)
