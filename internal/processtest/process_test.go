@@ -1,4 +1,4 @@
-package processtest
+package processtest_test
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +21,9 @@ import (
 	"github.com/perennial-ml/perennial/internal/project"
 )
 
+// built is the directory of the binary that binary built, if it did.
+var built string
+
 // binary is the program under test, built once where CI doesn't hand it over.
 var binary = sync.OnceValues(func() (string, error) {
 	if b := os.Getenv("PERENNIAL_TEST_BINARY"); b != "" {
@@ -31,6 +33,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	file := filepath.Join(dir, "perennial")
 	build := exec.Command("go", "build", "-o", file, "../../cmd/perennial")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -42,9 +45,7 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if b, err := binary(); err == nil && os.Getenv("PERENNIAL_TEST_BINARY") == "" {
-		_ = os.RemoveAll(filepath.Dir(b))
-	}
+	_ = os.RemoveAll(built)
 	os.Exit(code)
 }
 
@@ -226,20 +227,6 @@ func freePorts(t *testing.T, n int) []int {
 		ports[i] = l.Addr().(*net.TCPAddr).Port
 	}
 	return ports
-}
-
-// get asks for a path and gives status and body.
-func (p *process) get(path string) (int, string) {
-	p.t.Helper()
-	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.url+path, nil)
-	require.NoError(p.t, err)
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(p.t, err)
-	defer func() { _ = resp.Body.Close() }()
-	var b bytes.Buffer
-	_, err = b.ReadFrom(resp.Body)
-	require.NoError(p.t, err)
-	return resp.StatusCode, b.String()
 }
 
 func itoa(n int) string { return fmt.Sprint(n) }

@@ -1,4 +1,4 @@
-package processtest
+package processtest_test
 
 import (
 	"context"
