@@ -16,6 +16,21 @@ const (
 // Terminal reports whether the workflow has ended.
 func (s WorkflowState) Terminal() bool { return s != WorkflowRunning }
 
+// RunStatus gives the state of the tracked run of a training in this state.
+func (s WorkflowState) RunStatus() RunStatus {
+	switch s {
+	case WorkflowRunning:
+		return RunRunning
+	case WorkflowCompleted:
+		return RunFinished
+	case WorkflowCancelled, WorkflowTerminated:
+		return RunKilled
+	case WorkflowFailed, WorkflowTimedOut:
+		return RunFailed
+	}
+	return RunFailed
+}
+
 // StageState is where one stage of a workflow stands.
 type StageState string
 

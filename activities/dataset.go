@@ -28,6 +28,8 @@ type Validated struct {
 // Safe to repeat: it reads, and writes the same tag.
 func (a *Activities) ValidateDataset(ctx context.Context, in ValidateInput) (Validated, error) {
 	const op = "ValidateDataset"
+	ctx, stop := heartbeat(ctx)
+	defer stop()
 	bundle, err := getJSON[Bundle](ctx, a.Blobs, in.Bundle)
 	if err != nil {
 		return Validated{}, perennial.Wrap(op, err)
@@ -71,6 +73,8 @@ type Snapshot struct {
 // everything else is content-addressed.
 func (a *Activities) SplitDataset(ctx context.Context, in SplitInput) (Snapshot, error) {
 	const op = "SplitDataset"
+	ctx, stop := heartbeat(ctx)
+	defer stop()
 	bundle, err := getJSON[Bundle](ctx, a.Blobs, in.Bundle)
 	if err != nil {
 		return Snapshot{}, perennial.Wrap(op, err)

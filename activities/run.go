@@ -113,14 +113,6 @@ func (a *Activities) RecordWorkflow(ctx context.Context, p Progress) error {
 }
 
 func (a *Activities) closeRun(ctx context.Context, p Progress, ended int64) error {
-	status := perennial.RunFailed
-	switch p.State {
-	case perennial.WorkflowCompleted:
-		status = perennial.RunFinished
-	case perennial.WorkflowCancelled, perennial.WorkflowTerminated:
-		status = perennial.RunKilled
-	case perennial.WorkflowFailed, perennial.WorkflowTimedOut, perennial.WorkflowRunning:
-	}
 	tags := []perennial.Tag{
 		{Key: perennial.TagOutcome, Value: string(p.Outcome)}, {Key: perennial.TagVersion, Value: p.Version}, {Key: perennial.TagDecision, Value: p.Decision},
 	}
@@ -130,5 +122,5 @@ func (a *Activities) closeRun(ctx context.Context, p Progress, ended int64) erro
 			return err
 		}
 	}
-	return a.Tracker.UpdateRun(ctx, p.RunID, status, ended)
+	return a.Tracker.UpdateRun(ctx, p.RunID, p.State.RunStatus(), ended)
 }

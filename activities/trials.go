@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"go.temporal.io/sdk/activity"
-
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/ledger"
 	"github.com/perennial-ml/perennial/internal/tracking"
@@ -382,23 +380,4 @@ func paramTags(raw json.RawMessage) ([]perennial.Tag, error) {
 		out = append(out, perennial.Tag{Key: name, Value: fmt.Sprint(params[name])})
 	}
 	return out, nil
-}
-
-// heartbeat tells the server once a second that the activity lives, which is
-// also how a cancellation reaches the returned context. Call stop when done.
-func heartbeat(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-				activity.RecordHeartbeat(ctx)
-			}
-		}
-	}()
-	return ctx, cancel
 }

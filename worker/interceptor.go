@@ -8,6 +8,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/perennial-ml/perennial"
 )
 
 // Interceptors are what every worker of ours runs with: activities' errors
@@ -64,17 +67,41 @@ func (s *step) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActiv
 	defer s.metrics.running.WithLabelValues(name).Dec()
 	began := time.Now()
 	out, err := s.Next.ExecuteActivity(ctx, in)
-	cancelled := err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err())
 	outcome := "completed"
 	switch {
-	case cancelled:
+	case err == nil:
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		outcome = "cancelled"
-	case err != nil:
-		outcome = "failed"
+	case stopped(ctx, err):
+		outcome, err = "stopped", temporal.NewApplicationErrorWithOptions("the worker was stopped; the step runs again", string(perennial.CodeUnavailable),
+			temporal.ApplicationErrorOptions{NextRetryDelay: restartDelay})
+	default:
+		outcome, err = "failed", mapError(err, lastTry(ctx))
 	}
 	s.metrics.seconds.WithLabelValues(name, outcome).Observe(time.Since(began).Seconds())
-	if err == nil || cancelled {
-		return out, err
+	return out, err
+}
+
+// maxTries bounds how often a long step that gives errors is tried. It is counted
+// here because its retry policy also counts the times the process was killed
+// under the step, which is no fault of the step's.
+const maxTries = 5
+
+func lastTry(ctx context.Context) bool {
+	info := activity.GetInfo(ctx)
+	return info.HeartbeatTimeout > 0 && info.Attempt >= maxTries
+}
+
+// restartDelay is long enough for a worker that stops to be gone before the
+// step is handed out again.
+const restartDelay = time.Second
+
+// stopped reports whether a step ended because its worker stops.
+func stopped(ctx context.Context, err error) bool {
+	select {
+	case <-activity.GetWorkerStopChannel(ctx):
+		return errors.Is(err, context.Canceled)
+	default:
+		return false
 	}
-	return out, MapError(err)
 }

@@ -16,6 +16,17 @@ var retries = temporal.RetryPolicy{
 	MaximumAttempts:    5,
 }
 
+// patient is for steps that must outlive more: a long step, under which the
+// program may be stopped or killed many times (package worker bounds the tries
+// that end in an error to five), and the record of how a workflow ended. The
+// bound is there for a step that takes the whole process down each time.
+var patient = temporal.RetryPolicy{
+	InitialInterval:    time.Second,
+	BackoffCoefficient: 2,
+	MaximumInterval:    30 * time.Second,
+	MaximumAttempts:    20,
+}
+
 // quick is for steps that read or write a row.
 func quick(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
@@ -23,11 +34,18 @@ func quick(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-// io is for steps that move data.
+// record is quick, for what must be written down in the end.
+func record(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: QueueDefault, StartToCloseTimeout: 30 * time.Second, RetryPolicy: &patient, Summary: summary,
+	})
+}
+
+// io is for steps that move data. They heartbeat each second.
 func io(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: QueueTraining, StartToCloseTimeout: 10 * time.Minute, HeartbeatTimeout: 30 * time.Second,
-		RetryPolicy: &retries, Summary: summary, WaitForCancellation: true,
+		RetryPolicy: &patient, Summary: summary, WaitForCancellation: true,
 	})
 }
 
@@ -36,6 +54,6 @@ func io(ctx workflow.Context, summary string) workflow.Context {
 func fit(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue: QueueTraining, StartToCloseTimeout: 2 * time.Hour, HeartbeatTimeout: 10 * time.Second,
-		RetryPolicy: &retries, Summary: summary, WaitForCancellation: true,
+		RetryPolicy: &patient, Summary: summary, WaitForCancellation: true,
 	})
 }

@@ -178,5 +178,5 @@ func (t *train) record(ctx workflow.Context, state perennial.WorkflowState) erro
 		Decision: t.result.Decision, InService: t.result.InService, StartedBy: t.in.Actor, Reason: t.in.Reason,
 		StartedAt: workflow.GetInfo(ctx).WorkflowStartTime.UnixMilli(), Status: status,
 	}
-	return workflow.ExecuteActivity(quick(ctx, "record "+string(state)), act.RecordWorkflow, in).Get(ctx, nil)
+	return workflow.ExecuteActivity(record(ctx, "record "+string(state)), act.RecordWorkflow, in).Get(ctx, nil)
 }

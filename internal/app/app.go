@@ -98,3 +98,20 @@ func (p part) Stop(ctx context.Context) error {
 	}
 	return p.stop(ctx)
 }
+
+// background makes a Part of a function that runs until its context ends.
+func background(name string, run func(context.Context)) Part {
+	var cancel context.CancelFunc
+	done := make(chan struct{})
+	return part{name: name, start: func(ctx context.Context) error {
+		ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
+		go func() { defer close(done); run(ctx) }()
+		return nil
+	}, stop: func(context.Context) error {
+		if cancel != nil {
+			cancel()
+			<-done
+		}
+		return nil
+	}}
+}

@@ -102,13 +102,15 @@ func assemble(o UpOptions, a assembly) []Part {
 			Now: time.Now, Build: o.Build, Threads: c.TrainThreads, Project: c.Project,
 		},
 	})
+	operator := control.New(control.Options{
+		Temporal: a.connection, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, UIURL: a.temporal.UIURL(),
+		Namespace: temporalclient.DefaultNamespace, Logger: a.log,
+	})
 	server := api.New(api.Options{
 		Predictor: engine, Predictions: predictions, Registry: s.tracking, Blobs: s.blobs, Pipelines: s.pipelines, Traffic: s.traffic,
 		Decisions: s.ledger,
-		Control: control.New(control.Options{
-			Temporal: a.connection, Pipelines: s.pipelines, Ledger: s.ledger, UIURL: a.temporal.UIURL(), Namespace: temporalclient.DefaultNamespace, Logger: a.log,
-		}),
-		Degraded: degraded(a.connection, engine), Listen: c.Listen, Hosts: c.Hosts, MaxBody: c.MaxBody, MaxInFlight: c.MaxInFlight,
+		Control:   operator,
+		Degraded:  degraded(a.connection, engine), Listen: c.Listen, Hosts: c.Hosts, MaxBody: c.MaxBody, MaxInFlight: c.MaxInFlight,
 		RequestTimeout: c.RequestTimeout, UIURL: a.temporal.UIURL(), Build: o.Build, Logger: a.log, Metrics: registry,
 	})
 	first := &bootstrap{api: client.New("http://"+c.Listen, ""), train: o.Bootstrap, screen: o.Screen, log: a.log, url: "http://" + c.Listen}
@@ -116,6 +118,7 @@ func assemble(o UpOptions, a assembly) []Part {
 		part{name: "prediction log", start: predictions.Start, stop: predictions.Stop},
 		a.temporal,
 		part{name: "worker", start: steps.Start, stop: steps.Stop, failed: steps.Failed()},
+		background("reconcile", func(ctx context.Context) { operator.Follow(ctx, reconcileEvery) }),
 		part{name: "serving", start: engine.Start, stop: engine.Stop},
 		part{name: "api", start: server.Start, stop: server.Stop, failed: server.Failed()},
 		part{name: "addresses", start: func(context.Context) error {
@@ -127,6 +130,10 @@ func assemble(o UpOptions, a assembly) []Part {
 		first,
 	}
 }
+
+// reconcileEvery is how soon a workflow that was ended from outside shows in our
+// tables, where nobody asks for it before.
+const reconcileEvery = time.Minute
 
 // degraded tells which dependencies are down while predictions go on.
 func degraded(connection temporalclient.Client, engine *serve.Engine) func(context.Context) []client.Degraded {

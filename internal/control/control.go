@@ -34,6 +34,7 @@ type Options struct {
 	Temporal  temporalclient.Client
 	Pipelines Pipelines
 	Ledger    Ledger
+	Runs      Runs
 	UIURL     string // of the Temporal Web UI; "" where there is none
 	Namespace string
 	Logger    *slog.Logger
@@ -49,6 +50,8 @@ type Ledger interface {
 	Workflow(ctx context.Context, id, runID string) (ledger.Workflow, error)
 	Workflows(ctx context.Context, pipeline string, limit int) ([]ledger.Workflow, error)
 	Trials(ctx context.Context, studyID string) ([]ledger.Trial, error)
+	Running(ctx context.Context) ([]ledger.Workflow, error)
+	SaveWorkflow(ctx context.Context, w ledger.Workflow) error
 }
 
 // New makes a Control.

@@ -24,6 +24,9 @@ func (c *Control) Workflow(ctx context.Context, id, runID string) (client.Workfl
 	d, ok, err := c.describe(ctx, id, runID)
 	if err != nil || !ok {
 		row, ledgerErr := c.o.Ledger.Workflow(ctx, id, runID)
+		if ledgerErr == nil && err == nil {
+			row, ledgerErr = c.settle(ctx, row)
+		}
 		if ledgerErr == nil {
 			return c.fromLedger(ctx, row), nil
 		}
@@ -74,7 +77,10 @@ func (c *Control) Workflows(ctx context.Context, pipelineName string, limit int)
 func (c *Control) status(ctx context.Context, view client.WorkflowView) (s workflows.Status, known bool) {
 	if view.State.Terminal() {
 		row, err := c.o.Ledger.Workflow(ctx, view.WorkflowID, view.WorkflowRunID)
-		if err == nil && row.State.Terminal() && json.Unmarshal(row.Status, &s) == nil {
+		if err == nil {
+			row, err = c.settle(ctx, row)
+		}
+		if err == nil && json.Unmarshal(row.Status, &s) == nil {
 			return s, true
 		}
 	}

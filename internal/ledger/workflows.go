@@ -116,6 +116,19 @@ func (s *Store) Workflows(ctx context.Context, pipeline string, limit int) ([]Wo
 	return list, nil
 }
 
+// Running lists the workflow runs that never told of their end, oldest first.
+func (s *Store) Running(ctx context.Context) ([]Workflow, error) {
+	var rows []workflowRow
+	if err := s.db.WithContext(ctx).Where("state = ?", string(perennial.WorkflowRunning)).Order("started_at, workflow_id, run_id").Find(&rows).Error; err != nil {
+		return nil, db.Fault("ledger.Running", err)
+	}
+	list := make([]Workflow, len(rows))
+	for i, r := range rows {
+		list[i] = r.workflow()
+	}
+	return list, nil
+}
+
 func (r workflowRow) workflow() Workflow {
 	w := Workflow{
 		ID: r.WorkflowID, RunID: r.RunID, Type: r.Type, Pipeline: r.Pipeline, State: perennial.WorkflowState(r.State),

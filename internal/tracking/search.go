@@ -66,6 +66,21 @@ func (s *Store) ChildRuns(ctx context.Context, parentID string) ([]perennial.Run
 	return runs, db.Fault(op, err)
 }
 
+// Running lists the active runs of Perennial's own trainings (those with a kind)
+// that are in state RUNNING, oldest first.
+func (s *Store) Running(ctx context.Context) ([]perennial.Run, error) {
+	const op = "tracking.Running"
+	g := s.db.WithContext(ctx)
+	ours := g.Model(&tagRow{}).Select("run_id").Where("key = ?", perennial.TagKind)
+	var rows []runRow
+	err := g.Where("lifecycle_stage = ? AND status = ? AND run_id IN (?)", stageActive, string(perennial.RunRunning), ours).Order("start_time, run_id").Find(&rows).Error
+	if err != nil {
+		return nil, db.Fault(op, err)
+	}
+	runs, err := hydrate(g, rows)
+	return runs, db.Fault(op, err)
+}
+
 // MetricHistory gives every point of one metric by step, time and value; none
 // where the run never logged it. A missing run is not_found.
 func (s *Store) MetricHistory(ctx context.Context, runID, key string) ([]perennial.Metric, error) {
