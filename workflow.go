@@ -70,11 +70,30 @@ func TrainStages() []string {
 	return []string{StageResolve, StageValidate, StagePreprocess, StageTune, StageFit, StageEvaluate, StageGate, StageRegister, StageServe}
 }
 
-// Outcome is how a training ended when nothing failed.
+// Outcome is how a workflow ended when nothing failed.
 type Outcome string
 
-// The outcomes.
+// The outcomes of Train.
 const (
 	OutcomeTrained         Outcome = "trained"
 	OutcomeRejectedByGates Outcome = "rejected_by_gates"
+)
+
+// The outcomes of Retrain, besides those of Train.
+const (
+	OutcomeOffered            Outcome = "offered"             // Rollout accepted the version
+	OutcomeUnchanged          Outcome = "unchanged"           // nothing that a training depends on has changed
+	OutcomeNoNewLabels        Outcome = "no_new_labels"       // drift, but nothing to learn from
+	OutcomeAlreadyRunning     Outcome = "already_running"     // another training of the pipeline runs
+	OutcomeCoolingDown        Outcome = "cooling_down"        // too soon after the last automatic one
+	OutcomeOverBudget         Outcome = "over_budget"         // too many automatic ones today
+	OutcomeIncompatibleSchema Outcome = "incompatible_schema" // it would refuse what the champion accepts
+)
+
+// The outcomes of Rollout.
+const (
+	OutcomePromoted   Outcome = "promoted"    // the challenger is the champion
+	OutcomeRolledBack Outcome = "rolled_back" // a breach, or an operator's rollback
+	OutcomeAborted    Outcome = "aborted"     // an operator, a cancel, or the deadline
+	OutcomeSuperseded Outcome = "superseded"  // a newer version took its place
 )

@@ -34,6 +34,7 @@ type Activities struct {
 	Tracker   Tracker
 	Ledger    Ledger
 	Traffic   Traffic
+	Starter   Starter
 	Now       func() time.Time
 	Build     string // version of the program, kept with every run
 	Threads   int    // that one fit may use
