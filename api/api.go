@@ -47,6 +47,10 @@ type Options struct {
 	Metrics        *prometheus.Registry // what /metrics shows, and where the API's own metrics go; a new one
 }
 
+// maxHead is how many bytes a request's first line and headers may have. Cookies
+// of every program on this host come along to an API on loopback.
+const maxHead = 16 << 10
+
 func (o *Options) setDefaults() {
 	if o.Degraded == nil {
 		o.Degraded = func(context.Context) []client.Degraded { return nil }
@@ -112,14 +116,16 @@ func New(o Options) *Server {
 		}
 	}
 	s.app = fiber.New(fiber.Config{
-		AppName:               "perennial",
-		DisableStartupMessage: true,
-		CaseSensitive:         true,
-		BodyLimit:             o.MaxBody,
-		ReadTimeout:           30 * time.Second, // of a whole request: a slow sender doesn't hold a worker for ever
-		WriteTimeout:          2 * time.Minute,
-		IdleTimeout:           2 * time.Minute,
-		ErrorHandler:          s.serverError,
+		AppName:                      "perennial",
+		DisableStartupMessage:        true,
+		ReadBufferSize:               maxHead,
+		CaseSensitive:                true,
+		BodyLimit:                    o.MaxBody,
+		DisablePreParseMultipartForm: true,             // a form is refused by its content type, and never parsed
+		ReadTimeout:                  30 * time.Second, // of a whole request: a slow sender doesn't hold a worker for ever
+		WriteTimeout:                 2 * time.Minute,
+		IdleTimeout:                  2 * time.Minute,
+		ErrorHandler:                 s.serverError,
 	})
 	s.huma = newHuma(s.app, o.Build)
 	s.app.Use(s.around)

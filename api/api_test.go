@@ -119,6 +119,22 @@ func TestTrainHandsTheOrderOnAndJoinsARunningOne(t *testing.T) {
 	require.Equal(t, client.TrainOrder{Pipeline: "iris", Budget: perennial.BudgetFull, Reason: "why not", Actor: "api", Trigger: "manual"}, w.orders[0])
 }
 
+func TestHeadIsGetWithoutABody(t *testing.T) {
+	t.Parallel()
+	s, _ := setup(t)
+	for path, status := range map[string]int{"/models": 200, "/models/nope": 404, "/healthz": 200, "/metrics": 200, "/docs": 200, "/predict": 405, "/nowhere": 404} {
+		resp, err := s.App().Test(scenario{do: "HEAD " + path}.request(t), -1)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, status, resp.StatusCode, path)
+		require.Empty(t, body, path)
+	}
+	_, body := get(t, s, "/metrics")
+	require.Contains(t, body, `perennial_api_requests_total{method="HEAD",route="/models/{model}",status="404"} 1`)
+}
+
 func TestNotReadyAndDegraded(t *testing.T) {
 	t.Parallel()
 	s, w := setup(t)

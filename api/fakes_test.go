@@ -19,6 +19,9 @@ import (
 // now is the time of every test: 2026-03-01 12:00:00 UTC.
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
+// workflowRunID is the run that the fake workflow has.
+const workflowRunID = "019caa00-0000-7000-8000-00000000000a"
+
 const secret = "password=hunter2"
 
 // world is everything behind the API, in memory.
@@ -118,7 +121,7 @@ func (w *world) Cancel(_ context.Context, id, reason, actor string) error {
 }
 
 func (w *world) Workflow(_ context.Context, id, run string) (client.WorkflowView, error) {
-	if id != "train:iris" && id != "odd/id" || run != "" && run != "r1" {
+	if id != "train:iris" && id != "odd/id" || run != "" && run != workflowRunID {
 		return client.WorkflowView{}, notFound("workflow")
 	}
 	eta := 320.0
@@ -278,6 +281,9 @@ func (f trafficFake) List(ctx context.Context) ([]perennial.Traffic, error) {
 }
 
 func (f trafficFake) History(ctx context.Context, model string, _ int) ([]perennial.Traffic, error) {
+	if model == "nope" {
+		return nil, nil
+	}
 	t, err := f.Get(ctx, model)
 	return []perennial.Traffic{t}, err
 }

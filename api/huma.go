@@ -27,6 +27,7 @@ func ok[T any](body T) *answer[T] { return &answer[T]{Body: body} }
 // this happens once for the process.
 var setUpHuma = sync.OnceFunc(func() {
 	huma.DefaultArrayNullable = false // our lists are [], never null
+	huma.ValidateStrictCasing = true  // "Budget" is an unknown field, as in POST /predict
 	huma.NewError = func(status int, msg string, errs ...error) huma.StatusError {
 		return humaProblem(status, msg, errs)
 	}

@@ -46,19 +46,28 @@ func (s *Server) listModels(ctx context.Context, _ *struct{}) (*answer[client.Li
 
 func (s *Server) getModel(ctx context.Context, in *modelInput) (*answer[client.ModelView], error) {
 	const op = "api.getModel"
-	models, err := s.o.Registry.Models(ctx)
+	model, err := s.model(ctx, in.Model)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	i := slices.IndexFunc(models, func(m perennial.RegisteredModel) bool { return m.Name == in.Model })
-	if i < 0 {
-		return nil, perennial.Errorf(perennial.CodeNotFound, op, "There is no model named %q.", in.Model).WithHint("GET /models lists them.")
-	}
-	view, err := s.modelView(ctx, &models[i])
+	view, err := s.modelView(ctx, model)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
 	return ok(view), nil
+}
+
+// model finds a registered model by its name.
+func (s *Server) model(ctx context.Context, name string) (*perennial.RegisteredModel, error) {
+	models, err := s.o.Registry.Models(ctx)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(models, func(m perennial.RegisteredModel) bool { return m.Name == name })
+	if i < 0 {
+		return nil, perennial.Errorf(perennial.CodeNotFound, "api.model", "There is no model named %q.", name).WithHint("GET /models lists them.")
+	}
+	return &models[i], nil
 }
 
 func (s *Server) modelView(ctx context.Context, m *perennial.RegisteredModel) (client.ModelView, error) {
@@ -125,9 +134,15 @@ type historyInput struct {
 }
 
 func (s *Server) getHistory(ctx context.Context, in *historyInput) (*answer[client.List[client.TrafficView]], error) {
+	const op = "api.getHistory"
 	rows, err := s.o.Traffic.History(ctx, in.Model, in.Limit)
 	if err != nil {
-		return nil, perennial.Wrap("api.getHistory", err)
+		return nil, perennial.Wrap(op, err)
+	}
+	if len(rows) == 0 { // nobody ever answered for it, or there is no such model
+		if _, err := s.model(ctx, in.Model); err != nil {
+			return nil, perennial.Wrap(op, err)
+		}
 	}
 	return ok(trafficList(rows)), nil
 }

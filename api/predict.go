@@ -24,12 +24,24 @@ func (s *Server) predictRoutes() {
 		Summary: "Predict for one row (features) or many (instances)",
 		Description: "One request is answered by one version, which unit_id chooses where two share the traffic. Either every row is predicted and logged, or none. " +
 			"A model whose first version is still training answers 503 with Retry-After and workflow_url.",
-		RequestBody: &huma.RequestBody{Required: true, Content: s.jsonContent(schemaOf[client.PredictRequest](s))},
+		RequestBody: &huma.RequestBody{Required: true, Content: s.jsonContent(s.predictSchema())},
 		Responses: map[string]*huma.Response{
 			"200":     {Description: "The answer, or one for each instance in predictions", Content: s.jsonContent(schemaOf[client.PredictResponse](s))},
 			"default": s.problemResponse(),
 		},
 	})
+}
+
+// predictSchema says what Go's type can't: that a row is an object, and that there
+// are either features or instances.
+func (s *Server) predictSchema() *huma.Schema {
+	schema := schemaOf[client.PredictRequest](s)
+	schema.Properties["features"].Type = huma.TypeObject
+	schema.Properties["instances"].Items.Type = huma.TypeObject
+	key := schema.Properties["key"]
+	schema.Properties["keys"].Items = &huma.Schema{Type: huma.TypeString, MinLength: key.MinLength, MaxLength: key.MaxLength}
+	schema.OneOf = []*huma.Schema{{Required: []string{"features"}}, {Required: []string{"instances"}}}
+	return schema
 }
 
 func (s *Server) predict(c *fiber.Ctx) error {

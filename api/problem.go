@@ -119,7 +119,9 @@ func problemOfStatus(status int) *problem {
 	case http.StatusRequestEntityTooLarge:
 		return newProblem(perennial.CodeTooLarge, "The request body is over the limit.")
 	case http.StatusRequestHeaderFieldsTooLarge:
-		return newProblem(perennial.CodeTooLarge, "The request's headers are over the limit.")
+		p := newProblem(perennial.CodeTooLarge, "The request's address and headers are over the limit.")
+		p.Hint = fmt.Sprintf("They may hold %d bytes together.", maxHead)
+		return p
 	case http.StatusRequestTimeout, http.StatusBadGateway:
 		return newProblem(perennial.CodeDeadline, "The request didn't arrive in time.")
 	case http.StatusUnsupportedMediaType:

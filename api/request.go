@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -8,6 +9,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/google/uuid"
@@ -54,14 +57,17 @@ func requestID(c *fiber.Ctx) string {
 // around is the one way in: request id, limits, access, deadline, recovery from
 // panics, problem documents, metrics and log.
 func (s *Server) around(c *fiber.Ctx) error {
-	start := time.Now()
+	start, method := time.Now(), c.Method()
 	ex := exchangeOf(c)
+	if method == fiber.MethodHead {
+		c.Method(fiber.MethodGet) // it takes the same way; its body isn't sent
+	}
 	err := s.guarded(c, ex)
 	if err != nil {
 		s.write(c, s.explain(c, problemOf(err)))
 	}
 	route, status, took := s.route(c, ex, err), c.Response().StatusCode(), time.Since(start)
-	s.metrics.observe(route, c.Method(), status, took)
+	s.metrics.observe(route, method, status, took)
 	s.log(c, ex, route, status, took)
 	return nil
 }
@@ -83,11 +89,29 @@ func (s *Server) guarded(c *fiber.Ctx, ex *exchange) (err error) {
 	if err := s.admit(c); err != nil {
 		return err
 	}
+	if !readable(c.Request().URI()) {
+		return perennial.Errorf(perennial.CodeMalformed, "api", "The address holds bytes that are no text.").
+			WithHint("Names and ids are UTF-8 without control characters.")
+	}
 	ctx, cancel := context.WithTimeout(s.base, s.o.RequestTimeout)
 	defer cancel()
 	c.SetUserContext(ctx)
 	ex.routed = true
 	return c.Next()
+}
+
+// readable reports whether an address is text once its escapes are read: what
+// isn't can be no name of anything, and some databases refuse to be asked for it.
+func readable(uri *fasthttp.URI) bool {
+	ok := isText(uri.Path())
+	for name, value := range uri.QueryArgs().All() {
+		ok = ok && isText(name) && isText(value)
+	}
+	return ok
+}
+
+func isText(b []byte) bool {
+	return utf8.Valid(b) && !bytes.ContainsFunc(b, unicode.IsControl)
 }
 
 // exempt reports whether a path must answer however busy the API is.
@@ -159,8 +183,8 @@ func (s *Server) serverError(c *fiber.Ctx, err error) error {
 	return nil
 }
 
-// guardMethods turns Fiber's plain answer to an unknown HTTP method, which is
-// given before any handler runs, into a problem.
+// guardMethods gives a method that Fiber doesn't know the answer of one that no
+// route takes. Fiber's own would be a plain text from before any handler.
 func (s *Server) guardMethods() {
 	known := map[string]bool{}
 	for _, m := range s.app.Config().RequestMethods {
@@ -168,12 +192,9 @@ func (s *Server) guardMethods() {
 	}
 	next := s.app.Server().Handler
 	s.app.Server().Handler = func(ctx *fasthttp.RequestCtx) {
-		if known[string(ctx.Method())] {
-			next(ctx)
-			return
+		if !known[string(ctx.Method())] {
+			ctx.Request.Header.SetMethod(fiber.MethodTrace)
 		}
-		c := s.app.AcquireCtx(ctx)
-		defer s.app.ReleaseCtx(c)
-		_ = s.serverError(c, fiber.NewError(http.StatusBadRequest))
+		next(ctx)
 	}
 }

@@ -49,7 +49,7 @@ func (s *Server) runRoutes() {
 }
 
 type runsInput struct {
-	Pipeline  string `query:"pipeline" required:"true" doc:"whose runs"`
+	Pipeline  string `query:"pipeline" required:"true" minLength:"1" doc:"whose runs"`
 	Limit     int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 	PageToken string `query:"page_token" doc:"next_page_token of the page before"`
 }

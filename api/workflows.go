@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
@@ -54,11 +56,27 @@ type workflowInput struct {
 }
 
 func (s *Server) getWorkflow(ctx context.Context, in *workflowInput) (*answer[client.WorkflowView], error) {
+	if err := askable(in.ID, in.Run); err != nil {
+		return nil, err
+	}
 	view, err := s.o.Control.Workflow(ctx, in.ID, in.Run)
 	if err != nil {
 		return nil, perennial.Wrap("api.getWorkflow", err)
 	}
 	return ok(s.workflowView(view)), nil
+}
+
+// askable refuses what Temporal can't be asked about and so knows nothing of: its
+// client sends the id in a header, in ASCII, and its run ids are UUIDs.
+func askable(id, run string) error {
+	const op = "api.askable"
+	if strings.ContainsFunc(id, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return perennial.Errorf(perennial.CodeNotFound, op, "There is no workflow %q.", id).WithHint("GET /workflows lists them.")
+	}
+	if run != "" && uuid.Validate(run) != nil {
+		return perennial.Errorf(perennial.CodeNotFound, op, "Workflow %s has no run %q.", id, run).WithHint("A run id is a UUID, as workflow_run_id in GET /workflows.")
+	}
+	return nil
 }
 
 // workflowView completes what control knows with what only the API does.
@@ -78,6 +96,9 @@ type cancelInput struct {
 }
 
 func (s *Server) cancelWorkflow(ctx context.Context, in *cancelInput) (*answer[client.CancelResponse], error) {
+	if err := askable(in.ID, ""); err != nil {
+		return nil, err
+	}
 	if err := s.o.Control.Cancel(ctx, in.ID, in.Body.Reason, actor); err != nil {
 		return nil, perennial.Wrap("api.cancelWorkflow", err)
 	}

@@ -30,12 +30,12 @@ type Problem struct {
 // PredictRequest is the body of POST /predict: Features for one row, or
 // Instances (and optionally one of Keys for each) for many.
 type PredictRequest struct {
-	Model     string            `json:"model"`
-	UnitID    string            `json:"unit_id,omitempty"`
-	Key       string            `json:"key,omitempty"`
-	Features  json.RawMessage   `json:"features,omitempty"`
-	Keys      []string          `json:"keys,omitempty"`
-	Instances []json.RawMessage `json:"instances,omitempty"`
+	Model     string            `json:"model" minLength:"1"`
+	UnitID    string            `json:"unit_id,omitempty" minLength:"1" maxLength:"512" doc:"Who it is about: one unit is answered by one version."`
+	Key       string            `json:"key,omitempty" minLength:"1" maxLength:"512" doc:"Your own name for this prediction."`
+	Features  json.RawMessage   `json:"features,omitempty" doc:"One row: GET /models/{model}/schema has its fields."`
+	Keys      []string          `json:"keys,omitempty" doc:"One key for each of instances."`
+	Instances []json.RawMessage `json:"instances,omitempty" minItems:"1" doc:"Many rows."`
 }
 
 // PredictResponse is its answer: the embedded Answer for one row, Predictions
@@ -60,7 +60,7 @@ type Answer struct {
 // full.
 type TrainRequest struct {
 	Budget perennial.Budget `json:"budget,omitempty" enum:"bootstrap,full" default:"full" doc:"How much searching: full is the pipeline's tuning, bootstrap each candidate's defaults."`
-	Reason string           `json:"reason,omitempty" maxLength:"1000" doc:"Why; kept with the run."`
+	Reason string           `json:"reason,omitempty" maxLength:"1000" pattern:"^[^\\x00]*$" patternDescription:"text without NUL characters" doc:"Why; kept with the run."`
 }
 
 // TrainResponse is its answer, 202, or 200 with Started false where the
@@ -94,7 +94,7 @@ type Started struct {
 
 // CancelRequest is the body of POST /workflows/{id}/cancel.
 type CancelRequest struct {
-	Reason string `json:"reason,omitempty" maxLength:"1000" doc:"Why; kept with the workflow."`
+	Reason string `json:"reason,omitempty" maxLength:"1000" pattern:"^[^\\x00]*$" patternDescription:"text without NUL characters" doc:"Why; kept with the workflow."`
 }
 
 // CancelResponse is its answer, 202: the workflow stops within seconds.

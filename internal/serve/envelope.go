@@ -96,7 +96,9 @@ func (r *request) check(v *envelope) {
 	if v.model.kind == kindNone {
 		r.topFaultf("model", perennial.RuleRequired, nil, "model is required.")
 	} else if r.expect("/model", v.model, kindString) {
-		v.name = r.textOf(v.model)
+		if v.name = r.textOf(v.model); v.name == "" {
+			r.topFaultf("model", ruleLength, nil, "model must not be empty.")
+		}
 	}
 	if v.unit.kind != kindNone {
 		v.unitID = r.label("/unit_id", v.unit)

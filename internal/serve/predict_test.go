@@ -108,6 +108,7 @@ func TestInvalid(t *testing.T) {
 		"duplicate field":      {house(`"model":"house","features":{"rooms":1,"age":1}`), []finding{{"/model", "duplicate_field", ""}}},
 		"unknown field":        {`{"modell":"house","features":{}}`, []finding{{"/modell", "unknown_field", ""}, {"/model", "required", ""}}},
 		"everything at once":   {house(`"x":1,"unit_id":7,"features":{"rooms":"a"}`), []finding{{"/x", "unknown_field", ""}, {"/unit_id", "type", "7"}, {"/features/rooms", "type", `"a"`}, {"/features/age", "required", ""}}},
+		"an empty model":       {`{"model":"","features":{}}`, []finding{{"/model", "length", ""}}},
 		"no features":          {house(`"unit_id":"a"`), []finding{{"/features", "one_of", ""}}},
 		"features twice over":  {house(`"features":{"rooms":1,"age":1},"instances":[]`), []finding{{"/features", "one_of", ""}}},
 		"features of a string": {house(`"features":"x"`), []finding{{"/features", "type", `"x"`}}},
