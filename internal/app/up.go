@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,7 +93,7 @@ func assemble(o UpOptions, a assembly) []Part {
 	c, s, registry := o.Config, a.stores, telemetry.Registry(o.Build)
 	predictions := predlog.New(s.predictions, predlog.Options{Flush: c.LogFlush, BufferBytes: int64(c.LogBuffer), Logger: a.log, Registerer: registry})
 	engine := serve.New(serve.Options{
-		Traffic: s.traffic, Versions: s.tracking, Blobs: s.blobs, Log: predictions, Replica: replica(), MaxInstances: c.MaxInstances,
+		Traffic: s.traffic, Versions: s.tracking, Blobs: s.blobs, Log: predictions, Replica: replica(c.Listen), Replicas: s.traffic, Lease: c.TrafficLease, MaxInstances: c.MaxInstances,
 		Pending: s.known, Logger: a.log, Registerer: registry,
 	})
 	steps := worker.New(worker.Options{
@@ -232,11 +233,13 @@ func applyPipelines(ctx context.Context, store *pipeline.Store, specs []*pipelin
 	return nil
 }
 
-// replica names this process in the prediction log.
-func replica() string {
+// replica names this process, in the prediction log and among the replicas. The
+// name outlives a restart: it is the host's with the port of the API.
+func replica(listen string) string {
 	host, err := os.Hostname()
 	if err != nil {
-		return "local"
+		host = "local"
 	}
-	return host
+	_, port, _ := net.SplitHostPort(listen)
+	return net.JoinHostPort(host, port)
 }

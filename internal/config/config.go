@@ -37,6 +37,7 @@ type Config struct {
 	RequestTimeout time.Duration
 	LogFlush       time.Duration // of the prediction log
 	LogBuffer      int           // bytes of the prediction log's memory
+	TrafficLease   time.Duration
 	ShutdownGrace  time.Duration
 	TrainThreads   int
 	TrainSlots     int

@@ -44,6 +44,7 @@ func settings() []Setting {
 		{"MAX_INSTANCES", "", "10000", "most rows in one request", count(func(c *Config) *int { return &c.MaxInstances })},
 		{"MAX_IN_FLIGHT", "", "4096", "most requests at once", count(func(c *Config) *int { return &c.MaxInFlight })},
 		{"REQUEST_TIMEOUT", "", "5s", "longest a request may take", duration(func(c *Config) *time.Duration { return &c.RequestTimeout })},
+		{"TRAFFIC_LEASE", "", "15m", "a rollout unattended for so long: all traffic to the champion", duration(func(c *Config) *time.Duration { return &c.TrafficLease })},
 		{"LOG_FLUSH", "", "100ms", "how often predictions are written to disk", duration(func(c *Config) *time.Duration { return &c.LogFlush })},
 		{"LOG_BUFFER", "", "64MiB", "memory for predictions not yet on disk", bytes(func(c *Config) *int { return &c.LogBuffer })},
 		{"SHUTDOWN_GRACE", "", "20s", "how long running work may take to end", duration(func(c *Config) *time.Duration { return &c.ShutdownGrace })},

@@ -17,12 +17,19 @@ import (
 const (
 	DefaultPoll         = 250 * time.Millisecond
 	DefaultMaxInstances = 10_000
+	DefaultLease        = 15 * time.Minute
 	maxRetry            = 30 * time.Second
 )
 
 // Traffic gives the traffic rows; TrafficStore is one.
 type Traffic interface {
 	List(ctx context.Context) ([]perennial.Traffic, error)
+}
+
+// Replicas takes what this process has loaded; TrafficStore does.
+type Replicas interface {
+	Report(ctx context.Context, replica string, loaded []Replica) error
+	Forget(ctx context.Context, replica string) error
 }
 
 // Versions finds registered versions (internal/tracking); an unknown one is
@@ -50,8 +57,10 @@ type Options struct {
 	Log          Log
 	Decode       func(file []byte) (Model, error) // of a model file; default: package models
 	Pending      func(model string) bool          // is it a known pipeline without a traffic row? default: never
-	Replica      string                           // the name of this process in the log
+	Replica      string                           // the name of this process, in the log and among the replicas
+	Replicas     Replicas                         // default: nobody is told what is loaded here
 	Poll         time.Duration                    // default DefaultPoll
+	Lease        time.Duration                    // how long a rollout may stay unattended; default DefaultLease
 	MaxInstances int                              // rows of one request; default DefaultMaxInstances
 	Logger       *slog.Logger                     // default: nothing is logged
 	Registerer   prometheus.Registerer            // default: metrics aren't exported
@@ -66,7 +75,9 @@ type Engine struct {
 	decode       func([]byte) (Model, error)
 	pending      func(string) bool
 	replica      string
+	replicas     Replicas
 	poll         time.Duration
+	lease        time.Duration
 	maxInstances int
 	logger       *slog.Logger
 	metrics      *metrics
@@ -75,17 +86,18 @@ type Engine struct {
 	state    atomic.Pointer[snapshot]
 	lastErr  atomic.Pointer[error] // of the last poll
 
-	retries map[string]retry // of the polling goroutine
+	retries map[string]retry // of the polling goroutine, as leases
+	leases  map[string]lease
 	cancel  context.CancelFunc
-	stopped chan struct{}
+	running sync.WaitGroup
 }
 
 // New makes an Engine that serves nothing yet.
 func New(o Options) *Engine {
 	e := &Engine{
 		traffic: o.Traffic, versions: o.Versions, blobs: o.Blobs, log: o.Log, decode: o.Decode, pending: o.Pending,
-		replica: o.Replica, poll: o.Poll, maxInstances: o.MaxInstances, logger: o.Logger,
-		metrics: newMetrics(o.Registerer), retries: map[string]retry{},
+		replica: o.Replica, replicas: o.Replicas, poll: o.Poll, lease: o.Lease, maxInstances: o.MaxInstances, logger: o.Logger,
+		metrics: newMetrics(o.Registerer), retries: map[string]retry{}, leases: map[string]lease{},
 	}
 	if e.decode == nil {
 		e.decode = decodeModel
@@ -95,6 +107,9 @@ func New(o Options) *Engine {
 	}
 	if e.poll <= 0 {
 		e.poll = DefaultPoll
+	}
+	if e.lease <= 0 {
+		e.lease = DefaultLease
 	}
 	if e.maxInstances <= 0 {
 		e.maxInstances = DefaultMaxInstances
@@ -114,21 +129,28 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.follow(ctx)
 	var run context.Context
 	run, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	e.stopped = make(chan struct{})
-	go func() {
-		defer close(e.stopped)
-		ticker := time.NewTicker(e.poll)
+	e.every(run, e.poll, e.follow)
+	if e.replicas != nil {
+		e.tell(run)
+		e.every(run, reportEvery, e.tell)
+	}
+	return nil
+}
+
+// every runs f once per interval until ctx ends.
+func (e *Engine) every(ctx context.Context, interval time.Duration, f func(context.Context)) {
+	e.running.Go(func() {
+		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
 		for {
 			select {
-			case <-run.Done():
+			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				e.follow(run)
+				f(ctx)
 			}
 		}
-	}()
-	return nil
+	})
 }
 
 // Stop ends the following of traffic rows. What is loaded goes on answering.
@@ -137,8 +159,16 @@ func (e *Engine) Stop(ctx context.Context) error {
 		return nil
 	}
 	e.cancel()
+	stopped := make(chan struct{})
+	go func() {
+		e.running.Wait()
+		close(stopped)
+	}()
 	select {
-	case <-e.stopped:
+	case <-stopped:
+		if e.replicas != nil {
+			_ = e.replicas.Forget(ctx, e.replica) // otherwise it ages
+		}
 		return nil
 	case <-ctx.Done():
 		return perennial.Errorf(perennial.CodeDeadline, "serve.Stop", "The engine was still loading a version.").Because(ctx.Err())
@@ -156,6 +186,7 @@ func (e *Engine) Err() error {
 
 // follow reads the traffic rows once and puts what changed in force.
 func (e *Engine) follow(ctx context.Context) {
+	defer e.checkLeases()
 	rows, err := e.traffic.List(ctx)
 	if ctx.Err() != nil {
 		return // stopping
@@ -179,8 +210,9 @@ func (e *Engine) follow(ctx context.Context) {
 
 // followRow puts a row in force unless it already is, or failed a moment ago.
 func (e *Engine) followRow(ctx context.Context, row perennial.Traffic) {
+	e.renewed(row)
 	old := e.state.Load().models[row.Model]
-	known := old != nil && old.wanted == row
+	known := old != nil && sameRow(old.wanted, row)
 	if known && (old.err == nil || time.Now().Before(e.retries[row.Model].at)) {
 		return
 	}
@@ -240,12 +272,14 @@ func (e *Engine) serve(ctx context.Context, row perennial.Traffic, old *served) 
 			continue
 		}
 		if *role.place, next.err = e.seat(ctx, row.Model, role.version, role.variant, old); next.err != nil {
+			next.failed = role.version
 			break
 		}
 	}
-	if next.err != nil && old != nil && old.champion != nil {
+	spare := row.Mode == perennial.ModeServing && next.champion != nil // the previous version only waits there
+	if next.err != nil && !spare && old != nil && old.champion != nil {
 		kept := *old
-		kept.wanted, kept.err = row, next.err
+		kept.wanted, kept.err, kept.failed = row, next.err, next.failed
 		return &kept
 	}
 	return next

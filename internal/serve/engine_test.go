@@ -137,6 +137,17 @@ func TestKeepsTheLastGoodVersion(t *testing.T) {
 	})
 }
 
+func TestAPreviousVersionThatIsGoneKeepsNobodyFromServing(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	follow(t, w, func(t *testing.T, e *serve.Engine, tick func(), _ *bytes.Buffer) {
+		w.put(perennial.Traffic{Model: "churn", Mode: perennial.ModeServing, Champion: "6", Previous: "7", Epoch: 2})
+		tick()
+		require.Equal(t, "6", version(t, e))
+		require.NotEmpty(t, e.Models()[0].Error)
+	})
+}
+
 func TestAModelThatFailsWhenWarmedIsNotPutInService(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]func([]float64) float64{
@@ -318,6 +329,8 @@ func TestMetrics(t *testing.T) {
 		"perennial_serve_rejected_total{invalid,churn} 1",
 		"perennial_serve_rejected_total{malformed,} 1",
 		"perennial_serve_rejected_total{not_found,} 1",
+		"perennial_serve_rollout_unattended{churn} 0",
+		"perennial_serve_rollout_unattended{house} 0",
 		"perennial_serve_traffic_epoch{churn} 2",
 		"perennial_serve_traffic_epoch{house} 1",
 	}, gather(t, registry))

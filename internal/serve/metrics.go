@@ -14,6 +14,7 @@ type metrics struct {
 	info         *prometheus.GaugeVec
 	epoch        *prometheus.GaugeVec
 	loadFailures *prometheus.CounterVec
+	unattended   *prometheus.GaugeVec
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -32,6 +33,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Help: "Epoch of the traffic row in force in this process."}, []string{"model"}),
 		loadFailures: f.NewCounterVec(prometheus.CounterOpts{Name: "perennial_serve_load_failures_total",
 			Help: "Failed tries to put a traffic row in force."}, []string{"model"}),
+		unattended: f.NewGaugeVec(prometheus.GaugeOpts{Name: "perennial_serve_rollout_unattended",
+			Help: "1 where a rollout's lease ran out and everything goes to the champion."}, []string{"model"}),
 	}
 }
 
@@ -45,5 +48,10 @@ func (m *metrics) published(old, next *served) {
 	for _, s := range next.seats() {
 		m.info.WithLabelValues(s.model, s.version.name, s.version.model.Algorithm()).Set(1)
 	}
+	unattended := 0.0
+	if next.unattended {
+		unattended = 1
+	}
+	m.unattended.WithLabelValues(next.row.Model).Set(unattended)
 	m.epoch.WithLabelValues(next.row.Model).Set(float64(next.row.Epoch))
 }

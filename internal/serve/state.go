@@ -28,6 +28,9 @@ type served struct {
 
 	wanted perennial.Traffic // the row that was asked for last; row, unless err is set
 	err    error             // why wanted isn't in force, or not in full
+	failed string            // the version that err is about
+
+	unattended bool // the rollout's lease ran out: the champion answers everything
 }
 
 // seat is a loaded version in a role, with what belongs to both.
@@ -70,6 +73,9 @@ func (s *seat) observe(a *attempt, n int) {
 // nothing. A version that couldn't be loaded leaves its share to the champion.
 func (m *served) assign(unit string) (*seat, int) {
 	var inside, outside *seat
+	if m.unattended {
+		return m.champion, -1
+	}
 	switch m.row.Mode {
 	case perennial.ModeCanary, perennial.ModeAB:
 		inside, outside = m.challenger, m.champion
@@ -130,6 +136,10 @@ type ModelState struct {
 	Versions []VersionState    `json:"versions"`
 	Wanted   int64             `json:"wanted_epoch"`    // of the row that was read last
 	Error    string            `json:"error,omitempty"` // why that row isn't in force, for people
+
+	// Unattended: nobody has attended to the rollout for longer than the lease,
+	// and the champion answers everything until somebody does.
+	Unattended bool `json:"unattended,omitempty"`
 }
 
 // VersionState is one loaded version.
@@ -146,7 +156,7 @@ func (e *Engine) Models() []ModelState {
 	out := make([]ModelState, 0, len(s.models))
 	for _, name := range slices.Sorted(maps.Keys(s.models)) {
 		m := s.models[name]
-		st := ModelState{Traffic: m.row, Versions: []VersionState{}, Wanted: m.wanted.Epoch}
+		st := ModelState{Traffic: m.row, Versions: []VersionState{}, Wanted: m.wanted.Epoch, Unattended: m.unattended}
 		for _, seat := range m.seats() {
 			st.Versions = append(st.Versions, VersionState{seat.version.name, seat.variant, seat.version.model.Algorithm(), seat.version.sha256})
 		}
@@ -179,6 +189,12 @@ func (e *Engine) Ready() bool {
 		}
 	}
 	return s.synced
+}
+
+// sameRow reports whether two rows ask for the same, whoever attends to them.
+func sameRow(a, b perennial.Traffic) bool {
+	a.LeaseSeq, b.LeaseSeq = 0, 0
+	return a == b
 }
 
 // retry is when a row that couldn't be put in force is tried again.

@@ -149,6 +149,7 @@ func mayFollow(now, next perennial.Traffic, ifEpoch int64) error {
 func succeed(now, next perennial.Traffic) perennial.Traffic {
 	next.Epoch = now.Epoch + 1
 	next.Salt = now.Salt
+	next.LeaseSeq = max(next.LeaseSeq, now.LeaseSeq)
 	if rolloutStarts(now, next) {
 		next.Salt = rand.Text()
 	}
