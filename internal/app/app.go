@@ -104,7 +104,7 @@ func background(name string, run func(context.Context)) Part {
 	var cancel context.CancelFunc
 	done := make(chan struct{})
 	return part{name: name, start: func(ctx context.Context) error {
-		ctx, cancel = context.WithCancel(context.WithoutCancel(ctx))
+		ctx, cancel = context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // stop calls cancel
 		go func() { defer close(done); run(ctx) }()
 		return nil
 	}, stop: func(context.Context) error {
