@@ -28,6 +28,7 @@ type listed struct{ Method, Path, Summary, Description string }
 // docsRoutes comes last: it renders what the other routes have registered.
 func (s *Server) docsRoutes() {
 	s.nullable("WorkflowView", "progress", "result", "error")
+	s.textOnly()
 	document, err := json.MarshalIndent(s.huma.OpenAPI(), "", "  ")
 	if err != nil {
 		panic("api: the OpenAPI document can't be written: " + err.Error())
@@ -110,6 +111,22 @@ func (s *Server) nullable(name string, fields ...string) {
 	schema := s.huma.OpenAPI().Components.Schemas.Map()[name]
 	for _, f := range fields {
 		schema.Properties[f] = &huma.Schema{AnyOf: []*huma.Schema{schema.Properties[f], {Type: "null"}}}
+	}
+}
+
+// textOnly says of every parameter that is a text what around demands of it.
+func (s *Server) textOnly() {
+	for _, item := range s.huma.OpenAPI().Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post} {
+			if op == nil {
+				continue
+			}
+			for _, p := range op.Parameters {
+				if p.Schema.Type == huma.TypeString && p.Schema.Pattern == "" {
+					p.Schema.Pattern = `^[^\x00-\x1f\x7f-\x9f]*$`
+				}
+			}
+		}
 	}
 }
 

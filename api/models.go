@@ -109,7 +109,7 @@ func number(version string) int {
 
 type versionInput struct {
 	Model   string `path:"model" doc:"name of the model, which is its pipeline's"`
-	Version string `path:"version"`
+	Version string `path:"version" pattern:"^[1-9][0-9]*$" patternDescription:"a number like 3"`
 }
 
 func (s *Server) getVersion(ctx context.Context, in *versionInput) (*answer[client.VersionView], error) {

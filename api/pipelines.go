@@ -26,6 +26,8 @@ func (s *Server) pipelineRoutes() {
 		Description:   "Starts the workflow train:<pipeline>, or joins the one that runs (200, started false). The winner is registered, and put into service only where nothing is.",
 		DefaultStatus: http.StatusAccepted,
 	}, s.train)
+	documented := s.huma.OpenAPI().Paths["/pipelines/{pipeline}/train"].Post.Responses
+	documented["200"] = &huma.Response{Description: "It was training already", Content: documented["202"].Content}
 }
 
 type pipelineInput struct {
