@@ -116,7 +116,8 @@ func TestTrainHandsTheOrderOnAndJoinsARunningOne(t *testing.T) {
 		require.Equal(t, status, resp.StatusCode)
 		require.Equal(t, i == 0, out.Started)
 	}
-	require.Equal(t, client.TrainOrder{Pipeline: "iris", Budget: perennial.BudgetFull, Reason: "why not", Actor: "api", Trigger: "manual"}, w.orders[0])
+	require.Equal(t, client.TrainOrder{Pipeline: "iris", Budget: perennial.BudgetFull, Reason: "why not", Trigger: "manual"}, w.orders[0])
+	require.Equal(t, perennial.Actor{Name: "api", Role: perennial.AccessAdmin, RequestID: "test-1"}, w.actors[0])
 }
 
 func TestHeadIsGetWithoutABody(t *testing.T) {

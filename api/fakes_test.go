@@ -29,6 +29,7 @@ type world struct {
 	ready   bool
 	down    []client.Degraded
 	orders  []client.TrainOrder
+	actors  []perennial.Actor
 	cancels [][3]string
 	state   perennial.WorkflowState
 	hold    chan struct{} // Predict waits for it where it is set
@@ -104,19 +105,19 @@ func irisSchema() *perennial.Schema {
 
 func (w *world) Ready() bool { return w.ready }
 
-func (w *world) Train(_ context.Context, order client.TrainOrder) (client.Started, error) {
+func (w *world) Train(ctx context.Context, order client.TrainOrder) (client.Started, error) {
 	if order.Pipeline != "iris" {
 		return client.Started{}, notFound("pipeline")
 	}
-	w.orders = append(w.orders, order)
+	w.orders, w.actors = append(w.orders, order), append(w.actors, perennial.ActorOf(ctx))
 	return client.Started{WorkflowID: "train:iris", WorkflowRunID: "r1", Started: len(w.orders) == 1}, nil
 }
 
-func (w *world) Cancel(_ context.Context, id, reason, actor string) error {
+func (w *world) Cancel(ctx context.Context, id, reason string) error {
 	if id != "train:iris" {
 		return notFound("workflow")
 	}
-	w.cancels = append(w.cancels, [3]string{id, reason, actor})
+	w.cancels = append(w.cancels, [3]string{id, reason, perennial.ActorOf(ctx).Name})
 	return nil
 }
 

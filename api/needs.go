@@ -65,10 +65,10 @@ type Decisions interface {
 	Decision(ctx context.Context, id string) (perennial.Decision, error)
 }
 
-// Control makes every change (internal/control).
+// Control makes every change (internal/control), for the actor in the context.
 type Control interface {
 	Train(ctx context.Context, order client.TrainOrder) (client.Started, error)
-	Cancel(ctx context.Context, workflowID, reason, actor string) error
+	Cancel(ctx context.Context, workflowID, reason string) error
 	// Workflow gives one run of a workflow; runID "" is the latest.
 	Workflow(ctx context.Context, id, runID string) (client.WorkflowView, error)
 	// Workflows lists workflows, newest first; pipeline "" is all.

@@ -72,7 +72,7 @@ type trainOutput struct {
 
 func (s *Server) train(ctx context.Context, in *trainInput) (*trainOutput, error) {
 	started, err := s.o.Control.Train(ctx, client.TrainOrder{
-		Pipeline: in.Pipeline, Budget: in.Body.Budget, Reason: in.Body.Reason, Actor: actor, Trigger: "manual",
+		Pipeline: in.Pipeline, Budget: in.Body.Budget, Reason: in.Body.Reason, Trigger: "manual",
 	})
 	if err != nil {
 		return nil, perennial.Wrap("api.train", err)

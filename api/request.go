@@ -95,7 +95,7 @@ func (s *Server) guarded(c *fiber.Ctx, ex *exchange) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(s.base, s.o.RequestTimeout)
 	defer cancel()
-	c.SetUserContext(ctx)
+	c.SetUserContext(perennial.WithActor(ctx, perennial.Actor{Name: anyone, Role: perennial.AccessAdmin, RequestID: ex.id}))
 	ex.routed = true
 	return c.Next()
 }

@@ -14,9 +14,6 @@ import (
 	"github.com/perennial-ml/perennial/internal/client"
 )
 
-// actor is who changes something through an API without authentication.
-const actor = "api"
-
 func (s *Server) workflowRoutes() {
 	register(s, huma.Operation{
 		OperationID: "listWorkflows", Method: http.MethodGet, Path: "/workflows", Tags: []string{"workflows"},
@@ -99,7 +96,7 @@ func (s *Server) cancelWorkflow(ctx context.Context, in *cancelInput) (*answer[c
 	if err := askable(in.ID, ""); err != nil {
 		return nil, err
 	}
-	if err := s.o.Control.Cancel(ctx, in.ID, in.Body.Reason, actor); err != nil {
+	if err := s.o.Control.Cancel(ctx, in.ID, in.Body.Reason); err != nil {
 		return nil, perennial.Wrap("api.cancelWorkflow", err)
 	}
 	return ok(client.CancelResponse{WorkflowID: in.ID, StatusURL: workflowURL(in.ID)}), nil

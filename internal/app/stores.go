@@ -8,6 +8,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/access"
 	"github.com/perennial-ml/perennial/internal/blob"
 	"github.com/perennial-ml/perennial/internal/config"
 	"github.com/perennial-ml/perennial/internal/db"
@@ -24,6 +25,7 @@ type stores struct {
 	predictions *gorm.DB
 	tracking    *tracking.Store
 	ledger      *ledger.Store
+	access      *access.Store
 	traffic     *serve.TrafficStore
 	pipelines   *pipeline.Store
 	blobs       *blob.Store
@@ -54,6 +56,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger) (_ *sto
 	}{
 		{s.state, tracking.Component, tracking.Migrations},
 		{s.state, ledger.Component, ledger.Migrations},
+		{s.state, access.Component, access.Migrations},
 		{s.state, pipeline.Component, pipeline.Migrations},
 		{s.state, serve.Component, serve.Migrations},
 		{s.predictions, predlog.Component, predlog.Migrations},
@@ -63,6 +66,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger) (_ *sto
 		}
 	}
 	s.tracking, s.ledger = tracking.NewStore(s.state), ledger.NewStore(s.state)
+	s.access = access.NewStore(s.state)
 	s.traffic, s.pipelines = serve.NewTrafficStore(s.state), pipeline.NewStore(s.state)
 	return s, nil
 }

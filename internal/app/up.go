@@ -104,7 +104,7 @@ func assemble(o UpOptions, a assembly) []Part {
 		},
 	})
 	operator := control.New(control.Options{
-		Temporal: a.connection, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, UIURL: a.temporal.UIURL(),
+		Temporal: a.connection, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, UIURL: a.temporal.UIURL(),
 		Namespace: temporalclient.DefaultNamespace, Logger: a.log,
 	})
 	server := api.New(api.Options{

@@ -74,13 +74,12 @@ type TrainResponse struct {
 }
 
 // TrainOrder is what the API hands to whoever starts trainings: the request with
-// the pipeline it names, who asks, and what triggered it (manual, bootstrap,
-// schedule and so on).
+// the pipeline it names, and what triggered it (manual, bootstrap, schedule and so
+// on). Who asks is in the context: perennial.ActorOf.
 type TrainOrder struct {
 	Pipeline string
 	Budget   perennial.Budget
 	Reason   string
-	Actor    string
 	Trigger  string
 }
 

@@ -1,7 +1,18 @@
 // Package control holds every change that an operator or a trigger can ask
-// for: it checks the request, then starts, updates or cancels a workflow. It is
-// the only caller of Temporal outside package worker, so that API, command line
-// and triggers all go the same way. Start reading at Control.Train.
+// for: it authorises who asks, checks the request, starts, updates or cancels a
+// workflow, and writes the audit. It is the only caller of Temporal outside
+// package worker, so that API, command line and triggers all go the same way.
+//
+// Who asks travels in the context (perennial.WithActor), and without an actor
+// nothing is allowed. Every method that changes something begins with
+//
+//	func authorise(ctx context.Context, op string, needed perennial.AccessRole) (perennial.Actor, error)
+//
+// and ends with
+//
+//	func (c *Control) record(ctx context.Context, e perennial.AuditEntry) error
+//
+// (both in access.go). Start reading at Control.Train.
 package control
 
 import (
@@ -35,9 +46,11 @@ type Options struct {
 	Pipelines Pipelines
 	Ledger    Ledger
 	Runs      Runs
+	Audit     Audit
 	UIURL     string // of the Temporal Web UI; "" where there is none
 	Namespace string
 	Logger    *slog.Logger
+	Now       func() time.Time // nil: time.Now
 }
 
 // Pipelines gives applied pipelines. Get answers not_found for an unknown name.
@@ -55,13 +68,22 @@ type Ledger interface {
 }
 
 // New makes a Control.
-func New(o Options) *Control { return &Control{o: o} }
+func New(o Options) *Control {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Control{o: o}
+}
 
 // Train starts a training, or finds the one that is running: a pipeline trains
 // once at a time, and the workflow's id is the lock. It answers not_found for an
 // unknown pipeline and unavailable where Temporal doesn't answer.
 func (c *Control) Train(ctx context.Context, order client.TrainOrder) (client.Started, error) {
 	const op = "control.Train"
+	actor, err := authorise(ctx, op, perennial.AccessTrainer)
+	if err != nil {
+		return client.Started{}, err
+	}
 	if _, err := c.o.Pipelines.Get(ctx, order.Pipeline); err != nil {
 		return client.Started{}, perennial.Wrap(op, err)
 	}
@@ -75,11 +97,11 @@ func (c *Control) Train(ctx context.Context, order client.TrainOrder) (client.St
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		StaticSummary:                            fmt.Sprintf("train %s (%s): %s", order.Pipeline, order.Budget, order.Reason),
-		Memo:                                     map[string]any{"pipeline": order.Pipeline, "trigger": order.Trigger, "reason": order.Reason, "actor": order.Actor},
+		Memo:                                     map[string]any{"pipeline": order.Pipeline, "trigger": order.Trigger, "reason": order.Reason, "actor": actor.Name},
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			workflows.AttrPipeline.ValueSet(order.Pipeline), workflows.AttrModel.ValueSet(order.Pipeline)),
 	}, workflows.Train, workflows.TrainInput{
-		Pipeline: order.Pipeline, Budget: order.Budget, Trigger: order.Trigger, Reason: order.Reason, Actor: order.Actor,
+		Pipeline: order.Pipeline, Budget: order.Budget, Trigger: order.Trigger, Reason: order.Reason, Actor: actor.Name,
 	})
 	var running *serviceerror.WorkflowExecutionAlreadyStarted
 	switch {
@@ -88,13 +110,21 @@ func (c *Control) Train(ctx context.Context, order client.TrainOrder) (client.St
 	case err != nil:
 		return client.Started{}, unavailable(op, err)
 	}
-	return client.Started{WorkflowID: id, WorkflowRunID: run.GetRunID(), Started: true}, nil
+	started := client.Started{WorkflowID: id, WorkflowRunID: run.GetRunID(), Started: true}
+	return started, c.record(ctx, perennial.AuditEntry{
+		Action: "train.start", Target: order.Pipeline, Reason: order.Reason, WorkflowID: id,
+		After: state(map[string]any{"workflow_run_id": started.WorkflowRunID, "budget": order.Budget, "trigger": order.Trigger}),
+	})
 }
 
 // Cancel asks a running workflow to stop; it does so within seconds. One that
 // has ended already is a precondition error, an unknown one not_found.
-func (c *Control) Cancel(ctx context.Context, workflowID, reason, actor string) error {
+func (c *Control) Cancel(ctx context.Context, workflowID, reason string) error {
 	const op = "control.Cancel"
+	actor, err := authorise(ctx, op, perennial.AccessTrainer)
+	if err != nil {
+		return err
+	}
 	view, err := c.Workflow(ctx, workflowID, "")
 	if err != nil {
 		return perennial.Wrap(op, err)
@@ -102,8 +132,14 @@ func (c *Control) Cancel(ctx context.Context, workflowID, reason, actor string) 
 	if view.State.Terminal() {
 		return perennial.Errorf(perennial.CodePrecondition, op, "workflow %s is not running: it is %s", workflowID, view.State)
 	}
-	c.o.Logger.Info("cancel", "workflow", workflowID, "actor", actor, "reason", reason)
-	return unavailable(op, c.o.Temporal.CancelWorkflow(ctx, workflowID, ""))
+	c.o.Logger.Info("cancel", "workflow", workflowID, "actor", actor.Name, "reason", reason)
+	if err := c.o.Temporal.CancelWorkflow(ctx, workflowID, ""); err != nil {
+		return unavailable(op, err)
+	}
+	return c.record(ctx, perennial.AuditEntry{
+		Action: "workflow.cancel", Target: workflowID, Reason: reason, WorkflowID: workflowID,
+		Before: state(map[string]any{"state": view.State, "stage": view.Stage}),
+	})
 }
 
 // describe asks Temporal about a workflow; ok is false where it knows none.
