@@ -9,7 +9,10 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	commonpb "go.temporal.io/api/common/v1"
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	temporalclient "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/mocks"
 
 	"github.com/perennial-ml/perennial"
@@ -17,6 +20,7 @@ import (
 	"github.com/perennial-ml/perennial/internal/control"
 	"github.com/perennial-ml/perennial/internal/ledger"
 	"github.com/perennial-ml/perennial/internal/pipeline"
+	"github.com/perennial-ml/perennial/workflows"
 )
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -26,7 +30,6 @@ type desk struct {
 	temporal *mocks.Client
 	audit    []perennial.AuditEntry
 	auditErr error
-	running  perennial.WorkflowState // of the one workflow that the ledger knows
 }
 
 func (w *desk) Get(_ context.Context, name string) (*pipeline.Spec, error) {
@@ -37,7 +40,7 @@ func (w *desk) Get(_ context.Context, name string) (*pipeline.Spec, error) {
 }
 
 func (w *desk) Workflow(context.Context, string, string) (ledger.Workflow, error) {
-	return ledger.Workflow{ID: "train:iris", RunID: "r1", State: w.running}, nil
+	return ledger.Workflow{}, perennial.Errorf(perennial.CodeNotFound, "", "no such workflow")
 }
 
 func (w *desk) Workflows(context.Context, string, int) ([]ledger.Workflow, error) { return nil, nil }
@@ -58,7 +61,7 @@ func (w *desk) Append(ctx context.Context, e perennial.AuditEntry) (perennial.Au
 
 func atDesk(t *testing.T) (*control.Control, *desk) {
 	t.Helper()
-	w := &desk{temporal: mocks.NewClient(t), running: perennial.WorkflowRunning}
+	w := &desk{temporal: mocks.NewClient(t)}
 	return control.New(control.Options{
 		Temporal: w.temporal, Pipelines: w, Ledger: w, Audit: w, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 	}), w
@@ -122,14 +125,17 @@ func TestATrainingIsAuditedOnce(t *testing.T) {
 func TestACancelIsAudited(t *testing.T) {
 	t.Parallel()
 	c, w := atDesk(t)
-	w.temporal.On("DescribeWorkflow", mock.Anything, "train:iris", "").Return(nil, serviceerror.NewNotFound(""))
+	d := &temporalclient.WorkflowExecutionDescription{}
+	d.WorkflowExecution.ID, d.WorkflowExecution.RunID, d.Status, d.Memo = workflowID, "r1", enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, &commonpb.Memo{}
+	w.temporal.On("DescribeWorkflow", mock.Anything, workflowID, "").Return(d, nil)
+	w.temporal.On("QueryWorkflow", mock.Anything, workflowID, "r1", workflows.QueryStatus).Return(nil, serviceerror.NewUnavailable("no worker"))
 	w.temporal.On("CancelWorkflow", mock.Anything, "train:iris", "").Return(nil).Once()
 	require.NoError(t, c.Cancel(as(t, perennial.AccessTrainer), "train:iris", "wrong data"))
 	require.Equal(t, []perennial.AuditEntry{{
 		At: now.UnixMilli(), Actor: "ann", Action: "workflow.cancel", Target: "train:iris", Before: json.RawMessage(`{"stage":"","state":"running"}`),
 		Reason: "wrong data", WorkflowID: "train:iris", RequestID: "req-1",
 	}}, w.audit)
-	w.running = perennial.WorkflowCompleted
+	d.Status = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
 	require.Equal(t, perennial.CodePrecondition, perennial.CodeOf(c.Cancel(as(t, perennial.AccessTrainer), "train:iris", "")))
 	require.Len(t, w.audit, 1)
 }
