@@ -43,9 +43,11 @@ type Activities struct {
 	tables tableCache
 }
 
-// Pipelines gives applied pipelines. Get answers not_found for an unknown name.
+// Pipelines gives applied pipelines: Get the one in force, Revision any that ever
+// was. Both answer not_found for an unknown name.
 type Pipelines interface {
 	Get(ctx context.Context, name string) (*pipeline.Spec, error)
+	Revision(ctx context.Context, name, sha256 string) (*pipeline.Spec, error)
 }
 
 // Data reads a file of the project by its path: the work tree's content, or

@@ -68,8 +68,8 @@ type Snapshot struct {
 }
 
 // SplitDataset gives every row its side: the first version of a pipeline's base
-// data is split as the pipeline says, later rows join by their key, and no row
-// ever changes sides. Safe to repeat: the first base side table written wins,
+// data is split as the pipeline says, later rows join by their key with that first
+// split's seed and share, and no row ever changes sides. Safe to repeat: the first base side table written wins,
 // everything else is content-addressed.
 func (a *Activities) SplitDataset(ctx context.Context, in SplitInput) (Snapshot, error) {
 	const op = "SplitDataset"
@@ -92,14 +92,17 @@ func (a *Activities) SplitDataset(ctx context.Context, in SplitInput) (Snapshot,
 	if err != nil {
 		return Snapshot{}, perennial.Wrap(op, err)
 	}
-	sides = dataset.Extend(sides, units, split.Seed, split.Test)
+	if base.Test == 0 {
+		base.Seed, base.Test = split.Seed, split.Test
+	}
+	sides = dataset.Extend(sides, units, base.Seed, base.Test)
 	sidesKey, err := a.Blobs.Put(ctx, sides.Encode())
 	if err != nil {
 		return Snapshot{}, perennial.Wrap(op, err)
 	}
 	data := bundle.Data
 	data.BaseMD5, data.Sides = base.BaseMD5, hexOf(sidesKey)
-	snapshot := dataset.NewSnapshot(data, &bundle.Spec.Schema, split.Seed, units, sides)
+	snapshot := dataset.NewSnapshot(data, &bundle.Spec.Schema, base.Seed, units, sides)
 	reused, err := a.Blobs.Has(ctx, "sha256:"+snapshot.SHA256())
 	if err != nil {
 		return Snapshot{}, perennial.Wrap(op, err)
@@ -128,7 +131,8 @@ func (a *Activities) baseSides(ctx context.Context, bundle *Bundle, t *loadedTab
 		return base, nil, err
 	}
 	if !ok {
-		sides, err := dataset.Split(t.Table, bundle.Spec.Pipeline.Split, bundle.Spec.Given)
+		split := bundle.Spec.Pipeline.Split
+		sides, err := dataset.Split(t.Table, split, bundle.Spec.Given)
 		if err != nil {
 			return base, nil, err
 		}
@@ -136,7 +140,7 @@ func (a *Activities) baseSides(ctx context.Context, bundle *Bundle, t *loadedTab
 		if err != nil {
 			return base, nil, err
 		}
-		if base, err = a.Ledger.SaveBaseSides(ctx, ledger.BaseSides{Pipeline: name, BaseMD5: bundle.Data.MD5, Sides: key}); err != nil {
+		if base, err = a.Ledger.SaveBaseSides(ctx, ledger.BaseSides{Pipeline: name, BaseMD5: bundle.Data.MD5, Sides: key, Seed: split.Seed, Test: split.Test}); err != nil {
 			return base, nil, err
 		}
 	}

@@ -3,10 +3,9 @@ package activities
 import (
 	"context"
 	"encoding/json"
-	"slices"
+	"strings"
 
 	"github.com/perennial-ml/perennial"
-	"github.com/perennial-ml/perennial/internal/dataset"
 	"github.com/perennial-ml/perennial/judge"
 	"github.com/perennial-ml/perennial/models"
 	"github.com/perennial-ml/perennial/models/evaluate"
@@ -41,7 +40,7 @@ func (a *Activities) ScoreModel(ctx context.Context, in ScoreInput) (reportKey s
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
-	comparison, err := a.compare(ctx, m, model)
+	comparison, warning, err := a.compare(ctx, m, model)
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
@@ -59,7 +58,7 @@ func (a *Activities) ScoreModel(ctx context.Context, in ScoreInput) (reportKey s
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
-	return key, perennial.Wrap(op, a.logReport(ctx, in.RunID, report, model.Warning()))
+	return key, perennial.Wrap(op, a.logReport(ctx, in.RunID, report, strings.TrimSpace(model.Warning()+" "+warning)))
 }
 
 func (a *Activities) modelFile(ctx context.Context, key string) (*models.Model, error) {
@@ -72,67 +71,28 @@ func (a *Activities) modelFile(ctx context.Context, key string) (*models.Model, 
 
 // compare predicts the held-out rows with the model, the baseline and the
 // champion.
-func (a *Activities) compare(ctx context.Context, m *material, model *models.Model) (judge.Comparison, error) {
+func (a *Activities) compare(ctx context.Context, m *material, model *models.Model) (out judge.Comparison, warning string, err error) {
 	p := m.bundle.Spec.Pipeline
 	candidate, err := observe(model, m.table, m.evaluate)
 	if err != nil {
-		return judge.Comparison{}, err
+		return out, "", err
 	}
 	y, err := models.Targets(m.table, model.Schema(), m.train)
 	if err != nil {
-		return judge.Comparison{}, err
+		return out, "", err
 	}
 	baseline := candidate
 	baseline.Values, baseline.Proba = evaluate.Baseline(p.Task, y, candidate.Classes, len(m.evaluate))
-	out := judge.Comparison{Candidate: candidate, Baseline: baseline, Seed: p.Tuning.Seed}
+	out = judge.Comparison{Candidate: candidate, Baseline: baseline, Seed: p.Tuning.Seed}
 	for _, column := range p.Slices {
 		values, ok := m.table.Texts(column)
 		if !ok {
-			return out, perennial.Errorf(perennial.CodeInvalid, "slices", "slice column %s is not in the data", column)
+			return out, "", perennial.Errorf(perennial.CodeInvalid, "slices", "slice column %s is not in the data", column)
 		}
 		out.Slices = append(out.Slices, evaluate.SliceColumn{Name: column, Values: pick(values, m.evaluate)})
 	}
-	out.Champion, err = a.champion(ctx, m, model)
-	return out, err
-}
-
-// champion scores the version in service again, on those of this run's held-out
-// rows that it wasn't trained on; nil where nothing is in service.
-func (a *Activities) champion(ctx context.Context, m *material, model *models.Model) (*judge.Champion, error) {
-	name := m.bundle.Spec.Pipeline.Name
-	row, err := a.Traffic.Get(ctx, name)
-	if err != nil || row.Champion == "" {
-		return nil, err
-	}
-	version, err := a.Tracker.GetVersion(ctx, name, row.Champion)
-	if err != nil {
-		return nil, err
-	}
-	champion, err := a.modelFile(ctx, "sha256:"+version.Lineage.ModelSHA256)
-	if err != nil {
-		return nil, err
-	}
-	if !slices.Equal(champion.Classes(), model.Classes()) {
-		return nil, perennial.Errorf(perennial.CodePrecondition, "champion", "version %s knows the classes %q and the new model %q: they can't be compared", row.Champion, champion.Classes(), model.Classes()).
-			WithHint("A model with other classes is another contract: give the pipeline another name.")
-	}
-	b, err := a.Blobs.Get(ctx, "sha256:"+version.Lineage.Data.Sides)
-	if err != nil {
-		return nil, err
-	}
-	trainedOn, err := dataset.DecodeSides(b)
-	if err != nil {
-		return nil, err
-	}
-	out := &judge.Champion{Version: row.Champion}
-	var rows []int
-	for i, r := range m.evaluate {
-		if trainedOn[m.units[r]] != perennial.SideTrain {
-			out.Rows, rows = append(out.Rows, i), append(rows, r)
-		}
-	}
-	out.Observed, err = observe(champion, m.table, rows)
-	return out, err
+	out.Champion, warning, err = a.champion(ctx, m, model)
+	return out, warning, err
 }
 
 // logReport puts the evaluation on the run: metrics under scikit-learn's names,

@@ -293,6 +293,9 @@ func (a *Activities) SelectTrial(ctx context.Context, in StudyInput) (Selected, 
 	if !ok {
 		return Selected{}, perennial.Errorf(perennial.CodeInvalid, op, "none of the %d trials could be fitted%s", len(list), firstFailure(list))
 	}
+	if err := a.logTruncated(ctx, in.RunID, bundle, len(list)); err != nil {
+		return Selected{}, perennial.Wrap(op, err)
+	}
 	for c := range p.Candidates {
 		ofCandidate, scores := scored(list, c)
 		t, ok := tune.Best(ofCandidate, scores, metric.HigherIsBetter)
@@ -304,6 +307,17 @@ func (a *Activities) SelectTrial(ctx context.Context, in StudyInput) (Selected, 
 		}
 	}
 	return Selected{Trial: best.Index, Algorithm: p.Candidates[best.Candidate].Algorithm, Completed: len(trials)}, nil
+}
+
+// logTruncated marks the run of a study that its time limit cut short: trained
+// again, it may find another model.
+func (a *Activities) logTruncated(ctx context.Context, runID string, bundle Bundle, ran int) error {
+	p := bundle.Spec.Pipeline
+	plan, _, err := tune.Plan(p.Tuning, p.Candidates, bundle.Budget)
+	if err != nil || ran >= len(plan) {
+		return err
+	}
+	return a.Tracker.LogBatch(ctx, runID, nil, nil, []perennial.Tag{{Key: "perennial.truncated", Value: fmt.Sprintf("%d of %d trials", ran, len(plan))}})
 }
 
 // scored gives the trials of a candidate (-1: of all) that have a score.

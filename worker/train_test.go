@@ -16,6 +16,7 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/activities"
 	"github.com/perennial-ml/perennial/internal/blob"
+	"github.com/perennial-ml/perennial/internal/dataset"
 	"github.com/perennial-ml/perennial/internal/db"
 	"github.com/perennial-ml/perennial/internal/dvc"
 	"github.com/perennial-ml/perennial/internal/ledger"
@@ -260,4 +261,106 @@ func TestUnknownPipelineIsNotFound(t *testing.T) {
 	w := setup(t)
 	_, err := w.train(t, "nobody", perennial.BudgetBootstrap)
 	require.Equal(t, perennial.CodeNotFound, workflows.FailureOf(err).Code)
+}
+
+func TestLaterRowsKeepTheirSideWhenTheSplitOfTheFileChanges(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	ctx := t.Context()
+	w.edit(t, "pipelines/iris.yaml", "split: {by: given, file: pipelines/iris.split.csv, stream: 0.5, seed: 42}", "split: {by: random, test: 0.2, seed: 42}")
+	w.apply(t)
+	_, err := w.train(t, "iris", perennial.BudgetBootstrap)
+	require.NoError(t, err)
+	w.edit(t, "data/raw/iris.csv", "5.1,3.5,1.4,0.2,setosa\n", "5.1,3.5,1.4,0.2,setosa\n5.0,3.4,1.5,0.25,setosa\n4.4,3.1,1.2,0.15,setosa\n4.5,3.2,1.2,0.15,setosa\n4.6,3.1,1.25,0.1,setosa\n4.7,3.1,1.25,0.1,setosa\n")
+	_, err = w.train(t, "iris", perennial.BudgetBootstrap)
+	require.NoError(t, err)
+	w.edit(t, "pipelines/iris.yaml", "test: 0.2, seed: 42", "test: 0.5, seed: 7")
+	w.apply(t)
+	_, err = w.train(t, "iris", perennial.BudgetBootstrap)
+	require.NoError(t, err)
+	second, err := w.tracking.GetVersion(ctx, "iris", "2")
+	require.NoError(t, err)
+	third, err := w.tracking.GetVersion(ctx, "iris", "3")
+	require.NoError(t, err)
+	require.Equal(t, w.sides(t, second), w.sides(t, third))
+}
+
+// Under a schema with other columns every row has another key. What the champion
+// was trained on is told by the champion's own keys, or it would be judged on
+// rows that it knows.
+func TestTheChampionIsJudgedOnRowsItWasNotTrainedOnUnderAnotherSchema(t *testing.T) {
+	t.Parallel()
+	const all, without = "petal_width: {type: numeric, range: [0.1, 2.5], out_of_range: warn}", "petal_width: {role: ignore}"
+	for name, c := range map[string]struct{ first, second string }{"a column less": {all, without}, "a column more": {without, all}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			w.edit(t, "pipelines/iris.yaml", "gates:\n", "gates:\n  - {metric: accuracy, vs: champion, max_regression: 0.9}\n")
+			var held [2][]bool
+			var result workflows.TrainResult
+			for i, column := range []string{c.first, c.second} {
+				w.edit(t, "pipelines/iris.schema.yaml", map[bool]string{true: all, false: c.first}[i == 0], column)
+				w.apply(t)
+				var err error
+				result, err = w.train(t, "iris", perennial.BudgetBootstrap)
+				require.NoError(t, err)
+				held[i] = w.heldOut(t, result.Version)
+			}
+			want := 0
+			for r := range held[0] {
+				if held[0][r] && held[1][r] {
+					want++
+				}
+			}
+			decision, err := w.ledger.Decision(t.Context(), result.Decision)
+			require.NoError(t, err)
+			require.Positive(t, want)
+			require.Equal(t, want, decision.Checks[0].N)
+		})
+	}
+}
+
+// heldOut tells for every row of iris whether a version was kept from it.
+func (w *world) heldOut(t *testing.T, version string) []bool {
+	t.Helper()
+	v, err := w.tracking.GetVersion(t.Context(), "iris", version)
+	require.NoError(t, err)
+	spec, err := w.pipeline.Revision(t.Context(), "iris", v.Lineage.PipelineRevision)
+	require.NoError(t, err)
+	b, err := os.ReadFile(filepath.Join(w.dir, "data/raw/iris.csv"))
+	require.NoError(t, err)
+	table, _, err := dataset.Read(t.Context(), "iris.csv", b, &spec.Schema, spec.Pipeline.Data.CSV)
+	require.NoError(t, err)
+	sides, out := w.sides(t, v), make([]bool, table.Rows)
+	for r, key := range table.Keys() {
+		out[r] = sides[key] != string(perennial.SideTrain)
+	}
+	return out
+}
+
+func TestAChampionThatTheDataNoLongerFitsIsNotComparedWith(t *testing.T) {
+	t.Parallel()
+	for name, gate := range map[string]bool{"with a gate": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := setup(t)
+			if gate {
+				w.edit(t, "pipelines/iris.yaml", "gates:\n", "gates:\n  - {metric: accuracy, vs: champion, max_regression: 0.9}\n")
+				w.apply(t)
+			}
+			_, err := w.train(t, "iris", perennial.BudgetBootstrap)
+			require.NoError(t, err)
+			w.edit(t, "data/raw/iris.csv", "petal_width", "petal_girth")
+			w.edit(t, "pipelines/iris.schema.yaml", "petal_width", "petal_girth")
+			w.apply(t)
+			result, err := w.train(t, "iris", perennial.BudgetBootstrap)
+			require.NoError(t, err)
+			run, err := w.tracking.GetRun(t.Context(), result.RunID)
+			require.NoError(t, err)
+			require.Contains(t, run.Tag("perennial.warning"), "petal_width")
+			decision, err := w.ledger.Decision(t.Context(), result.Decision)
+			require.NoError(t, err)
+			require.Equal(t, !gate, decision.Passed)
+		})
+	}
 }

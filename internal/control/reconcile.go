@@ -124,8 +124,12 @@ func (c *Control) settle(ctx context.Context, row ledger.Workflow) (ledger.Workf
 	return c.close(ctx, row, s)
 }
 
-// outcome asks Temporal what an ended workflow gave.
+// outcome asks Temporal how far an ended workflow had come, where a worker is
+// there to replay it, and what it gave.
 func (c *Control) outcome(ctx context.Context, row ledger.Workflow, s *workflows.Status) {
+	if last, known := c.query(ctx, row.ID, row.RunID); known {
+		*s = last
+	}
 	var result workflows.TrainResult
 	if err := c.o.Temporal.GetWorkflow(ctx, row.ID, row.RunID).Get(ctx, &result); err != nil {
 		s.Failure = workflows.FailureOf(err)

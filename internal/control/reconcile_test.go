@@ -92,6 +92,7 @@ func (w *world) answer(status enumspb.WorkflowExecutionStatus, end error) {
 		d.WorkflowCloseTime = &closed
 	}
 	call.Return(d, nil)
+	w.temporal.On("QueryWorkflow", mock.Anything, workflowID, workflowRunID, workflows.QueryStatus).Return(nil, serviceerror.NewQueryFailed("no worker")).Maybe()
 	run := &mocks.WorkflowRun{}
 	run.On("Get", mock.Anything, mock.Anything).Return(end)
 	w.temporal.On("GetWorkflow", mock.Anything, workflowID, workflowRunID).Return(run).Maybe()

@@ -84,9 +84,14 @@ func (c *Control) status(ctx context.Context, view client.WorkflowView) (s workf
 			return s, true
 		}
 	}
+	return c.query(ctx, view.WorkflowID, view.WorkflowRunID)
+}
+
+// query asks a workflow itself where it stands, running or not.
+func (c *Control) query(ctx context.Context, id, runID string) (s workflows.Status, known bool) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	value, err := c.o.Temporal.QueryWorkflow(ctx, view.WorkflowID, view.WorkflowRunID, workflows.QueryStatus)
+	value, err := c.o.Temporal.QueryWorkflow(ctx, id, runID, workflows.QueryStatus)
 	if err != nil || value.Get(&s) != nil {
 		return workflows.Status{}, false // no worker polls: the rest of the view still holds
 	}

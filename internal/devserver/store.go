@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"go.temporal.io/server/common/config"
@@ -15,6 +16,8 @@ import (
 	"go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
 	sqliteschema "go.temporal.io/server/schema/sqlite"
 	"google.golang.org/protobuf/types/known/durationpb"
+	modernc "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 // openStore makes the SQLite file ready: the schema where it is new, and the
@@ -26,15 +29,20 @@ func (s *Server) openStore(ctx context.Context) (*config.SQL, error) {
 	}
 	_, err := os.Stat(s.o.File)
 	fresh := errors.Is(err, fs.ErrNotExist)
-	if !fresh && !schemaComplete(ctx, s.o.File) {
-		// A crash came between creating the file and the end of its schema: no
-		// server can ever start on it, and no work can be in it.
-		for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
-			if err := os.Remove(s.o.File + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if !fresh {
+		usable, err := schemaComplete(ctx, s.o.File)
+		if err != nil {
+			return nil, err
+		}
+		if !usable {
+			// Either a crash came before the end of the schema, or the file is
+			// damaged: no server can ever start on it.
+			s.o.Logger.Warn("the embedded Temporal server begins anew: its file can't be used", "file", s.o.File, "kept_as", s.o.File+damaged)
+			if err := setAside(s.o.File); err != nil {
 				return nil, err
 			}
+			fresh = true
 		}
-		fresh = true
 	}
 	if fresh {
 		if err := sqliteschema.SetupSchema(store); err != nil {
@@ -51,18 +59,40 @@ func (s *Server) openStore(ctx context.Context) (*config.SQL, error) {
 	return store, sqliteschema.CreateNamespaces(store, namespace) // does nothing where the namespace exists
 }
 
-// schemaComplete looks for the tables that the schema creates first and last.
-func schemaComplete(ctx context.Context, file string) bool {
-	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro")
+// damaged is added to the name of a file that no server can start on.
+const damaged = ".damaged"
+
+// setAside renames the file for whoever wants to look at it, and removes what
+// SQLite keeps beside it.
+func setAside(file string) error {
+	if err := os.Rename(file, file+damaged); err != nil {
+		return err
+	}
+	for _, suffix := range []string{"-wal", "-shm", "-journal"} {
+		if err := os.Remove(file + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// schemaComplete looks for the tables that the schema creates first and last. A
+// file that is no database, or a damaged one, isn't complete; one that can't be
+// read for any other reason is an error, for work may be in it.
+func schemaComplete(ctx context.Context, file string) (bool, error) {
+	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro&_pragma=busy_timeout(10000)")
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer func() { _ = db.Close() }() // opened for reading only
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	var n int
 	err = db.QueryRowContext(ctx, `select count(*) from sqlite_master where type = 'table' and name in ('namespaces', 'executions_visibility')`).Scan(&n)
-	return err == nil && n == 2
+	if broken, ok := errors.AsType[*modernc.Error](err); ok && slices.Contains([]int{sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}, broken.Code()&0xff) {
+		return false, nil
+	}
+	return n == 2, err
 }
 
 // logger writes the server's log to slog. Fatal and Panic only log: a library

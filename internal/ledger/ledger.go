@@ -86,9 +86,11 @@ func (s *Store) Decision(ctx context.Context, id string) (perennial.Decision, er
 // BaseSides says by which side table the first version of a pipeline's base data
 // was split. It is decided once and never changed.
 type BaseSides struct {
-	Pipeline string `gorm:"primaryKey"`
-	BaseMD5  string // md5 of the base data that was split
-	Sides    string // key of the side table in the blob store
+	Pipeline string  `gorm:"primaryKey"`
+	BaseMD5  string  // md5 of the base data that was split
+	Sides    string  // key of the side table in the blob store
+	Seed     int64   // by which later rows are given a side
+	Test     float64 // share of later rows that are held out, 0 to 1; 0: made before it was kept
 }
 
 // TableName is for gorm.
