@@ -39,6 +39,7 @@ type Options struct {
 	MaxBody        int           // bytes of a request body; 8 MiB
 	MaxInFlight    int           // requests at once, health and metrics aside; 4096
 	RequestTimeout time.Duration // 5 s
+	Drain          time.Duration // how long Stop still takes requests, while /readyz sends them elsewhere; 0
 	UIURL          string        // Temporal Web UI, for links; "": no links
 	Namespace      string        // Temporal namespace, for links; default
 	Build          string        // version of the program; dev
@@ -94,6 +95,7 @@ type Server struct {
 	templates map[string]string // Fiber's pattern of a route → the OpenAPI document's
 	hosts     map[string]bool   // Host names accepted; nil: any
 	inFlight  atomic.Int64
+	draining  atomic.Bool // stopping: not ready, and every answer ends its connection
 	started   time.Time
 
 	base   context.Context //nolint:containedctx // of every request; ends when Stop has waited
@@ -196,12 +198,20 @@ func (s *Server) Addr() string {
 	return s.ln.Addr().String()
 }
 
-// Stop takes no new requests, waits for those at work as long as ctx lasts,
-// and then ends their contexts.
+// Stop tells whoever sends requests to send them elsewhere, still answers what
+// comes for the time of Drain, then takes no more, waits for those at work as
+// long as ctx lasts, and ends their contexts.
 func (s *Server) Stop(ctx context.Context) error {
 	defer s.cancel()
 	if s.ln == nil {
 		return nil
+	}
+	s.draining.Store(true)
+	if s.o.Drain > 0 {
+		select {
+		case <-time.After(s.o.Drain):
+		case <-ctx.Done():
+		}
 	}
 	err := s.app.ShutdownWithContext(ctx)
 	if errors.Is(err, net.ErrClosed) {

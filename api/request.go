@@ -62,6 +62,9 @@ func (s *Server) around(c *fiber.Ctx) error {
 	if method == fiber.MethodHead {
 		c.Method(fiber.MethodGet) // it takes the same way; its body isn't sent
 	}
+	if s.draining.Load() {
+		c.Context().SetConnectionClose()
+	}
 	err := s.guarded(c, ex)
 	if err != nil {
 		s.write(c, s.explain(c, problemOf(err)))

@@ -88,6 +88,9 @@ func (s *Server) degraded(ctx context.Context) []client.Degraded {
 
 func (s *Server) getReady(c *fiber.Ctx) error {
 	view := client.ReadyView{Ready: s.o.Predictor.Ready(), Degraded: s.degraded(c.UserContext())}
+	if s.draining.Load() {
+		return perennial.Errorf(perennial.CodeUnavailable, "api.getReady", "This process is stopping.")
+	}
 	if view.Ready {
 		return c.JSON(view)
 	}

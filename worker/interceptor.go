@@ -9,14 +9,16 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 
 	"github.com/perennial-ml/perennial"
 )
 
-// Interceptors are what every worker of ours runs with: activities' errors
-// become Temporal's, and each step is measured. A nil registerer exports nothing.
-func Interceptors(r prometheus.Registerer) []interceptor.WorkerInterceptor {
-	return []interceptor.WorkerInterceptor{&steps{metrics: newMetrics(r)}}
+// Interceptors are what every worker of ours runs with, and every replay:
+// activities' errors become Temporal's, each step is measured, and search attributes are set where the server has them. A nil
+// registerer exports nothing; nil attributes are all there.
+func Interceptors(r prometheus.Registerer, a Attributes) []interceptor.WorkerInterceptor {
+	return []interceptor.WorkerInterceptor{&steps{metrics: newMetrics(r), attributes: a}}
 }
 
 type metrics struct {
@@ -46,7 +48,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 type steps struct {
 	interceptor.WorkerInterceptorBase
 
-	metrics *metrics
+	metrics    *metrics
+	attributes Attributes
+}
+
+// InterceptWorkflow wraps a workflow.
+func (s *steps) InterceptWorkflow(_ workflow.Context, next interceptor.WorkflowInboundInterceptor) interceptor.WorkflowInboundInterceptor {
+	return &attributed{WorkflowInboundInterceptorBase: interceptor.WorkflowInboundInterceptorBase{Next: next}, attributes: s.attributes}
 }
 
 // InterceptActivity wraps an activity.

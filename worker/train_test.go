@@ -112,7 +112,7 @@ func (w *world) train(t *testing.T, name string, budget perennial.Budget) (workf
 	t.Helper()
 	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
-	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil)})
+	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil)})
 	worker.Register(env)
 	w.runs++
 	w.act.Tracker = numbered{w.tracking, w.runs}

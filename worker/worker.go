@@ -6,6 +6,8 @@ package worker
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -22,18 +24,24 @@ import (
 type Options struct {
 	Client     client.Client
 	Activities *activities.Activities
+	Prefix     string        // of the queues' names; default perennial
+	Queues     []string      // kinds of queue to serve; default all
+	Attributes Attributes    // nil: the server has every search attribute
 	TrainSlots int           // training activities at once; default 1
 	StopGrace  time.Duration // how long Stop waits for running activities; default 10 s
 	Registerer prometheus.Registerer
 }
 
-// Worker polls the default and the training queue.
+// Worker polls the default queue, the training queue or both.
 type Worker struct {
-	queues []worker.Worker
-	failed chan error
+	client     client.Client
+	attributes Attributes
+	queues     []worker.Worker
+	failed     chan error
+	polling    atomic.Bool
 }
 
-// New makes a worker that serves both queues. It doesn't poll yet.
+// New makes a worker that doesn't poll yet.
 func New(o Options) *Worker {
 	if o.TrainSlots == 0 {
 		o.TrainSlots = 1
@@ -41,9 +49,15 @@ func New(o Options) *Worker {
 	if o.StopGrace == 0 {
 		o.StopGrace = 10 * time.Second
 	}
-	w := &Worker{failed: make(chan error, 2)}
+	if o.Prefix == "" {
+		o.Prefix = "perennial"
+	}
+	if len(o.Queues) == 0 {
+		o.Queues = []string{workflows.KindDefault, workflows.KindTraining}
+	}
+	w := &Worker{client: o.Client, attributes: o.Attributes, failed: make(chan error, 2)}
 	base := worker.Options{
-		Interceptors:                     Interceptors(o.Registerer),
+		Interceptors:                     Interceptors(o.Registerer, o.Attributes),
 		WorkerStopTimeout:                o.StopGrace,
 		MaxConcurrentWorkflowTaskPollers: 10,
 		MaxConcurrentActivityTaskPollers: 10,
@@ -51,17 +65,20 @@ func New(o Options) *Worker {
 		DefaultHeartbeatThrottleInterval: time.Second,
 		OnFatalError:                     func(err error) { w.failed <- err },
 	}
-	steps := worker.New(o.Client, workflows.QueueDefault, base)
-	Register(steps)
-	steps.RegisterActivity(o.Activities)
-
-	training := base
-	training.DisableWorkflowWorker = true
-	training.MaxConcurrentActivityExecutionSize = o.TrainSlots
-	training.MaxConcurrentActivityTaskPollers = 2
-	long := worker.New(o.Client, workflows.QueueTraining, training)
-	long.RegisterActivity(o.Activities)
-	w.queues = []worker.Worker{steps, long}
+	for _, kind := range o.Queues {
+		options := base
+		if kind == workflows.KindTraining {
+			options.DisableWorkflowWorker = true
+			options.MaxConcurrentActivityExecutionSize = o.TrainSlots
+			options.MaxConcurrentActivityTaskPollers = 2
+		}
+		queue := worker.New(o.Client, workflows.Queue(o.Prefix, kind), options)
+		if kind == workflows.KindDefault {
+			Register(queue)
+		}
+		queue.RegisterActivity(o.Activities)
+		w.queues = append(w.queues, queue)
+	}
 	return w
 }
 
@@ -74,21 +91,38 @@ func Register(r Registry) {
 	r.RegisterWorkflow(workflows.Tune)
 }
 
-// Start begins to poll.
-func (w *Worker) Start(context.Context) error {
+// Start begins to poll. A server that doesn't answer is unavailable, and Start
+// may be called again.
+func (w *Worker) Start(ctx context.Context) error {
+	const op = "worker.Start"
+	if _, err := w.client.CheckHealth(ctx, &client.CheckHealthRequest{}); err != nil {
+		return perennial.Errorf(perennial.CodeUnavailable, op, "the worker can't reach Temporal").Because(err)
+	}
+	if w.attributes != nil {
+		w.attributes.Known(ctx) // decided before the first workflow asks
+	}
 	for _, q := range w.queues {
 		if err := q.Start(); err != nil {
-			return perennial.Errorf(perennial.CodeUnavailable, "worker.Start", "the worker can't poll Temporal").Because(err)
+			return perennial.Errorf(perennial.CodeInternal, op, "the worker can't poll Temporal").Because(err)
 		}
 	}
+	w.polling.Store(true)
 	return nil
 }
 
+// Ready reports whether the worker polls.
+func (w *Worker) Ready() bool { return w.polling.Load() }
+
 // Stop stops polling and waits for running activities.
 func (w *Worker) Stop(context.Context) error {
-	for _, q := range w.queues {
-		q.Stop()
+	if !w.polling.Swap(false) {
+		return nil
 	}
+	var all sync.WaitGroup
+	for _, q := range w.queues { // together: each may wait for its activities
+		all.Go(q.Stop)
+	}
+	all.Wait()
 	return nil
 }
 

@@ -14,11 +14,19 @@ import (
 	"github.com/perennial-ml/perennial"
 )
 
-// The task queues: quick steps, and steps that compute for long.
+// The task queues, as they are named by default: quick steps, and steps that
+// compute for long. Another prefix than perennial keeps several installations
+// apart on one Temporal namespace.
 const (
 	QueueDefault  = "perennial-default"
 	QueueTraining = "perennial-training"
+
+	KindDefault  = "default"
+	KindTraining = "training"
 )
+
+// Queue names a task queue: a prefix and a kind.
+func Queue(prefix, kind string) string { return prefix + "-" + kind }
 
 // QueryStatus is the query that every workflow answers with a Status.
 const QueryStatus = "status"

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"strings"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
@@ -27,24 +28,34 @@ var patient = temporal.RetryPolicy{
 	MaximumAttempts:    20,
 }
 
+// sibling names a task queue beside the one that the workflow itself runs on,
+// so that a workflow keeps to the workers of its own installation.
+func sibling(ctx workflow.Context, kind string) string {
+	prefix, ok := strings.CutSuffix(workflow.GetInfo(ctx).TaskQueueName, "-"+KindDefault)
+	if !ok {
+		prefix = "perennial"
+	}
+	return Queue(prefix, kind)
+}
+
 // quick is for steps that read or write a row.
 func quick(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue: QueueDefault, StartToCloseTimeout: 30 * time.Second, RetryPolicy: &retries, Summary: summary,
+		TaskQueue: sibling(ctx, KindDefault), StartToCloseTimeout: 30 * time.Second, RetryPolicy: &retries, Summary: summary,
 	})
 }
 
 // record is quick, for what must be written down in the end.
 func record(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue: QueueDefault, StartToCloseTimeout: 30 * time.Second, RetryPolicy: &patient, Summary: summary,
+		TaskQueue: sibling(ctx, KindDefault), StartToCloseTimeout: 30 * time.Second, RetryPolicy: &patient, Summary: summary,
 	})
 }
 
 // io is for steps that move data. They heartbeat each second.
 func io(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue: QueueTraining, StartToCloseTimeout: 10 * time.Minute, HeartbeatTimeout: 30 * time.Second,
+		TaskQueue: sibling(ctx, KindTraining), StartToCloseTimeout: 10 * time.Minute, HeartbeatTimeout: 30 * time.Second,
 		RetryPolicy: &patient, Summary: summary, WaitForCancellation: true,
 	})
 }
@@ -53,7 +64,7 @@ func io(ctx workflow.Context, summary string) workflow.Context {
 // workflow waits until they have let go of the CPU.
 func fit(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue: QueueTraining, StartToCloseTimeout: 2 * time.Hour, HeartbeatTimeout: 10 * time.Second,
+		TaskQueue: sibling(ctx, KindTraining), StartToCloseTimeout: 2 * time.Hour, HeartbeatTimeout: 10 * time.Second,
 		RetryPolicy: &patient, Summary: summary, WaitForCancellation: true,
 	})
 }

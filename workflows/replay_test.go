@@ -42,7 +42,8 @@ func TestGoldenHistoriesReplay(t *testing.T) {
 	for _, file := range golden(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			replayer := sdkworker.NewWorkflowReplayer()
+			replayer, err := sdkworker.NewWorkflowReplayerWithOptions(sdkworker.WorkflowReplayerOptions{Interceptors: worker.Interceptors(nil, nil)})
+			require.NoError(t, err)
 			worker.Register(replayer)
 			require.NoError(t, replayer.ReplayWorkflowHistory(nil, load(t, file)))
 		})

@@ -71,7 +71,7 @@ func (t *train) tune(ctx workflow.Context) (bool, error) {
 	}
 	t.progress.status.Total = plan.Trials
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID: TuneID(t.in.Pipeline, t.study.RunID), TaskQueue: QueueDefault, WaitForCancellation: true,
+		WorkflowID: TuneID(t.in.Pipeline, t.study.RunID), TaskQueue: sibling(ctx, KindDefault), WaitForCancellation: true,
 		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
 		TypedSearchAttributes: temporal.NewSearchAttributes(AttrPipeline.ValueSet(t.in.Pipeline)),
 		StaticSummary:         "search the candidates of " + t.in.Pipeline,

@@ -35,13 +35,14 @@ type cli struct {
 	began     bool // a command's own work began: what goes wrong now is no wrong usage
 }
 
-// commands lists every command. Those that run Perennial itself come from
-// processes, which the build tag lean empties.
+// commands lists every command. The one that needs the embedded Temporal server
+// comes from processes, which the build tag lean empties.
 func (c *cli) commands() []*cobra.Command {
 	list := []*cobra.Command{
 		c.newInit(), c.newStatus(), c.newTrain(), c.newPredict(),
 		c.newRuns(), c.newRun(), c.newModels(), c.newVersions(), c.newVersion(), c.newHistory(),
 		c.newPrediction(), c.newDecision(), c.newPipeline(), c.newWorkflow(), c.newData(),
+		newAPICommand(), newWorkerCommand(),
 	}
 	return append(list, processes()...)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -9,11 +10,11 @@ import (
 	"github.com/perennial-ml/perennial/internal/config"
 )
 
-// settingFlags adds a flag for each setting that has one.
-func settingFlags(cmd *cobra.Command) map[string]*string {
+// settingFlags adds those flags of settings that a command has.
+func settingFlags(cmd *cobra.Command, flags ...string) map[string]*string {
 	values := map[string]*string{}
 	for _, s := range config.Settings() {
-		if s.Flag != "" {
+		if slices.Contains(flags, s.Flag) {
 			values[s.Flag] = cmd.Flags().String(s.Flag, s.Default, s.Help)
 		}
 	}

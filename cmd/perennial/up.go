@@ -37,7 +37,7 @@ Every setting can also come from the environment; a flag wins:
   perennial up --no-bootstrap`,
 		Args: cobra.NoArgs,
 	}
-	values := settingFlags(cmd)
+	values := settingFlags(cmd, "project", "home", "pipelines", "listen", "temporal-port", "ui-port")
 	cmd.Flags().BoolVar(&noBootstrap, "no-bootstrap", false, "train nothing by itself")
 	var c *config.Config
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) { // before the work begins: a wrong setting is wrong usage

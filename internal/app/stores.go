@@ -11,6 +11,7 @@ import (
 	"github.com/perennial-ml/perennial/internal/access"
 	"github.com/perennial-ml/perennial/internal/blob"
 	"github.com/perennial-ml/perennial/internal/config"
+	"github.com/perennial-ml/perennial/internal/datastore"
 	"github.com/perennial-ml/perennial/internal/db"
 	"github.com/perennial-ml/perennial/internal/ledger"
 	"github.com/perennial-ml/perennial/internal/pipeline"
@@ -28,12 +29,13 @@ type stores struct {
 	access      *access.Store
 	traffic     *serve.TrafficStore
 	pipelines   *pipeline.Store
+	datasets    *datastore.Store
 	blobs       *blob.Store
 }
 
-// openStores opens both databases and the artifacts and brings the tables to
-// their newest form.
-func openStores(ctx context.Context, c *config.Config, log *slog.Logger) (_ *stores, err error) {
+// openStores opens both databases and the artifacts. Tables of an older form are
+// brought to the newest where migrate says so, else they are a precondition error.
+func openStores(ctx context.Context, c *config.Config, migrate bool, log *slog.Logger) (_ *stores, err error) {
 	s := &stores{}
 	defer func() {
 		if err != nil {
@@ -59,16 +61,33 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger) (_ *sto
 		{s.state, access.Component, access.Migrations},
 		{s.state, pipeline.Component, pipeline.Migrations},
 		{s.state, serve.Component, serve.Migrations},
+		{s.state, datastore.Component, datastore.Migrations},
 		{s.predictions, predlog.Component, predlog.Migrations},
 	} {
-		if err := db.Migrate(ctx, m.on, m.component, m.files); err != nil {
+		if migrate {
+			err = db.Migrate(ctx, m.on, m.component, m.files)
+		} else {
+			err = checkMigrated(ctx, m.on, m.component, m.files)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
 	s.tracking, s.ledger = tracking.NewStore(s.state), ledger.NewStore(s.state)
 	s.access = access.NewStore(s.state)
+	s.datasets = datastore.NewStore(s.state)
 	s.traffic, s.pipelines = serve.NewTrafficStore(s.state), pipeline.NewStore(s.state)
 	return s, nil
+}
+
+// checkMigrated refuses tables of an older form.
+func checkMigrated(ctx context.Context, g *gorm.DB, component string, files fs.FS) error {
+	pending, err := db.Pending(ctx, g, component, files)
+	if err == nil && len(pending) > 0 {
+		err = perennial.Errorf(perennial.CodePrecondition, "app.openStores", "the database lacks %d migrations of %s", len(pending), component).
+			WithHint("Start one process with PERENNIAL_MIGRATE=auto while the others are stopped.")
+	}
+	return err
 }
 
 // known reports whether a model has a pipeline, so that a request for it before

@@ -21,15 +21,23 @@ import (
 type Config struct {
 	Project, Home, Pipelines string
 	Listen                   string
+	MetricsListen            string // "": the API's own port
+	WorkerListen             string
 	Hosts                    []string // Host headers accepted besides loopback's
 	PublicURL                string
 
 	TemporalPort, TemporalUIPort int
 	TemporalRetention            time.Duration
+	TemporalAddress              string // of api and worker; "": TEMPORAL_ADDRESS, else Temporal's default
+	TemporalUIURL                string
+	QueuePrefix                  string
+	Queues                       []string // default, training
 
 	DatabaseURL, PredictionsURL string
 	DatabaseMaxConns            int
 	ArtifactURL                 string
+	DataURL                     string // "": the project's DVC remote
+	Migrate                     string // auto | check | "": what the command does by itself
 
 	MaxBody        int // bytes
 	MaxInstances   int

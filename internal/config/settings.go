@@ -16,7 +16,7 @@ import (
 // default and what it means.
 type Setting struct {
 	Name    string // without PERENNIAL_
-	Flag    string // of `perennial up`; "" where there is none
+	Flag    string // "" where there is none
 	Default string
 	Help    string
 	set     func(*Config, string) error
@@ -31,15 +31,23 @@ func settings() []Setting {
 		{"HOME", "home", "", "directory of all state (default <project>/.perennial)", text(func(c *Config) *string { return &c.Home })},
 		{"PIPELINES", "pipelines", "", "directory of the pipeline files (default <project>/pipelines)", text(func(c *Config) *string { return &c.Pipelines })},
 		{"LISTEN", "listen", "127.0.0.1:8080", "address of the API", loopbackAddress(func(c *Config) *string { return &c.Listen })},
+		{"METRICS_LISTEN", "", "", "address of a port for the API's metrics alone (default: /metrics of the API)", address(func(c *Config) *string { return &c.MetricsListen })},
+		{"WORKER_LISTEN", "worker-listen", "127.0.0.1:9090", "address of the worker's health and metrics", address(func(c *Config) *string { return &c.WorkerListen })},
 		{"HOSTS", "", "", "Host headers accepted besides loopback's, separated by commas", list(func(c *Config) *[]string { return &c.Hosts })},
 		{"PUBLIC_URL", "", "", "address by which people reach the API", text(func(c *Config) *string { return &c.PublicURL })},
 		{"TEMPORAL_PORT", "temporal-port", "7233", "port of the embedded Temporal server", port(func(c *Config) *int { return &c.TemporalPort })},
 		{"TEMPORAL_UI_PORT", "ui-port", "8233", "port of the Temporal Web UI", port(func(c *Config) *int { return &c.TemporalUIPort })},
 		{"TEMPORAL_RETENTION", "", "72h", "how long Temporal remembers closed workflows", duration(func(c *Config) *time.Duration { return &c.TemporalRetention })},
+		{"TEMPORAL_ADDRESS", "temporal-address", "", "host:port of the Temporal server of api and worker (default TEMPORAL_ADDRESS, else 127.0.0.1:7233)", address(func(c *Config) *string { return &c.TemporalAddress })},
+		{"TEMPORAL_UI_URL", "", "http://127.0.0.1:8233", "address of that server's Web UI, for links", text(func(c *Config) *string { return &c.TemporalUIURL })},
+		{"TASK_QUEUE_PREFIX", "", "perennial", "what the names of the task queues begin with", text(func(c *Config) *string { return &c.QueuePrefix })},
+		{"QUEUES", "", "default,training", "the queues that a worker serves", queues},
 		{"DATABASE_URL", "", "", "sqlite:<file> or postgres://… (default <home>/perennial.db)", text(func(c *Config) *string { return &c.DatabaseURL })},
 		{"PREDICTIONS_URL", "", "", "sqlite:<file> or postgres://… (default <home>/predictions.db)", text(func(c *Config) *string { return &c.PredictionsURL })},
 		{"DATABASE_MAX_CONNS", "", "10", "connections to each database", count(func(c *Config) *int { return &c.DatabaseMaxConns })},
 		{"ARTIFACT_URL", "", "", "file:<dir> (default <home>/artifacts)", text(func(c *Config) *string { return &c.ArtifactURL })},
+		{"DATA_URL", "", "", "file:<dir> with the data of workers that have no project (default: the project's DVC remote)", text(func(c *Config) *string { return &c.DataURL })},
+		{"MIGRATE", "", "", "auto brings the tables to their newest form, check refuses to start on older ones (default auto in up, check elsewhere)", choice(func(c *Config) *string { return &c.Migrate }, "", "auto", "check")},
 		{"MAX_BODY", "", "8MiB", "largest request body", bytes(func(c *Config) *int { return &c.MaxBody })},
 		{"MAX_INSTANCES", "", "10000", "most rows in one request", count(func(c *Config) *int { return &c.MaxInstances })},
 		{"MAX_IN_FLIGHT", "", "4096", "most requests at once", count(func(c *Config) *int { return &c.MaxInFlight })},
@@ -60,6 +68,23 @@ func text(field func(*Config) *string) func(*Config, string) error {
 		*field(c) = v
 		return nil
 	}
+}
+
+// queues takes the kinds of task queue that a worker serves.
+func queues(c *Config, v string) error {
+	c.Queues = nil
+	if err := list(func(c *Config) *[]string { return &c.Queues })(c, v); err != nil {
+		return err
+	}
+	for _, q := range c.Queues {
+		if q != "default" && q != "training" {
+			return fmt.Errorf("%q is not a queue: there are default and training", q)
+		}
+	}
+	if len(c.Queues) == 0 {
+		return errors.New("a worker that serves no queue does nothing: name default, training or both")
+	}
+	return nil
 }
 
 func list(field func(*Config) *[]string) func(*Config, string) error {
@@ -150,16 +175,38 @@ func level(c *Config, v string) error {
 	return nil
 }
 
+// address accepts host:port, or nothing.
+func address(field func(*Config) *string) func(*Config, string) error {
+	return func(c *Config, v string) error {
+		if v != "" {
+			if _, err := splitAddress(v); err != nil {
+				return err
+			}
+		}
+		*field(c) = v
+		return nil
+	}
+}
+
+// splitAddress gives the host of host:port.
+func splitAddress(v string) (host string, err error) {
+	host, p, err := net.SplitHostPort(v)
+	if err != nil {
+		return "", fmt.Errorf("%q is not an address like 127.0.0.1:8080", v)
+	}
+	if n, err := strconv.Atoi(p); err != nil || n < 0 || n > 65535 {
+		return "", fmt.Errorf("%q has no port from 0 to 65535", v)
+	}
+	return host, nil
+}
+
 // loopbackAddress accepts host:port where the host is loopback: this version
 // has no authentication, and an open address without it is refused.
 func loopbackAddress(field func(*Config) *string) func(*Config, string) error {
 	return func(c *Config, v string) error {
-		host, p, err := net.SplitHostPort(v)
+		host, err := splitAddress(v)
 		if err != nil {
-			return fmt.Errorf("%q is not an address like 127.0.0.1:8080", v)
-		}
-		if n, err := strconv.Atoi(p); err != nil || n < 0 || n > 65535 {
-			return fmt.Errorf("%q has no port from 0 to 65535", v)
+			return err
 		}
 		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			return fmt.Errorf("%q is open to other machines and there is no authentication: listen on 127.0.0.1, behind a proxy that asks who is there", v)

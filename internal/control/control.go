@@ -26,7 +26,6 @@ import (
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	temporalclient "go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
@@ -42,15 +41,17 @@ type Control struct {
 
 // Options are what Control needs.
 type Options struct {
-	Temporal  temporalclient.Client
-	Pipelines Pipelines
-	Ledger    Ledger
-	Runs      Runs
-	Audit     Audit
-	UIURL     string // of the Temporal Web UI; "" where there is none
-	Namespace string
-	Logger    *slog.Logger
-	Now       func() time.Time // nil: time.Now
+	Temporal   temporalclient.Client
+	Pipelines  Pipelines
+	Ledger     Ledger
+	Runs       Runs
+	Audit      Audit
+	UIURL      string // of the Temporal Web UI; "" where there is none
+	Namespace  string
+	Queue      string      // that workflows are started on; default workflows.QueueDefault
+	Attributes *Attributes // nil: the server has every search attribute
+	Logger     *slog.Logger
+	Now        func() time.Time // nil: time.Now
 }
 
 // Pipelines gives applied pipelines. Get answers not_found for an unknown name.
@@ -72,6 +73,9 @@ func New(o Options) *Control {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Queue == "" {
+		o.Queue = workflows.QueueDefault
+	}
 	return &Control{o: o}
 }
 
@@ -92,13 +96,13 @@ func (c *Control) Train(ctx context.Context, order client.TrainOrder) (client.St
 	}
 	id := workflows.TrainID(order.Pipeline)
 	run, err := c.o.Temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
-		ID: id, TaskQueue: workflows.QueueDefault,
+		ID: id, TaskQueue: c.o.Queue,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		StaticSummary:                            fmt.Sprintf("train %s (%s): %s", order.Pipeline, order.Budget, order.Reason),
 		Memo:                                     map[string]any{"pipeline": order.Pipeline, "trigger": order.Trigger, "reason": order.Reason, "actor": actor.Name},
-		TypedSearchAttributes: temporal.NewSearchAttributes(
+		TypedSearchAttributes: c.o.Attributes.Typed(ctx,
 			workflows.AttrPipeline.ValueSet(order.Pipeline), workflows.AttrModel.ValueSet(order.Pipeline)),
 	}, workflows.Train, workflows.TrainInput{
 		Pipeline: order.Pipeline, Budget: order.Budget, Trigger: order.Trigger, Reason: order.Reason, Actor: actor.Name,

@@ -1,0 +1,134 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	temporalclient "go.temporal.io/sdk/client"
+
+	"github.com/perennial-ml/perennial/activities"
+	"github.com/perennial-ml/perennial/api"
+	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/config"
+	"github.com/perennial-ml/perennial/internal/control"
+	"github.com/perennial-ml/perennial/internal/predlog"
+	"github.com/perennial-ml/perennial/internal/serve"
+	"github.com/perennial-ml/perennial/internal/telemetry"
+	"github.com/perennial-ml/perennial/worker"
+	"github.com/perennial-ml/perennial/workflows"
+)
+
+// kit is what the parts of a process are made from: up has them all, api and
+// worker have their own each.
+type kit struct {
+	config     *config.Config
+	build      string
+	log        *slog.Logger
+	stores     *stores
+	registry   *prometheus.Registry
+	temporal   connection
+	attributes *control.Attributes
+	operator   *control.Control
+}
+
+// connection is a Temporal server as the parts see it.
+type connection struct {
+	temporalclient.Client
+	namespace string
+	uiURL     string
+}
+
+func newKit(c *config.Config, build string, log *slog.Logger, s *stores, t connection) *kit {
+	k := &kit{config: c, build: build, log: log, stores: s, registry: telemetry.Registry(build), temporal: t}
+	k.attributes = control.NewAttributes(t.Client, t.namespace, log)
+	k.operator = control.New(control.Options{
+		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, UIURL: t.uiURL, Namespace: t.namespace,
+		Queue: workflows.Queue(c.QueuePrefix, workflows.KindDefault), Attributes: k.attributes, Logger: log,
+	})
+	return k
+}
+
+// reconcileEvery is how soon a workflow that was ended from outside shows in our
+// tables, where nobody asks for it before.
+const reconcileEvery = time.Minute
+
+// working makes the parts that do the steps of workflows, with data from where
+// this process gets it, and keep our tables true to Temporal.
+func (k *kit) working(steps *worker.Worker) []Part {
+	return []Part{
+		part{name: "worker", start: k.patiently(steps.Start), stop: steps.Stop, failed: steps.Failed()},
+		background("reconcile", func(ctx context.Context) { k.operator.Follow(ctx, reconcileEvery) }),
+	}
+}
+
+// worker makes the part that does the steps of workflows, with data from where
+// this process gets it.
+func (k *kit) worker(data activities.Data) *worker.Worker {
+	c, s := k.config, k.stores
+	return worker.New(worker.Options{
+		Client: k.temporal.Client, TrainSlots: c.TrainSlots, StopGrace: c.ShutdownGrace / 2, Registerer: k.registry,
+		Prefix: c.QueuePrefix, Queues: c.Queues, Attributes: k.attributes,
+		Activities: &activities.Activities{
+			Pipelines: s.pipelines, Data: data, Blobs: s.blobs, Tracker: s.tracking, Ledger: s.ledger, Traffic: s.traffic,
+			Now: time.Now, Build: k.build, Threads: c.TrainThreads, Project: c.Project,
+		},
+	})
+}
+
+// serving makes the parts that answer requests: the prediction log, the engine
+// and the API. drain is how long a stopping API still takes requests.
+func (k *kit) serving(drain time.Duration) []Part {
+	c, s := k.config, k.stores
+	predictions := predlog.New(s.predictions, predlog.Options{Flush: c.LogFlush, BufferBytes: int64(c.LogBuffer), Logger: k.log, Registerer: k.registry})
+	engine := serve.New(serve.Options{
+		Traffic: s.traffic, Versions: s.tracking, Blobs: s.blobs, Log: predictions, Replica: replica(c.Listen), Replicas: s.traffic, Lease: c.TrafficLease, MaxInstances: c.MaxInstances,
+		Pending: s.known, Logger: k.log, Registerer: k.registry,
+	})
+	server := api.New(api.Options{
+		Predictor: engine, Predictions: predictions, Registry: s.tracking, Blobs: s.blobs, Pipelines: s.pipelines, Traffic: s.traffic,
+		Decisions: s.ledger,
+		Control:   k.operator,
+		Degraded:  degraded(k.temporal, engine), Listen: c.Listen, Hosts: c.Hosts, MaxBody: c.MaxBody, MaxInFlight: c.MaxInFlight,
+		RequestTimeout: c.RequestTimeout, Drain: drain, UIURL: k.temporal.uiURL, Namespace: k.temporal.namespace, Build: k.build, Logger: k.log,
+		Metrics: k.registry,
+	})
+	parts := []Part{
+		part{name: "prediction log", start: predictions.Start, stop: predictions.Stop},
+		part{name: "serving", start: engine.Start, stop: engine.Stop},
+	}
+	if c.MetricsListen != "" {
+		parts = append(parts, telemetry.NewServer(telemetry.ServerOptions{Name: "metrics", Listen: c.MetricsListen, Setting: config.Env + "METRICS_LISTEN", Registry: k.registry}))
+	}
+	return append(parts, server)
+}
+
+// degraded tells which dependencies are down while predictions go on.
+func degraded(temporal connection, engine *serve.Engine) func(context.Context) []client.Degraded {
+	return func(ctx context.Context) []client.Degraded {
+		out := []client.Degraded{}
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if _, err := temporal.CheckHealth(ctx, &temporalclient.CheckHealthRequest{}); err != nil {
+			out = append(out, client.Degraded{Part: "temporal", Message: "Temporal doesn't answer: nothing can be trained; predictions go on."})
+		}
+		if err := engine.Err(); err != nil {
+			out = append(out, client.Degraded{Part: "database", Message: "The traffic rows can't be read: predictions go on with the last good state."})
+		}
+		return out
+	}
+}
+
+// replica names this process, in the prediction log and among the replicas. The
+// name outlives a restart: it is the host's with the port of the API.
+func replica(listen string) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "local"
+	}
+	_, port, _ := net.SplitHostPort(listen)
+	return net.JoinHostPort(host, port)
+}
