@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/gofiber/fiber/v2"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
@@ -95,7 +96,8 @@ type Server struct {
 	templates map[string]string // Fiber's pattern of a route → the OpenAPI document's
 	hosts     map[string]bool   // Host names accepted; nil: any
 	inFlight  atomic.Int64
-	draining  atomic.Bool // stopping: not ready, and every answer ends its connection
+	bodies    *semaphore.Weighted // memory of large bodies
+	draining  atomic.Bool         // stopping: not ready, and every answer ends its connection
 	started   time.Time
 
 	base   context.Context //nolint:containedctx // of every request; ends when Stop has waited
@@ -110,6 +112,7 @@ type Server struct {
 func New(o Options) *Server {
 	o.setDefaults()
 	s := &Server{o: o, metrics: newMetrics(o.Metrics), templates: map[string]string{}, started: o.Now(), failed: make(chan error, 1)}
+	s.bodies = semaphore.NewWeighted(largeBodies * int64(o.MaxBody))
 	s.base, s.cancel = context.WithCancel(context.Background())
 	if onLoopback(o.Listen) {
 		s.hosts = map[string]bool{}
@@ -124,6 +127,7 @@ func New(o Options) *Server {
 		CaseSensitive:                true,
 		BodyLimit:                    o.MaxBody,
 		DisablePreParseMultipartForm: true,             // a form is refused by its content type, and never parsed
+		StreamRequestBody:            true,             // receive reads them
 		ReadTimeout:                  30 * time.Second, // of a whole request: a slow sender doesn't hold a worker for ever
 		WriteTimeout:                 2 * time.Minute,
 		IdleTimeout:                  2 * time.Minute,
@@ -132,7 +136,7 @@ func New(o Options) *Server {
 	s.huma = newHuma(s.app, o.Build)
 	s.app.Use(s.around)
 	s.routes()
-	s.guardMethods()
+	s.enter()
 	return s
 }
 

@@ -1,9 +1,11 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -89,6 +91,12 @@ func (c copied) URL() url.URL {
 		return url.URL{}
 	}
 	return url.URL{Path: ex.path, RawQuery: ex.query}
+}
+
+// BodyReader gives the body that receive has read; humafiber's would ask for the
+// stream.
+func (c copied) BodyReader() io.Reader {
+	return bytes.NewReader(humafiber.Unwrap(c.humaContext).Request().Body())
 }
 
 // SetReadDeadline does nothing: the body is here before a handler runs, and the

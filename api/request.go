@@ -185,19 +185,3 @@ func (s *Server) serverError(c *fiber.Ctx, err error) error {
 	s.log(c, ex, "none", status, 0)
 	return nil
 }
-
-// guardMethods gives a method that Fiber doesn't know the answer of one that no
-// route takes. Fiber's own would be a plain text from before any handler.
-func (s *Server) guardMethods() {
-	known := map[string]bool{}
-	for _, m := range s.app.Config().RequestMethods {
-		known[m] = true
-	}
-	next := s.app.Server().Handler
-	s.app.Server().Handler = func(ctx *fasthttp.RequestCtx) {
-		if !known[string(ctx.Method())] {
-			ctx.Request.Header.SetMethod(fiber.MethodTrace)
-		}
-		next(ctx)
-	}
-}
