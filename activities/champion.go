@@ -77,10 +77,11 @@ type view struct {
 func (a *Activities) asSeenBy(ctx context.Context, m *material, version perennial.ModelVersion) (view, error) {
 	now := &m.bundle.Spec
 	then, err := a.Pipelines.Revision(ctx, now.Pipeline.Name, version.Lineage.PipelineRevision)
-	if err != nil && perennial.CodeOf(err) != perennial.CodeNotFound {
+	unknown := perennial.CodeOf(err) == perennial.CodeNotFound
+	if err != nil && !unknown {
 		return view{}, err
 	}
-	if err != nil || sameRows(now, then) {
+	if unknown || sameRows(now, then) {
 		return view{table: m.table, units: m.units}, nil
 	}
 	if now.Pipeline.Data.Target != then.Pipeline.Data.Target {
