@@ -28,17 +28,17 @@ func TestAnUnattendedRolloutFallsBackToTheChampion(t *testing.T) {
 			w.put(row)
 			follow(t, w, func(t *testing.T, e *serve.Engine, tick func(), logged *bytes.Buffer) {
 				for range 20 { // renewed every minute
-					time.Sleep(time.Minute)
+					<-time.After(time.Minute)
 					row.LeaseSeq++
 					w.put(row)
 					tick()
 					require.Equal(t, "6", version(t, e))
 				}
 				fail(w)
-				time.Sleep(serve.DefaultLease - 2*serve.DefaultPoll)
+				<-time.After(serve.DefaultLease - 2*serve.DefaultPoll)
 				synctest.Wait()
 				require.Equal(t, "6", version(t, e))
-				time.Sleep(3 * serve.DefaultPoll)
+				<-time.After(3 * serve.DefaultPoll)
 				synctest.Wait()
 				require.Equal(t, "5", version(t, e), "nothing reaches the challenger")
 				last := w.log()[len(w.log())-1]
@@ -61,7 +61,7 @@ func TestAServingModelNeedsNoLease(t *testing.T) {
 	t.Parallel()
 	w := newWorld()
 	follow(t, w, func(t *testing.T, e *serve.Engine, _ func(), _ *bytes.Buffer) {
-		time.Sleep(48 * time.Hour)
+		<-time.After(48 * time.Hour)
 		require.Equal(t, "5", version(t, e))
 		require.False(t, e.Models()[0].Unattended)
 	})
@@ -114,13 +114,13 @@ func TestTheEngineTellsWhatItHasLoaded(t *testing.T) {
 		require.NoError(t, e.Start(t.Context()))
 		require.Equal(t, []serve.Replica{{Model: "churn", Version: "5", State: serve.ReplicaLoaded, Epoch: 1}}, r.of("5"), "at once")
 		w.put(canaryRow(0, 2))
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		synctest.Wait()
 		require.Equal(t, []serve.Replica{{Model: "churn", Version: "6", State: serve.ReplicaLoaded, Epoch: 2}}, r.of("6"))
 		broken := canaryRow(0, 3)
 		broken.Challenger = "7"
 		w.put(broken)
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		synctest.Wait()
 		got := r.of("7")
 		require.Len(t, got, 1)
