@@ -83,6 +83,7 @@ const (
 const (
 	OutcomeOffered            Outcome = "offered"             // Rollout accepted the version
 	OutcomeUnchanged          Outcome = "unchanged"           // nothing that a training depends on has changed
+	OutcomeWouldTrain         Outcome = "would_train"         // a dry run that found a reason to train
 	OutcomeNoNewLabels        Outcome = "no_new_labels"       // drift, but nothing to learn from
 	OutcomeAlreadyRunning     Outcome = "already_running"     // another training of the pipeline runs
 	OutcomeCoolingDown        Outcome = "cooling_down"        // too soon after the last automatic one
@@ -97,3 +98,46 @@ const (
 	OutcomeAborted    Outcome = "aborted"     // an operator, a cancel, or the deadline
 	OutcomeSuperseded Outcome = "superseded"  // a newer version took its place
 )
+
+// Ended reports whether a training that found this outcome is over before it
+// trained anything.
+func (o Outcome) Ended() bool {
+	switch o {
+	case OutcomeUnchanged, OutcomeWouldTrain, OutcomeNoNewLabels, OutcomeAlreadyRunning, OutcomeCoolingDown, OutcomeOverBudget:
+		return true
+	case OutcomeTrained, OutcomeRejectedByGates, OutcomeOffered, OutcomeIncompatibleSchema, OutcomePromoted, OutcomeRolledBack, OutcomeAborted, OutcomeSuperseded:
+		return false
+	}
+	return false
+}
+
+// Trigger is what asked for a training.
+type Trigger string
+
+// The triggers.
+const (
+	TriggerManual      Trigger = "manual"
+	TriggerSchedule    Trigger = "schedule"
+	TriggerOutside     Trigger = "outside" // with Temporal's own tools
+	TriggerBootstrap   Trigger = "bootstrap"
+	TriggerDrift       Trigger = "drift"
+	TriggerDegradation Trigger = "degradation"
+	TriggerNewLabels   Trigger = "new_labels"
+)
+
+// Triggers lists every trigger.
+func Triggers() []Trigger {
+	return []Trigger{TriggerManual, TriggerSchedule, TriggerOutside, TriggerBootstrap, TriggerDrift, TriggerDegradation, TriggerNewLabels}
+}
+
+// Automatic reports whether nobody asked: cool-down and daily budget bind these
+// triggers alone.
+func (t Trigger) Automatic() bool {
+	switch t {
+	case TriggerDrift, TriggerDegradation, TriggerNewLabels:
+		return true
+	case TriggerManual, TriggerSchedule, TriggerOutside, TriggerBootstrap:
+		return false
+	}
+	return false
+}
