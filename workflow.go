@@ -70,6 +70,12 @@ func TrainStages() []string {
 	return []string{StageResolve, StageValidate, StagePreprocess, StageTune, StageFit, StageEvaluate, StageGate, StageRegister, StageServe}
 }
 
+// StageTrain is the one stage of Retrain that is always there: the training.
+const StageTrain = "train"
+
+// RetrainStages lists the stages of Retrain in order.
+func RetrainStages() []string { return []string{StageTrain} }
+
 // Outcome is how a workflow ended when nothing failed.
 type Outcome string
 

@@ -91,6 +91,11 @@ type Ledger interface {
 	SaveWorkflow(ctx context.Context, w ledger.Workflow) error
 	BaseSides(ctx context.Context, pipeline string) (ledger.BaseSides, bool, error)
 	SaveBaseSides(ctx context.Context, b ledger.BaseSides) (ledger.BaseSides, error)
+	Attempt(ctx context.Context, workflowRunID string) (a ledger.Attempt, ok bool, err error)
+	Attempts(ctx context.Context, pipeline string, since int64) ([]ledger.Attempt, error)
+	LastAttempt(ctx context.Context, pipeline string) (a ledger.Attempt, ok bool, err error)
+	SaveAttempt(ctx context.Context, a ledger.Attempt) error
+	EndAttempt(ctx context.Context, workflowRunID string, outcome perennial.Outcome, version string, now int64) error
 }
 
 // Traffic keeps who answers. Set is a compare-and-swap on the epoch; a repeated

@@ -144,11 +144,7 @@ func (a *Activities) baseSides(ctx context.Context, bundle *Bundle, t *loadedTab
 			return base, nil, err
 		}
 	}
-	b, err := a.Blobs.Get(ctx, base.Sides)
-	if err != nil {
-		return base, nil, err
-	}
-	sides, err := dataset.DecodeSides(b)
+	sides, err := a.decodeSides(ctx, base.Sides)
 	return base, sides, err
 }
 
@@ -212,11 +208,7 @@ func (a *Activities) load(ctx context.Context, bundleKey, snapshotKey string) (*
 	if err != nil {
 		return nil, err
 	}
-	b, err := a.Blobs.Get(ctx, "sha256:"+snapshot.Data.Sides)
-	if err != nil {
-		return nil, err
-	}
-	sides, err := dataset.DecodeSides(b)
+	sides, err := a.decodeSides(ctx, "sha256:"+snapshot.Data.Sides)
 	if err != nil {
 		return nil, err
 	}

@@ -49,6 +49,10 @@ func digest(v any) string {
 	if err != nil { // every caller passes plain data
 		panic(err)
 	}
+	return sha256Hex(b)
+}
+
+func sha256Hex(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }

@@ -15,10 +15,10 @@ import (
 
 // StartRunInput opens the tracked run of a training.
 type StartRunInput struct {
-	Resolved Resolved `json:"resolved"`
-	Trigger  string   `json:"trigger"` // manual | bootstrap | schedule
-	Reason   string   `json:"reason"`
-	Actor    string   `json:"actor"`
+	Resolved Resolved          `json:"resolved"`
+	Trigger  perennial.Trigger `json:"trigger"`
+	Reason   string            `json:"reason"`
+	Actor    string            `json:"actor"`
 }
 
 // StartRun creates the run that carries everything the training will log. Safe
@@ -52,7 +52,7 @@ func (a *Activities) StartRun(ctx context.Context, in StartRunInput) (runID stri
 			{Key: perennial.TagCommit, Value: in.Resolved.Commit},
 			{Key: "perennial.project_dirty", Value: strconv.FormatBool(in.Resolved.Dirty)},
 			{Key: "perennial.bundle", Value: in.Resolved.Bundle},
-			{Key: "perennial.trigger", Value: in.Trigger},
+			{Key: "perennial.trigger", Value: string(in.Trigger)},
 			{Key: "perennial.reason", Value: in.Reason},
 			{Key: "perennial.build", Value: a.Build},
 		},
@@ -103,6 +103,15 @@ func (a *Activities) RecordWorkflow(ctx context.Context, p Progress) error {
 	}
 	if p.RunID != "" && p.State.Terminal() {
 		if err := a.closeRun(ctx, p, ended); err != nil {
+			return perennial.Wrap(op, err)
+		}
+	}
+	if p.State.Terminal() {
+		outcome := p.Outcome
+		if p.State != perennial.WorkflowCompleted {
+			outcome = "" // whatever the gates said
+		}
+		if err := a.Ledger.EndAttempt(ctx, info.WorkflowExecution.RunID, outcome, p.Version, ended); err != nil {
 			return perennial.Wrap(op, err)
 		}
 	}

@@ -147,6 +147,7 @@ func (s *Server) routes() {
 	s.predictionRoutes()
 	s.modelRoutes()
 	s.pipelineRoutes()
+	s.retrainRoutes()
 	s.workflowRoutes()
 	s.runRoutes()
 	s.decisionRoutes()

@@ -113,6 +113,16 @@ func (w *world) Train(ctx context.Context, order client.TrainOrder) (client.Star
 	return client.Started{WorkflowID: "train:iris", WorkflowRunID: "r1", Started: len(w.orders) == 1}, nil
 }
 
+func (w *world) Retrain(_ context.Context, order client.RetrainOrder) (client.Started, error) {
+	switch {
+	case order.Pipeline != "iris":
+		return client.Started{}, notFound("pipeline")
+	case order.IdempotencyKey == "taken":
+		return client.Started{}, perennial.Errorf(perennial.CodeConflict, "fake", "The idempotency key taken came with another request.").Because(errors.New(secret))
+	}
+	return client.Started{WorkflowID: "retrain:iris:" + order.IdempotencyKey, WorkflowRunID: "r1", Started: order.IdempotencyKey != "known"}, nil
+}
+
 func (w *world) Cancel(ctx context.Context, id, reason string) error {
 	if id != "train:iris" {
 		return notFound("workflow")

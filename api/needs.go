@@ -68,6 +68,8 @@ type Decisions interface {
 // Control makes every change (internal/control), for the actor in the context.
 type Control interface {
 	Train(ctx context.Context, order client.TrainOrder) (client.Started, error)
+	// Retrain answers conflict where the idempotency key came with another request.
+	Retrain(ctx context.Context, order client.RetrainOrder) (client.Started, error)
 	Cancel(ctx context.Context, workflowID, reason string) error
 	// Workflow gives one run of a workflow; runID "" is the latest.
 	Workflow(ctx context.Context, id, runID string) (client.WorkflowView, error)

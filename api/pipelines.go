@@ -72,17 +72,23 @@ type trainOutput struct {
 
 func (s *Server) train(ctx context.Context, in *trainInput) (*trainOutput, error) {
 	started, err := s.o.Control.Train(ctx, client.TrainOrder{
-		Pipeline: in.Pipeline, Budget: in.Body.Budget, Reason: in.Body.Reason, Trigger: "manual",
+		Pipeline: in.Pipeline, Budget: in.Body.Budget, Reason: in.Body.Reason, Trigger: perennial.TriggerManual,
 	})
 	if err != nil {
 		return nil, perennial.Wrap("api.train", err)
 	}
+	return s.accepted(started), nil
+}
+
+// accepted answers with the workflow that works on an order: 202, or 200 where it
+// was there before.
+func (s *Server) accepted(w client.Started) *trainOutput {
 	out := &trainOutput{Status: http.StatusAccepted, Body: client.TrainResponse{
-		WorkflowID: started.WorkflowID, WorkflowRunID: started.WorkflowRunID, Started: started.Started,
-		StatusURL: workflowURL(started.WorkflowID), UIURL: s.uiURL(started.WorkflowID, started.WorkflowRunID),
+		WorkflowID: w.WorkflowID, WorkflowRunID: w.WorkflowRunID, Started: w.Started,
+		StatusURL: workflowURL(w.WorkflowID), UIURL: s.uiURL(w.WorkflowID, w.WorkflowRunID),
 	}}
-	if !started.Started {
+	if !w.Started {
 		out.Status = http.StatusOK
 	}
-	return out, nil
+	return out
 }

@@ -87,6 +87,7 @@ type Registry interface{ RegisterWorkflow(w any) }
 
 // Register registers every workflow type under its name.
 func Register(r Registry) {
+	r.RegisterWorkflow(workflows.Retrain)
 	r.RegisterWorkflow(workflows.Train)
 	r.RegisterWorkflow(workflows.Tune)
 }

@@ -31,6 +31,10 @@ func Queue(prefix, kind string) string { return prefix + "-" + kind }
 // QueryStatus is the query that every workflow answers with a Status.
 const QueryStatus = "status"
 
+// TypeRetrain is the name under which Retrain is started: it reads its input by
+// itself, so that the client can't check it.
+const TypeRetrain = "Retrain"
+
 // TrainID is the id of a pipeline's Train workflow. There is one at a time: the
 // id is the single-flight lock.
 func TrainID(pipeline string) string { return "train:" + pipeline }
@@ -38,22 +42,45 @@ func TrainID(pipeline string) string { return "train:" + pipeline }
 // TuneID is the id of the search within a training.
 func TuneID(pipeline, run string) string { return fmt.Sprintf("tune:%s:%s", pipeline, run) }
 
-// TrainInput asks for a training.
-type TrainInput struct {
-	Pipeline string           `json:"pipeline"`
-	Budget   perennial.Budget `json:"budget"`
-	Trigger  string           `json:"trigger"` // manual | bootstrap
-	Reason   string           `json:"reason"`
-	Actor    string           `json:"actor"`
+// RetrainID is the id of a Retrain that Perennial starts: the caller's
+// idempotency key makes it one workflow however often the request is sent.
+func RetrainID(pipeline, key string) string { return fmt.Sprintf("retrain:%s:%s", pipeline, key) }
+
+// ScheduleID is the id of the schedule that starts a pipeline's Retrain.
+func ScheduleID(pipeline string) string { return "retrain:" + pipeline }
+
+// RetrainInput asks for a training, and for a rollout of what comes out of it.
+// It is the one JSON object that anyone may start a Retrain with; all but the
+// pipeline may be left out.
+type RetrainInput struct {
+	Pipeline string            `json:"pipeline"`
+	Reason   string            `json:"reason,omitempty"`
+	Key      string            `json:"key,omitempty"`     // of the request; default: the workflow's run id
+	Force    bool              `json:"force,omitempty"`   // train although nothing has changed
+	DryRun   bool              `json:"dry_run,omitempty"` // say what would be done, and do nothing
+	Trigger  perennial.Trigger `json:"trigger,omitempty"` // default: outside
 }
 
-// TrainResult says how a training ended.
+// TrainInput asks for a training.
+type TrainInput struct {
+	Pipeline string            `json:"pipeline"`
+	Budget   perennial.Budget  `json:"budget"`
+	Trigger  perennial.Trigger `json:"trigger"`
+	Reason   string            `json:"reason"`
+	Actor    string            `json:"actor"`
+	Force    bool              `json:"force,omitempty"`   // train although nothing has changed
+	DryRun   bool              `json:"dry_run,omitempty"` // say what would be done, and do nothing
+}
+
+// TrainResult says how a training ended, and a Retrain with it.
 type TrainResult struct {
-	Outcome   perennial.Outcome `json:"outcome"`
-	RunID     string            `json:"run_id"`
-	Version   string            `json:"version,omitempty"` // none where the gates rejected the model
-	Decision  string            `json:"decision_id"`
-	InService bool              `json:"in_service"` // it was the model's first version
+	Outcome    perennial.Outcome `json:"outcome"`
+	Reason     string            `json:"reason,omitempty"` // of an outcome before anything was trained
+	RunID      string            `json:"run_id"`
+	Version    string            `json:"version,omitempty"` // none where the gates rejected the model
+	Decision   string            `json:"decision_id"`
+	InService  bool              `json:"in_service"`            // it was the model's first version
+	WorkflowID string            `json:"workflow_id,omitempty"` // of Retrain: the training it started, or found running
 }
 
 // Status is the answer of the status query: where a workflow stands.
@@ -65,6 +92,7 @@ type Status struct {
 	Total    int                `json:"total"`
 	Actor    string             `json:"started_by"`
 	RunID    string             `json:"run_id,omitempty"`
+	Train    string             `json:"train_run_id,omitempty"` // of Retrain: Temporal's run id of its training
 	Result   *TrainResult       `json:"result,omitempty"`
 	Failure  *perennial.Failure `json:"failure,omitempty"`
 }

@@ -63,7 +63,7 @@ func (t *train) run(ctx workflow.Context) error {
 		{perennial.StageRegister, t.register},
 		{perennial.StageServe, t.serve},
 	} {
-		if t.result.Outcome == perennial.OutcomeRejectedByGates {
+		if t.result.Outcome == perennial.OutcomeRejectedByGates || t.result.Outcome.Ended() {
 			t.progress.skip(stage.name)
 			continue
 		}
@@ -85,12 +85,32 @@ func (t *train) resolve(ctx workflow.Context) (bool, error) {
 		return false, err
 	}
 	t.study.Bundle = t.resolved.Bundle
+	if err := t.claim(ctx); err != nil || t.result.Outcome != "" {
+		return false, err
+	}
 	start := activities.StartRunInput{Resolved: t.resolved, Trigger: t.in.Trigger, Reason: t.in.Reason, Actor: t.in.Actor}
 	if err := workflow.ExecuteActivity(quick(ctx, "open the run"), act.StartRun, start).Get(ctx, &t.study.RunID); err != nil {
 		return false, err
 	}
 	t.result.RunID, t.progress.status.RunID = t.study.RunID, t.study.RunID
 	return false, t.record(ctx, perennial.WorkflowRunning)
+}
+
+// claim asks whether there is a reason to train and no brake holds, and writes
+// the attempt down. Trainings from before there were brakes go on without.
+func (t *train) claim(ctx workflow.Context) error {
+	if workflow.GetVersion(ctx, "train/2026-11-claim", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return nil
+	}
+	in := activities.ClaimInput{Bundle: t.resolved.Bundle, Trigger: t.in.Trigger, Force: t.in.Force, DryRun: t.in.DryRun}
+	var claimed activities.Claimed
+	if err := workflow.ExecuteActivity(io(ctx, "may it begin?"), act.ClaimAttempt, in).Get(ctx, &claimed); err != nil {
+		return err
+	}
+	if t.result.Outcome = claimed.Outcome; claimed.Outcome != "" {
+		t.result.Reason, t.result.Version = claimed.Reason, claimed.Version
+	}
+	return nil
 }
 
 func (t *train) validate(ctx workflow.Context) (bool, error) {

@@ -50,6 +50,7 @@ func (s *steps) answer(except ...string) {
 		}
 	}
 	on("ResolvePipeline", act.ResolvePipeline, activities.Resolved{Bundle: "sha256:b", DataMD5: "d"}, nil)
+	on("ClaimAttempt", act.ClaimAttempt, activities.Claimed{Reason: "the data are others"}, nil)
 	on("StartRun", act.StartRun, "run-1", nil)
 	on("ValidateDataset", act.ValidateDataset, activities.Validated{Rows: 150}, nil)
 	on("SplitDataset", act.SplitDataset, activities.Snapshot{Key: "sha256:s", Rows: 150, Reused: true}, nil)

@@ -39,7 +39,7 @@ type cli struct {
 // comes from processes, which the build tag lean empties.
 func (c *cli) commands() []*cobra.Command {
 	list := []*cobra.Command{
-		c.newInit(), c.newStatus(), c.newTrain(), c.newPredict(),
+		c.newInit(), c.newStatus(), c.newTrain(), c.newRetrain(), c.newPredict(),
 		c.newRuns(), c.newRun(), c.newModels(), c.newVersions(), c.newVersion(), c.newHistory(),
 		c.newPrediction(), c.newDecision(), c.newPipeline(), c.newWorkflow(), c.newData(),
 		newAPICommand(), newWorkerCommand(),

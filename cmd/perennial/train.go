@@ -45,28 +45,37 @@ entry in dvc.lock.`,
 			c.sayf("%s is training already; this joins it.", args[0])
 		}
 		if !wait {
-			return c.print(started, func(w io.Writer) {
-				field(w, "workflow", started.WorkflowID)
-				field(w, "follow", "perennial workflow show "+started.WorkflowID)
-				field(w, "Web UI", started.UIURL)
-			})
+			return c.printStarted(started)
 		}
 		return c.waitForTraining(cmd.Context(), api, *dir, args[0], started)
 	}
 	return cmd
 }
 
-// waitForTraining follows a training, keeps its results in the project and says
-// how it came out.
+// waitForTraining follows a training and says how it came out.
 func (c *cli) waitForTraining(ctx context.Context, api *client.Client, dir, name string, started client.TrainResponse) error {
 	view, err := c.follow(ctx, api, started.WorkflowID, started.WorkflowRunID)
 	if err != nil {
 		return err
 	}
+	return c.printTraining(ctx, api, dir, name, view)
+}
+
+// printTraining says how a training or retraining came out, and keeps its
+// results in the project where it trained something.
+func (c *cli) printTraining(ctx context.Context, api *client.Client, dir, name string, view client.WorkflowView) error {
 	if view.State != perennial.WorkflowCompleted || view.Result == nil {
 		return failure(view)
 	}
-	if view.Result.Outcome != perennial.OutcomeTrained {
+	if view.Result.Outcome.Ended() {
+		return c.print(view, func(w io.Writer) {
+			field(w, "pipeline", name)
+			field(w, "outcome", view.Result.Outcome)
+			field(w, "reason", view.Result.Reason)
+			field(w, "version", view.Result.Version)
+		})
+	}
+	if view.Result.Outcome == perennial.OutcomeRejectedByGates {
 		return perennial.Errorf(perennial.CodePrecondition, "", "%s was trained, and its gates rejected it (%s)", name, view.Result.Outcome).
 			WithHint("See why with: perennial decision show %s", view.Result.DecisionID)
 	}
@@ -76,6 +85,7 @@ func (c *cli) waitForTraining(ctx context.Context, api *client.Client, dir, name
 	}
 	return c.print(view, func(w io.Writer) {
 		field(w, "pipeline", name)
+		field(w, "outcome", view.Result.Outcome)
 		field(w, "version", view.Result.Version)
 		field(w, "run", view.Result.RunID)
 		field(w, "decision", view.Result.DecisionID)

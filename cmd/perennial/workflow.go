@@ -117,6 +117,8 @@ func showWorkflow(w io.Writer, v client.WorkflowView) {
 	field(w, "progress", progressText(v.Progress))
 	if r := v.Result; r != nil {
 		field(w, "outcome", r.Outcome)
+		field(w, "because", r.Reason)
+		field(w, "training", r.WorkflowID)
 		field(w, "tracked run", r.RunID)
 		field(w, "version", r.Version)
 		field(w, "decision", r.DecisionID)

@@ -100,6 +100,14 @@ func (c *Client) Train(ctx context.Context, pipeline string, req TrainRequest) (
 	return out, err
 }
 
+// Retrain starts a retraining: a training, then a rollout of what comes out of
+// it. A request with a known idempotency key gives the workflow it led to.
+func (c *Client) Retrain(ctx context.Context, req RetrainRequest) (TrainResponse, error) {
+	var out TrainResponse
+	err := c.call(ctx, http.MethodPost, "/retrain", nil, req, &out)
+	return out, err
+}
+
 // Workflow gives a workflow's state; run "" is its latest run.
 func (c *Client) Workflow(ctx context.Context, id, run string) (WorkflowView, error) {
 	q := url.Values{}

@@ -63,8 +63,8 @@ type TrainRequest struct {
 	Reason string           `json:"reason,omitempty" maxLength:"1000" pattern:"^[^\\x00]*$" patternDescription:"text without NUL characters" doc:"Why; kept with the run."`
 }
 
-// TrainResponse is its answer, 202, or 200 with Started false where the
-// pipeline was already training.
+// TrainResponse is its answer, and that of POST /retrain: 202, or 200 with
+// Started false where the pipeline was already training or the key is known.
 type TrainResponse struct {
 	WorkflowID    string `json:"workflow_id"`
 	WorkflowRunID string `json:"workflow_run_id"` // Temporal's
@@ -80,7 +80,23 @@ type TrainOrder struct {
 	Pipeline string
 	Budget   perennial.Budget
 	Reason   string
-	Trigger  string
+	Trigger  perennial.Trigger
+}
+
+// RetrainRequest is the body of POST /retrain.
+type RetrainRequest struct {
+	Pipeline       string `json:"pipeline" doc:"Name of the pipeline."`
+	Reason         string `json:"reason,omitempty" maxLength:"1000" pattern:"^[^\\x00]*$" patternDescription:"text without NUL characters" doc:"Why; kept with the workflow and its run."`
+	IdempotencyKey string `json:"idempotency_key,omitempty" pattern:"^[A-Za-z0-9._-]{1,64}$" patternDescription:"1 to 64 letters, digits, dots, dashes or underscores" doc:"The same request with the same key starts one workflow; remembered for 7 days."`
+	Force          bool   `json:"force,omitempty" doc:"Train although data, sides and parameters are unchanged."`
+	DryRun         bool   `json:"dry_run,omitempty" doc:"Say what would be done, and do nothing."`
+}
+
+// RetrainOrder is what the API hands to whoever starts retrainings.
+type RetrainOrder struct {
+	RetrainRequest
+
+	Trigger perennial.Trigger
 }
 
 // Started says which workflow works on an order; Started is false where it was
@@ -156,7 +172,9 @@ type Best struct {
 // WorkflowResult says how a workflow that did not fail came out.
 type WorkflowResult struct {
 	Outcome    perennial.Outcome `json:"outcome"`
-	RunID      string            `json:"run_id,omitempty"` // the tracking run
+	Reason     string            `json:"reason,omitempty"`
+	WorkflowID string            `json:"workflow_id,omitempty"` // of a Retrain: the training it started, or found running
+	RunID      string            `json:"run_id,omitempty"`      // the tracking run
 	Version    string            `json:"version,omitempty"`
 	DecisionID string            `json:"decision_id,omitempty"`
 }

@@ -27,6 +27,8 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // desk is everything behind a Control; Temporal is the SDK's mock.
 type desk struct {
+	control.Ledger // for what no test here asks
+
 	temporal *mocks.Client
 	audit    []perennial.AuditEntry
 	auditErr error

@@ -66,6 +66,8 @@ type Ledger interface {
 	Trials(ctx context.Context, studyID string) ([]ledger.Trial, error)
 	Running(ctx context.Context) ([]ledger.Workflow, error)
 	SaveWorkflow(ctx context.Context, w ledger.Workflow) error
+	ClaimKey(ctx context.Context, k ledger.Key) (ledger.Key, error)
+	KeepKeyRun(ctx context.Context, key, runID string) error
 }
 
 // New makes a Control.
@@ -106,6 +108,7 @@ func (c *Control) Train(ctx context.Context, order client.TrainOrder) (client.St
 			workflows.AttrPipeline.ValueSet(order.Pipeline), workflows.AttrModel.ValueSet(order.Pipeline)),
 	}, workflows.Train, workflows.TrainInput{
 		Pipeline: order.Pipeline, Budget: order.Budget, Trigger: order.Trigger, Reason: order.Reason, Actor: actor.Name,
+		Force: true, // who asks for a training gets one; Retrain asks for a reason
 	})
 	var running *serviceerror.WorkflowExecutionAlreadyStarted
 	switch {

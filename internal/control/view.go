@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -105,10 +106,30 @@ func (c *Control) fill(ctx context.Context, view *client.WorkflowView, s workflo
 		view.Progress = c.progress(ctx, view, s)
 	}
 	if s.Result != nil {
-		view.Result = &client.WorkflowResult{Outcome: s.Result.Outcome, RunID: s.Result.RunID, Version: s.Result.Version, DecisionID: s.Result.Decision}
+		view.Result = &client.WorkflowResult{
+			Outcome: s.Result.Outcome, Reason: s.Result.Reason, WorkflowID: s.Result.WorkflowID,
+			RunID: s.Result.RunID, Version: s.Result.Version, DecisionID: s.Result.Decision,
+		}
+	}
+	if s.Train != "" {
+		c.unfold(ctx, view, s)
 	}
 	if view.Error = failureView(s.Failure); view.State == perennial.WorkflowRunning {
 		view.Error = nil
+	}
+}
+
+// unfold shows the stages of a Retrain's training in place of the one that they
+// are for the Retrain.
+func (c *Control) unfold(ctx context.Context, view *client.WorkflowView, s workflows.Status) {
+	train, err := c.Workflow(ctx, workflows.TrainID(s.Pipeline), s.Train)
+	i := slices.IndexFunc(view.Stages, func(v client.StageView) bool { return v.Name == perennial.StageTrain })
+	if err != nil || i < 0 || len(train.Stages) == 0 {
+		return // the rest of the view still holds
+	}
+	view.Stages = slices.Concat(view.Stages[:i], train.Stages, view.Stages[i+1:])
+	if view.Progress = train.Progress; view.Stage == perennial.StageTrain {
+		view.Stage = train.Stage
 	}
 }
 
