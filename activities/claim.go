@@ -181,12 +181,12 @@ func (a *Activities) sidesNow(ctx context.Context, bundle *Bundle) (string, erro
 	if err != nil {
 		return "", err
 	}
-	split := bundle.Spec.Pipeline.Split
-	units, err := dataset.Units(t.Table, split)
+	units, err := dataset.Units(t.Table, bundle.Spec.Pipeline.Split)
 	if err != nil {
 		return "", err
 	}
-	return sha256Hex(dataset.Extend(sides, units, split.Seed, split.Test).Encode()), nil
+	_, sides = extend(base, bundle.Spec.Pipeline.Split, sides, units)
+	return sha256Hex(sides.Encode()), nil
 }
 
 func (a *Activities) decodeSides(ctx context.Context, key string) (dataset.Sides, error) {

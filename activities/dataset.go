@@ -92,17 +92,14 @@ func (a *Activities) SplitDataset(ctx context.Context, in SplitInput) (Snapshot,
 	if err != nil {
 		return Snapshot{}, perennial.Wrap(op, err)
 	}
-	if base.Test == 0 {
-		base.Seed, base.Test = split.Seed, split.Test
-	}
-	sides = dataset.Extend(sides, units, base.Seed, base.Test)
+	seed, sides := extend(base, split, sides, units)
 	sidesKey, err := a.Blobs.Put(ctx, sides.Encode())
 	if err != nil {
 		return Snapshot{}, perennial.Wrap(op, err)
 	}
 	data := bundle.Data
 	data.BaseMD5, data.Sides = base.BaseMD5, hexOf(sidesKey)
-	snapshot := dataset.NewSnapshot(data, &bundle.Spec.Schema, base.Seed, units, sides)
+	snapshot := dataset.NewSnapshot(data, &bundle.Spec.Schema, seed, units, sides)
 	reused, err := a.Blobs.Has(ctx, "sha256:"+snapshot.SHA256())
 	if err != nil {
 		return Snapshot{}, perennial.Wrap(op, err)
@@ -120,6 +117,15 @@ func (a *Activities) SplitDataset(ctx context.Context, in SplitInput) (Snapshot,
 		Key: key, Rows: data.Rows, Reused: reused,
 		Train: snapshot.Rows[perennial.SideTrain], Holdout: snapshot.Rows[perennial.SideHoldout], Stream: snapshot.Rows[perennial.SideStream],
 	}, nil
+}
+
+// extend gives later rows their sides, by the seed and share of the first split
+// where those are known, and gives the seed.
+func extend(base ledger.BaseSides, split perennial.Split, sides dataset.Sides, units []string) (int64, dataset.Sides) {
+	if base.Test == 0 {
+		base.Seed, base.Test = split.Seed, split.Test
+	}
+	return base.Seed, dataset.Extend(sides, units, base.Seed, base.Test)
 }
 
 // baseSides gives the pipeline's base side table, making it from this data
