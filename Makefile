@@ -46,7 +46,7 @@ race: ## the packages that don't link the Temporal server, under the race detect
 replay: ## every golden history against today's workflows
 	$(TEST) -count=1 -run Replay ./workflows/...
 
-histories: build ## record the golden histories anew, from a real server
+histories: build ## record the golden histories that are missing, from a real server
 	PERENNIAL_TEST_BINARY=$(BINARY) $(TEST) -count=1 -run Histories ./internal/processtest/... -update
 
 test-stores: ## every store's suite against a PostgreSQL server started for it

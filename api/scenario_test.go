@@ -135,6 +135,8 @@ func TestWrites(t *testing.T) {
 		{name: "predict", do: "POST /predict", body: `{"model":"iris","features":{}}`, status: 200, headers: map[string]string{"Content-Type": "application/json"}},
 		{name: "predict with a charset", do: "POST /predict", body: `{"model":"iris"}`, header: map[string]string{"Content-Type": "application/json; charset=utf-8"}, status: 200},
 		{name: "train", do: "POST /pipelines/iris/train", body: `{"budget":"bootstrap","reason":"new prices"}`, status: 202},
+		{name: "retrain", do: "POST /retrain", body: `{"pipeline":"iris","reason":"new prices","idempotency_key":"prices-2026-11","force":false,"dry_run":false}`, status: 202},
+		{name: "retrain again", do: "POST /retrain", body: `{"pipeline":"iris","idempotency_key":"known"}`, status: 200},
 		{name: "cancel", do: "POST /workflows/train%3Airis/cancel", body: `{"reason":"enough"}`, status: 202},
 	})
 }
@@ -187,6 +189,9 @@ func TestRefusals(t *testing.T) {
 		{name: "train unknown field and budget", do: "POST /pipelines/iris/train", body: `{"budget":"huge","speed":3}`, status: 422},
 		{name: "train field in capitals", do: "POST /pipelines/iris/train", body: `{"Budget":"full"}`, status: 422},
 		{name: "train for a NUL", do: "POST /pipelines/iris/train", body: `{"reason":"a\u0000b"}`, status: 422},
+		{name: "retrain with a used key", do: "POST /retrain", body: `{"pipeline":"iris","idempotency_key":"taken"}`, status: 409},
+		{name: "retrain with unknown fields", do: "POST /retrain", body: `{"pipline":"iris","idempotency_key":"a b","budget":"full"}`, status: 422},
+		{name: "retrain unknown pipeline", do: "POST /retrain", body: `{"pipeline":"nope"}`, status: 404},
 		{name: "train wrong type", do: "POST /pipelines/iris/train", body: `{"reason":7}`, status: 422},
 		{name: "rebound host", do: "GET /models", header: map[string]string{"Host": "evil.example"}, status: 403},
 		{name: "foreign origin", do: "POST /predict", body: `{"model":"iris"}`, header: map[string]string{"Origin": "https://evil.example"}, status: 403},

@@ -53,8 +53,9 @@ func TestGoldenHistoriesReplay(t *testing.T) {
 func TestEveryWorkflowTypeHasAGoldenHistory(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
-		"train": {"first-version", "later-version", "rejected", "invalid-data", "cancelled"},
-		"tune":  {"bootstrap", "rounds"},
+		"retrain": {"trained", "unchanged", "dry-run", "already-running", "invalid-input"},
+		"train":   {"first-version", "later-version", "rejected", "invalid-data", "cancelled", "forced"},
+		"tune":    {"bootstrap", "rounds"},
 	}
 	have := strings.Join(golden(t), " ")
 	for kind, cases := range want {

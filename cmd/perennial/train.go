@@ -85,7 +85,9 @@ func (c *cli) printTraining(ctx context.Context, api *client.Client, dir, name s
 	}
 	return c.print(view, func(w io.Writer) {
 		field(w, "pipeline", name)
-		field(w, "outcome", view.Result.Outcome)
+		if view.Result.Outcome != perennial.OutcomeTrained {
+			field(w, "outcome", view.Result.Outcome)
+		}
 		field(w, "version", view.Result.Version)
 		field(w, "run", view.Result.RunID)
 		field(w, "decision", view.Result.DecisionID)

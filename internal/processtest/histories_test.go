@@ -20,7 +20,7 @@ import (
 	"github.com/perennial-ml/perennial/workflows"
 )
 
-var update = flag.Bool("update", false, "record the golden histories anew")
+var update = flag.Bool("update", false, "record the golden histories that are missing")
 
 // TestRecordHistories plays every case of which a golden history is kept, on
 // the real program. Without -update it plays the short ones and records
@@ -44,6 +44,17 @@ func TestRecordHistories(t *testing.T) {
 	r.record("train-later-version", later.WorkflowID, later.WorkflowRunID)
 	r.record("tune-rounds", workflows.TuneID("iris", later.Result.RunID), "")
 
+	r.retrain(p, "retrain-unchanged", client.RetrainRequest{}, perennial.OutcomeUnchanged)
+	r.retrain(p, "retrain-dry-run", client.RetrainRequest{DryRun: true, Force: true}, perennial.OutcomeWouldTrain)
+	forced := r.retrain(p, "retrain-trained", client.RetrainRequest{Force: true}, perennial.OutcomeTrained)
+	require.Equal(t, "3", forced.Result.Version)
+	r.record("train-forced", workflows.TrainID("iris"), "")
+	outside, err := c.ExecuteWorkflow(t.Context(), temporalclient.StartWorkflowOptions{TaskQueue: workflows.QueueDefault}, workflows.TypeRetrain,
+		map[string]any{"pipeline": "iris", "speed": 3})
+	require.NoError(t, err)
+	require.ErrorContains(t, outside.Get(t.Context(), nil), "speed is no key")
+	r.record("retrain-invalid-input", outside.GetID(), "")
+
 	p.rewrite("california-housing.yaml", "trials: ", "trials: 16")
 	p.stop()
 	p.start()
@@ -53,6 +64,7 @@ func TestRecordHistories(t *testing.T) {
 		v, err := p.Workflow(ctx, started.WorkflowID, "")
 		return err == nil && v.Progress != nil && v.Progress.Done > 1
 	})
+	r.retrainOf(p, "california-housing", "retrain-already-running", client.RetrainRequest{}, perennial.OutcomeAlreadyRunning)
 	asked := time.Now()
 	_, err = p.CancelWorkflow(t.Context(), started.WorkflowID, "golden")
 	require.NoError(t, err)
@@ -95,10 +107,33 @@ type recorder struct {
 	c temporalclient.Client
 }
 
-// record writes a workflow's history as golden JSON.
+// retrain runs a Retrain of iris, expects an outcome and records its history.
+func (r recorder) retrain(p *process, name string, req client.RetrainRequest, want perennial.Outcome) client.WorkflowView {
+	r.t.Helper()
+	return r.retrainOf(p, "iris", name, req, want)
+}
+
+func (r recorder) retrainOf(p *process, pipeline, name string, req client.RetrainRequest, want perennial.Outcome) client.WorkflowView {
+	r.t.Helper()
+	req.Pipeline, req.Reason = pipeline, "golden"
+	view := p.retrain(req)
+	require.NotNil(r.t, view.Result, "%+v", view.Error)
+	require.Equal(r.t, want, view.Result.Outcome)
+	require.Equal(r.t, workflows.TrainID(pipeline), view.Result.WorkflowID)
+	r.record(name, view.WorkflowID, view.WorkflowRunID)
+	return view
+}
+
+// record writes a workflow's history as golden JSON, unless there is one: what
+// older workflow code wrote must replay for good. Delete a file to record its
+// case anew.
 func (r recorder) record(name, id, runID string) {
 	r.t.Helper()
 	if !*update {
+		return
+	}
+	file := filepath.Join("..", "..", "workflows", "testdata", "histories", name+".json")
+	if _, err := os.Stat(file); err == nil {
 		return
 	}
 	history := &historypb.History{}
@@ -110,5 +145,5 @@ func (r recorder) record(name, id, runID string) {
 	}
 	b, err := protojson.MarshalOptions{Multiline: true, Indent: " "}.Marshal(history)
 	require.NoError(r.t, err)
-	require.NoError(r.t, os.WriteFile(filepath.Join("..", "..", "workflows", "testdata", "histories", name+".json"), append(b, '\n'), 0o600))
+	require.NoError(r.t, os.WriteFile(file, append(b, '\n'), 0o600))
 }

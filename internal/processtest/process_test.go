@@ -200,6 +200,18 @@ func (p *process) train(pipeline string, req client.TrainRequest) client.Workflo
 	return view
 }
 
+// retrain starts a retraining and waits for its end.
+func (p *process) retrain(req client.RetrainRequest) client.WorkflowView {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), 3*time.Minute)
+	defer cancel()
+	started, err := p.Retrain(ctx, req)
+	require.NoError(p.t, err)
+	view, err := p.FollowWorkflow(ctx, started.WorkflowID, started.WorkflowRunID, nil)
+	require.NoError(p.t, err)
+	return view
+}
+
 // run runs the program to its end and gives its output and exit code.
 func run(t *testing.T, args ...string) (output string, code int) {
 	t.Helper()

@@ -1,0 +1,121 @@
+package processtest_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	temporalclient "go.temporal.io/sdk/client"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/workflows"
+)
+
+func TestARetrainRequestWithAKeyIsOneWorkflow(t *testing.T) {
+	t.Parallel()
+	p := setup(t, demo(t), "--no-bootstrap")
+	ctx := t.Context()
+	req := client.RetrainRequest{Pipeline: "iris", Reason: "new prices", IdempotencyKey: "prices-2026-11"}
+	var wg sync.WaitGroup
+	answers := make([]client.TrainResponse, 10)
+	errs := make([]error, len(answers))
+	for i := range answers {
+		wg.Go(func() { answers[i], errs[i] = p.Retrain(ctx, req) })
+	}
+	wg.Wait()
+	started := 0
+	for i, a := range answers {
+		require.NoError(t, errs[i])
+		require.Equal(t, "retrain:iris:prices-2026-11", a.WorkflowID)
+		require.Equal(t, answers[0].WorkflowRunID, a.WorkflowRunID)
+		if a.Started {
+			started++
+		}
+	}
+	require.Equal(t, 1, started)
+	view, err := p.FollowWorkflow(ctx, answers[0].WorkflowID, "", nil)
+	require.NoError(t, err)
+	require.Equal(t, perennial.OutcomeTrained, view.Result.Outcome)
+	require.Len(t, view.Stages, len(perennial.TrainStages()))
+
+	for name, other := range map[string]client.RetrainRequest{
+		"another reason":   {Pipeline: "iris", Reason: "old prices", IdempotencyKey: req.IdempotencyKey},
+		"another pipeline": {Pipeline: "california-housing", Reason: req.Reason, IdempotencyKey: req.IdempotencyKey},
+		"forced":           {Pipeline: "iris", Reason: req.Reason, IdempotencyKey: req.IdempotencyKey, Force: true},
+	} {
+		_, err := p.Retrain(ctx, other)
+		require.Equal(t, perennial.CodeConflict, perennial.CodeOf(err), name)
+	}
+
+	p.stop()
+	for _, file := range []string{"temporal.db", "temporal.db-wal", "temporal.db-shm"} {
+		_ = os.Remove(filepath.Join(p.home, file))
+	}
+	p.start()
+	again, err := p.Retrain(ctx, req)
+	require.NoError(t, err)
+	require.False(t, again.Started, "the key is remembered in our own table")
+	after, err := p.Workflow(ctx, again.WorkflowID, again.WorkflowRunID)
+	require.NoError(t, err)
+	require.Equal(t, view.Result, after.Result, "and so is what came of it")
+	require.Equal(t, view.Stages, after.Stages)
+
+	unchanged := p.retrain(client.RetrainRequest{Pipeline: "iris"})
+	require.Equal(t, perennial.OutcomeUnchanged, unchanged.Result.Outcome)
+	dry := p.retrain(client.RetrainRequest{Pipeline: "iris", DryRun: true, Force: true})
+	require.Equal(t, perennial.OutcomeWouldTrain, dry.Result.Outcome)
+	require.Contains(t, dry.Result.Reason, "forced")
+}
+
+// TestFiftyRetrainsAtOnceAreOneTraining asks from everywhere at once: 50 calls of
+// the API, and one start with Temporal's own client.
+func TestFiftyRetrainsAtOnceAreOneTraining(t *testing.T) {
+	t.Parallel()
+	p := setup(t, demo(t), "--no-bootstrap")
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	c, err := temporalclient.Dial(temporalclient.Options{HostPort: p.temporal})
+	require.NoError(t, err)
+	defer c.Close()
+	ids := make([]string, 51)
+	errs := make([]error, len(ids))
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			started, err := p.Retrain(ctx, client.RetrainRequest{Pipeline: "california-housing"})
+			ids[i], errs[i] = started.WorkflowID, err
+		})
+	}
+	wg.Go(func() {
+		run, err := c.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{ID: "nightly", TaskQueue: workflows.QueueDefault}, workflows.TypeRetrain,
+			map[string]any{"pipeline": "california-housing"})
+		if errs[50] = err; err == nil {
+			ids[50] = run.GetID()
+		}
+	})
+	wg.Wait()
+	outcomes := map[perennial.Outcome]int{}
+	for i, id := range ids {
+		require.NoError(t, errs[i])
+		view, err := p.FollowWorkflow(ctx, id, "", nil)
+		require.NoError(t, err)
+		require.NotNil(t, view.Result, "%+v", view.Error)
+		require.Equal(t, "train:california-housing", view.Result.WorkflowID)
+		outcomes[view.Result.Outcome]++
+	}
+	require.Equal(t, 1, outcomes[perennial.OutcomeTrained], outcomes)
+	require.Equal(t, 50, outcomes[perennial.OutcomeAlreadyRunning]+outcomes[perennial.OutcomeUnchanged], outcomes)
+	runs, err := p.Runs(ctx, "california-housing", client.Page{})
+	require.NoError(t, err)
+	require.Len(t, runs.Items, 1)
+	closed, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: "WorkflowType='Train' AND ExecutionStatus='" + enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED.String() + "'"})
+	require.NoError(t, err)
+	require.EqualValues(t, 1+outcomes[perennial.OutcomeUnchanged], closed.GetCount())
+}
