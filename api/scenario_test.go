@@ -190,7 +190,7 @@ func TestRefusals(t *testing.T) {
 		{name: "train field in capitals", do: "POST /pipelines/iris/train", body: `{"Budget":"full"}`, status: 422},
 		{name: "train for a NUL", do: "POST /pipelines/iris/train", body: `{"reason":"a\u0000b"}`, status: 422},
 		{name: "retrain with a used key", do: "POST /retrain", body: `{"pipeline":"iris","idempotency_key":"taken"}`, status: 409},
-		{name: "retrain with unknown fields", do: "POST /retrain", body: `{"pipline":"iris","idempotency_key":"a b","budget":"full"}`, status: 422},
+		{name: "retrain with unknown fields", do: "POST /retrain", body: `{"pipline":"iris","idempotency_key":"a b"}`, status: 422},
 		{name: "retrain unknown pipeline", do: "POST /retrain", body: `{"pipeline":"nope"}`, status: 404},
 		{name: "train wrong type", do: "POST /pipelines/iris/train", body: `{"reason":7}`, status: 422},
 		{name: "rebound host", do: "GET /models", header: map[string]string{"Host": "evil.example"}, status: 403},
