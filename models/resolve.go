@@ -34,7 +34,7 @@ func resolve(schema *perennial.Schema, task perennial.Task, t *perennial.Table, 
 				c.Values = classValues(c.Type, s)
 			}
 			if n := len(c.Values); n < 2 || n > maxClasses {
-				return nil, perennial.Errorf(perennial.CodeInvalid, "", "the target %s has %d classes; classification takes 2 to %d", c.Name, n, maxClasses)
+				return nil, perennial.Errorf(perennial.CodeInvalid, "", "the number of classes in the target %s is %d; classification takes 2 to %d", c.Name, n, maxClasses)
 			}
 		}
 	}

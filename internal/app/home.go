@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -22,11 +23,38 @@ func openHome(c *config.Config) (*slog.Logger, func(), error) {
 	if err := os.MkdirAll(c.Home, 0o700); err != nil {
 		return nil, nil, homeFault(op, c.Home, err)
 	}
+	if err := roomIn(c.Home); err != nil {
+		return nil, nil, err
+	}
 	f, err := os.OpenFile(filepath.Join(c.Home, LogFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, nil, homeFault(op, c.Home, err)
 	}
 	return telemetry.Logger(f, c.LogFormat, c.LogLevel), func() { _ = f.Close() }, nil
+}
+
+// minRoom is the space that a start needs at least: two databases, Temporal's
+// and their write-ahead logs.
+const minRoom = 16 << 20
+
+// roomIn writes and removes a file of minRoom bytes: a disk that is nearly full
+// is told of before the parts fail on it, each in its own way.
+func roomIn(home string) error {
+	const op = "app.roomIn"
+	f, err := os.CreateTemp(home, ".room-*")
+	if err != nil {
+		return homeFault(op, home, err)
+	}
+	defer func() { _ = os.Remove(f.Name()) }() // what is left over is found by its name
+	block := make([]byte, 1<<20)
+	for written := 0; written < minRoom && err == nil; written += len(block) {
+		_, err = f.Write(block)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return perennial.Errorf(perennial.CodeUnavailable, op, "the disk of the state directory %s is full: %d MiB must be free", home, minRoom>>20).
+			WithHint("Free some disk space, or choose another directory with --home.").Because(err)
+	}
+	return nil
 }
 
 func homeFault(op, home string, err error) error {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
-	"strings"
 	"time"
 
 	temporalclient "go.temporal.io/sdk/client"
@@ -56,6 +55,9 @@ func Up(ctx context.Context, o UpOptions) error {
 		return err
 	}
 	defer stores.close()
+	if err := restoreData(ctx, repo, specs, stores.traffic, o.Screen); err != nil {
+		return err
+	}
 	if err := applyPipelines(ctx, stores.pipelines, specs); err != nil {
 		return err
 	}
@@ -84,8 +86,8 @@ func upParts(o UpOptions, k *kit, repo *dvc.Repo, temporal Temporal) []Part {
 	)
 }
 
-// openProject opens the project, or the embedded demo where there is none,
-// restores missing data and reads the pipelines.
+// openProject opens the project, or the embedded demo where there is none, and
+// reads the pipelines.
 func openProject(ctx context.Context, c *config.Config, screen *Screen) (*dvc.Repo, []*pipeline.Spec, error) {
 	if !project.Find(c.Project) {
 		demo := filepath.Join(c.Home, "demo")
@@ -105,17 +107,6 @@ func openProject(ctx context.Context, c *config.Config, screen *Screen) (*dvc.Re
 	specs, err := pipeline.LoadDir(c.Project, c.Pipelines)
 	if err != nil {
 		return nil, nil, err
-	}
-	var paths []string
-	for _, spec := range specs {
-		paths = append(paths, spec.Pipeline.Data.Path)
-	}
-	pulled, err := repo.Restore(ctx, paths...)
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(pulled) > 0 {
-		screen.Sayf("data", "restored %s", strings.Join(pulled, ", "))
 	}
 	return repo, specs, nil
 }

@@ -208,6 +208,25 @@ func TestUpSaysWhatIsWrongInOneLine(t *testing.T) {
 	}
 }
 
+func TestUpServesWithoutTheDataThatItWasTrainedOn(t *testing.T) {
+	t.Parallel()
+	dir := demo(t)
+	p := setup(t, dir)
+	p.served("iris", irisFeatures)
+	p.served("california-housing", housingFeatures)
+	p.stop()
+	for _, d := range []string{"data/raw/iris.csv", "data/remote", ".dvc/cache"} {
+		require.NoError(t, os.RemoveAll(filepath.Join(dir, filepath.FromSlash(d))))
+	}
+	p.start()
+	p.served("iris", irisFeatures)
+	require.Contains(t, p.out.String(), "data/raw/iris.csv")
+	view := p.train("iris", client.TrainRequest{Budget: perennial.BudgetBootstrap, Reason: "without data"})
+	require.NotNil(t, view.Error)
+	require.Equal(t, perennial.CodeNotFound, view.Error.Code)
+	p.stop()
+}
+
 func TestTwoUpsOnOneHome(t *testing.T) {
 	t.Parallel()
 	p := setup(t, demo(t), "--no-bootstrap")

@@ -89,4 +89,8 @@ func TestADamagedModelFileIsNotServed(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, e.Stop(context.Background())) })
 	require.False(t, e.Ready())
 	require.NotEmpty(t, e.Models()[0].Error)
+	_, err := e.Schema(e.Models()[0].Traffic.Model)
+	require.Equal(t, perennial.CodeUnavailable, perennial.CodeOf(err))
+	message, _, _ := perennial.Explain(err)
+	require.Contains(t, message, "version 1 is in service and can't be loaded")
 }

@@ -108,6 +108,10 @@ func (e *Engine) serving(model string) (*served, error) {
 	switch {
 	case m != nil && m.champion != nil:
 		return m, nil
+	case m != nil && m.err != nil:
+		message, _, _ := perennial.Explain(m.err)
+		return nil, unavailable(model, "can't answer: version "+m.failed+" is in service and can't be loaded: "+message+".",
+			"Put the object back from a good copy; it is tried again by itself.")
 	case m != nil || e.pending(model):
 		return nil, unavailable(model, "has no version in service yet.", "It answers as soon as its first version is trained and loaded; /models/"+model+" shows how far it is.")
 	case !s.synced:
