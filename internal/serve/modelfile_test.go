@@ -92,5 +92,5 @@ func TestADamagedModelFileIsNotServed(t *testing.T) {
 	_, err := e.Schema(e.Models()[0].Traffic.Model)
 	require.Equal(t, perennial.CodeUnavailable, perennial.CodeOf(err))
 	message, _, _ := perennial.Explain(err)
-	require.Contains(t, message, "version 1 is in service and can't be loaded")
+	require.Contains(t, message, "version 5 is in service and can't be loaded")
 }
