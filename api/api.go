@@ -30,6 +30,7 @@ type Options struct {
 	Pipelines   Pipelines
 	Traffic     Traffic
 	Decisions   Decisions
+	Datasets    Datasets
 	Control     Control
 
 	// Degraded names the dependencies that are down; nil: none ever are.
@@ -146,8 +147,10 @@ func (s *Server) routes() {
 	s.predictRoutes()
 	s.predictionRoutes()
 	s.modelRoutes()
+	s.streamRoutes()
 	s.pipelineRoutes()
 	s.retrainRoutes()
+	s.datasetRoutes()
 	s.workflowRoutes()
 	s.runRoutes()
 	s.decisionRoutes()

@@ -12,6 +12,8 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/api"
 	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/dataset"
+	"github.com/perennial-ml/perennial/internal/datastore"
 	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/internal/predlog"
 )
@@ -41,7 +43,7 @@ func newWorld() *world { return &world{ready: true, state: perennial.WorkflowRun
 func (w *world) options() api.Options {
 	return api.Options{
 		Predictor: w, Predictions: logFake{}, Registry: registryFake{}, Blobs: blobsFake{}, Pipelines: pipelinesFake{},
-		Traffic: trafficFake{}, Decisions: decisionsFake{}, Control: w,
+		Traffic: trafficFake{}, Decisions: decisionsFake{}, Datasets: datasetsFake{}, Control: w,
 		Degraded: func(context.Context) []client.Degraded { return w.down },
 		UIURL:    "http://127.0.0.1:8233", Build: "v0.0.0-test", Now: func() time.Time { return now },
 	}
@@ -190,7 +192,7 @@ func irisVersion() perennial.ModelVersion {
 		Model: "iris", Version: "1", RunID: "run1", Status: "READY", CreatedAt: now.UnixMilli(), Aliases: []string{"champion"},
 		Lineage: perennial.Lineage{
 			RunID: "run1", WorkflowID: "train:iris", WorkflowRunID: "r1", ModelSHA256: "aa", Algorithm: "logistic_regression",
-			Data:         perennial.DataRef{Path: "data/raw/iris.csv", MD5: "bb", Size: 3000, Rows: 150, BaseMD5: "bb"},
+			Data:         perennial.DataRef{Path: "data/raw/iris.csv", MD5: "bb", Size: 3000, Rows: 150, BaseMD5: "bb", Sides: "5d"},
 			SchemaSHA256: "cc", PipelineRevision: "dd", ParamsSHA256: "ee", Seed: 42, Build: "v0.0.0-test",
 		},
 	}
@@ -261,6 +263,14 @@ func (registryFake) Artifacts(_ context.Context, run string) ([]perennial.Artifa
 type blobsFake struct{}
 
 func (blobsFake) Get(_ context.Context, key string) ([]byte, error) {
+	switch key {
+	case "md5:bb":
+		return []byte("sepal_length,species\n5.1,setosa\n6.2,versicolor\n"), nil
+	case "sha256:5d":
+		k := perennial.NewRowKeyer()
+		k.Number(5.1)
+		return dataset.Sides{k.Sum(): perennial.SideStream}.Encode(), nil
+	}
 	return []byte(`"` + key + `"`), nil
 }
 
@@ -279,6 +289,47 @@ func (pipelinesFake) Get(_ context.Context, name string) (*pipeline.Spec, error)
 
 func (pipelinesFake) List(context.Context) ([]*pipeline.Spec, error) {
 	return []*pipeline.Spec{irisSpec()}, nil
+}
+
+func (f pipelinesFake) Revision(ctx context.Context, name, _ string) (*pipeline.Spec, error) {
+	return f.Get(ctx, name)
+}
+
+type datasetsFake struct{}
+
+func irisDataset() datastore.Dataset {
+	return datastore.Dataset{Path: "data/raw/iris.csv", MD5: "013d0da08d6506664ce640459139176b", Size: 2734, RegisteredAt: now.UnixMilli()}
+}
+
+func (datasetsFake) Get(_ context.Context, path string) (datastore.Dataset, error) {
+	if path != irisDataset().Path {
+		return datastore.Dataset{}, notFound("data set")
+	}
+	return irisDataset(), nil
+}
+
+func (datasetsFake) List(context.Context) ([]datastore.Dataset, error) {
+	return []datastore.Dataset{irisDataset()}, nil
+}
+
+func (w *world) Apply(_ context.Context, name string, req client.ApplyRequest) (client.ApplyResponse, error) {
+	if _, ok := req.Files[req.File]; !ok {
+		err := perennial.Errorf(perennial.CodeInvalid, "fake", "1 line is wrong.")
+		err.Fields = []perennial.FieldError{{Path: "/name", Rule: "required", File: req.File, Line: 1, Message: "It isn't among the files sent."}}
+		return client.ApplyResponse{}, err
+	}
+	return client.ApplyResponse{Pipeline: name, Revision: "dd", Changed: true}, nil
+}
+
+func (w *world) Delete(_ context.Context, name, _ string) error {
+	if name != "iris" {
+		return notFound("pipeline")
+	}
+	return nil
+}
+
+func (w *world) RegisterDataset(_ context.Context, path string, req client.RegisterDatasetRequest) (datastore.Dataset, error) {
+	return datastore.Dataset{Path: path, MD5: req.MD5, Size: req.Size, RegisteredAt: now.UnixMilli()}, nil
 }
 
 type trafficFake struct{}

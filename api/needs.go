@@ -5,6 +5,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/datastore"
 	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/internal/predlog"
 )
@@ -50,6 +51,14 @@ type Blobs interface {
 type Pipelines interface {
 	Get(ctx context.Context, name string) (*pipeline.Spec, error)
 	List(ctx context.Context) ([]*pipeline.Spec, error)
+	// Revision gives any revision that was ever in force.
+	Revision(ctx context.Context, name, sha256 string) (*pipeline.Spec, error)
+}
+
+// Datasets reads the registered data sets (internal/datastore).
+type Datasets interface {
+	Get(ctx context.Context, path string) (datastore.Dataset, error)
+	List(ctx context.Context) ([]datastore.Dataset, error)
 }
 
 // Traffic reads who answers (internal/serve). Get gives mode none for a model
@@ -67,6 +76,9 @@ type Decisions interface {
 
 // Control makes every change (internal/control), for the actor in the context.
 type Control interface {
+	Apply(ctx context.Context, name string, req client.ApplyRequest) (client.ApplyResponse, error)
+	Delete(ctx context.Context, name, reason string) error
+	RegisterDataset(ctx context.Context, path string, req client.RegisterDatasetRequest) (datastore.Dataset, error)
 	Train(ctx context.Context, order client.TrainOrder) (client.Started, error)
 	// Retrain answers conflict where the idempotency key came with another request.
 	Retrain(ctx context.Context, order client.RetrainOrder) (client.Started, error)

@@ -21,6 +21,15 @@ func (s *Server) pipelineRoutes() {
 		Summary: "One pipeline with every default filled in, its schema and its source",
 	}, s.getPipeline)
 	register(s, huma.Operation{
+		OperationID: "applyPipeline", Method: http.MethodPut, Path: "/pipelines/{pipeline}", Tags: []string{"pipelines"},
+		Summary:     "Put a pipeline in force",
+		Description: "Takes the files as they stand in the project and checks them against each other: every fault of all files comes at once, with file and line. Workers need no file of the project then.",
+	}, s.applyPipeline)
+	register(s, huma.Operation{
+		OperationID: "deletePipeline", Method: http.MethodDelete, Path: "/pipelines/{pipeline}", Tags: []string{"pipelines"},
+		Summary: "Take a pipeline out of force; its runs, versions and what is in service stay",
+	}, s.deletePipeline)
+	register(s, huma.Operation{
 		OperationID: "train", Method: http.MethodPost, Path: "/pipelines/{pipeline}/train", Tags: []string{"pipelines"},
 		Summary:       "Train a pipeline",
 		Description:   "Starts the workflow train:<pipeline>, or joins the one that runs (200, started false). The winner is registered, and put into service only where nothing is.",
@@ -54,6 +63,32 @@ func (s *Server) getPipeline(ctx context.Context, in *pipelineInput) (*answer[cl
 	view := pipelineView(spec)
 	view.Spec, view.Schema, view.Source = &spec.Pipeline, &spec.Schema, spec.Source
 	return ok(view), nil
+}
+
+type applyInput struct {
+	Pipeline string `path:"pipeline" doc:"name of the pipeline, which the file must have too"`
+	Body     client.ApplyRequest
+}
+
+func (s *Server) applyPipeline(ctx context.Context, in *applyInput) (*answer[client.ApplyResponse], error) {
+	out, err := s.o.Control.Apply(ctx, in.Pipeline, in.Body)
+	if err != nil {
+		return nil, perennial.Wrap("api.applyPipeline", err)
+	}
+	return ok(out), nil
+}
+
+type deletePipelineInput struct {
+	Pipeline string `path:"pipeline" doc:"name of the pipeline"`
+	Body     *client.ReasonRequest
+}
+
+func (s *Server) deletePipeline(ctx context.Context, in *deletePipelineInput) (*struct{}, error) {
+	reason := ""
+	if in.Body != nil {
+		reason = in.Body.Reason
+	}
+	return nil, perennial.Wrap("api.deletePipeline", s.o.Control.Delete(ctx, in.Pipeline, reason))
 }
 
 func pipelineView(spec *pipeline.Spec) client.PipelineView {

@@ -6,11 +6,112 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/dvc"
 )
 
 func (c *cli) newData() *cobra.Command {
-	return group("data", "Look after the project's versioned data", c.newDataStatus(), c.newDataPull())
+	return group("data", "Look after the project's versioned data", c.newDataAdd(), c.newDataStatus(), c.newDataPull(), c.newDataPush())
+}
+
+// added is one data file as data add prints it.
+type added struct {
+	Path       string `json:"path"`
+	MD5        string `json:"md5"`
+	Size       int64  `json:"size"`
+	Pushed     bool   `json:"pushed"`     // to the default remote, now
+	Registered bool   `json:"registered"` // with the API
+}
+
+func (c *cli) newDataAdd() *cobra.Command {
+	var local bool
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "add PATH...",
+		Short: "Version data files: pointer, cache, default remote, and register their hashes",
+		Long: `Version data files as dvc add and dvc push do: a pointer file beside each, its content in the cache and in the default
+remote. The API is told which content stands behind each path now, so that workers without a project read that;
+--local leaves remote and API out. Paths are relative to the project.`,
+		Example: "  perennial data add data/raw/churn.csv\n  perennial data add --local data/raw/churn.csv",
+		Args:    cobra.MinimumNArgs(1),
+	}
+	dir := projectFlag(cmd)
+	cmd.Flags().BoolVar(&local, "local", false, "neither push nor register")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		repo, err := dvc.Open(*dir)
+		if err != nil {
+			return err
+		}
+		api, err := c.client()
+		if err != nil {
+			return err
+		}
+		list := make([]added, len(args))
+		for i, path := range args {
+			p, err := repo.Add(cmd.Context(), path)
+			if err != nil {
+				return err
+			}
+			list[i] = added{Path: p.Path, MD5: p.MD5, Size: p.Size}
+			if local {
+				continue
+			}
+			pushed, err := repo.Push(cmd.Context(), p.Path)
+			if err != nil {
+				return err
+			}
+			list[i].Pushed = len(pushed) > 0
+			if _, err := api.RegisterDataset(cmd.Context(), p.Path, client.RegisterDatasetRequest{MD5: p.MD5, Size: p.Size, Reason: reason}); err != nil {
+				return err
+			}
+			list[i].Registered = true
+		}
+		return c.print(list, func(w io.Writer) {
+			row(w, "PATH", "MD5", "BYTES", "PUSHED", "REGISTERED")
+			for _, a := range list {
+				row(w, a.Path, a.MD5, a.Size, yes(a.Pushed), yes(a.Registered))
+			}
+		})
+	}
+	return cmd
+}
+
+func (c *cli) newDataPush() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "push [PATH...]",
+		Short:   "Copy what pointers name from the cache into the default remote",
+		Example: "  perennial data push",
+		Args:    cobra.ArbitraryArgs,
+	}
+	dir := projectFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		repo, err := dvc.Open(*dir)
+		if err != nil {
+			return err
+		}
+		pushed, err := repo.Push(cmd.Context(), args...)
+		if err != nil {
+			return err
+		}
+		return c.printPaths("pushed", pushed)
+	}
+	return cmd
+}
+
+// printPaths shows which files a command wrote.
+func (c *cli) printPaths(what string, paths []string) error {
+	if paths == nil {
+		paths = []string{}
+	}
+	return c.print(map[string]any{what: paths}, func(w io.Writer) {
+		for _, p := range paths {
+			row(w, p)
+		}
+		if len(paths) == 0 {
+			fmt.Fprintln(w, "Everything is up to date.")
+		}
+	})
 }
 
 // fileStatus is one data file as data status prints it.
@@ -78,17 +179,7 @@ func (c *cli) newDataPull() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if pulled == nil {
-			pulled = []string{}
-		}
-		return c.print(map[string]any{"pulled": pulled}, func(w io.Writer) {
-			for _, p := range pulled {
-				row(w, p)
-			}
-			if len(pulled) == 0 {
-				fmt.Fprintln(w, "Everything is up to date.")
-			}
-		})
+		return c.printPaths("pulled", pulled)
 	}
 	return cmd
 }

@@ -8,11 +8,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/pipeline"
 )
 
 func (c *cli) newPipeline() *cobra.Command {
-	return group("pipeline", "Check, list and show pipelines", c.newPipelineValidate(), c.newPipelineList(), c.newPipelineShow())
+	return group("pipeline", "Check, apply, list and show pipelines", c.newPipelineValidate(), c.newPipelineApply(), c.newPipelineDelete(), c.newPipelineList(), c.newPipelineShow())
 }
 
 func (c *cli) newPipelineValidate() *cobra.Command {
@@ -26,15 +27,7 @@ line. Paths in the file are relative to the project.`,
 	}
 	dir := projectFlag(cmd)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		file, err := filepath.Abs(args[0])
-		if err != nil {
-			return err
-		}
-		root, err := filepath.Abs(*dir)
-		if err != nil {
-			return err
-		}
-		spec, err := pipeline.Load(root, file)
+		_, _, spec, err := loadPipeline(*dir, args[0])
 		if err != nil {
 			return err
 		}
@@ -44,6 +37,90 @@ line. Paths in the file are relative to the project.`,
 			fmt.Fprintf(w, "%s is valid: pipeline %s, %s, %d features, %d candidates, revision %s.\n",
 				args[0], p.Name, p.Task, len(spec.Schema.Features()), len(p.Candidates), short(spec.Revision))
 		})
+	}
+	return cmd
+}
+
+// loadPipeline reads a pipeline file of a project, and gives the project's
+// directory and the file's place in it besides.
+func loadPipeline(dir, name string) (root, file string, spec *pipeline.Spec, err error) {
+	if file, err = filepath.Abs(name); err != nil {
+		return "", "", nil, err
+	}
+	if root, err = filepath.Abs(dir); err != nil {
+		return "", "", nil, err
+	}
+	spec, err = pipeline.Load(root, file)
+	if rel, relErr := filepath.Rel(root, file); relErr == nil && filepath.IsLocal(rel) {
+		file = filepath.ToSlash(rel)
+	}
+	return root, file, spec, err
+}
+
+func (c *cli) newPipelineApply() *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   "apply FILE",
+		Short: "Put a pipeline file in force",
+		Long: `Check a pipeline file with its schema and split, send them to the API and put them in force: trainings that start from
+then on use them, on whatever machine. The same content again changes nothing. (perennial up applies its project's
+files at each start.)`,
+		Example: "  perennial pipeline apply pipelines/iris.yaml",
+		Args:    cobra.ExactArgs(1),
+	}
+	dir := projectFlag(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		root, file, spec, err := loadPipeline(*dir, args[0])
+		if err != nil {
+			return err
+		}
+		files, err := pipeline.Files(root, spec, file)
+		if err != nil {
+			return err
+		}
+		api, err := c.client()
+		if err != nil {
+			return err
+		}
+		out, err := api.ApplyPipeline(cmd.Context(), spec.Pipeline.Name, client.ApplyRequest{File: file, Files: files, Reason: reason})
+		if err != nil {
+			return err
+		}
+		return c.print(out, func(w io.Writer) {
+			if out.Changed {
+				fmt.Fprintf(w, "Pipeline %s is in force with revision %s.\n", out.Pipeline, short(out.Revision))
+			} else {
+				fmt.Fprintf(w, "Pipeline %s was in force with revision %s already.\n", out.Pipeline, short(out.Revision))
+			}
+		})
+	}
+	return cmd
+}
+
+func (c *cli) newPipelineDelete() *cobra.Command {
+	var reason string
+	var sure bool
+	cmd := &cobra.Command{
+		Use:     "delete NAME",
+		Short:   "Take a pipeline out of force; its runs, versions and what is in service stay",
+		Example: "  perennial pipeline delete iris --yes",
+		Args:    cobra.ExactArgs(1),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
+	cmd.Flags().BoolVar(&sure, "yes", false, "really")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !sure {
+			return usageError{"--yes is missing: " + args[0] + " couldn't be trained any more"}
+		}
+		api, err := c.client()
+		if err != nil {
+			return err
+		}
+		if err := api.DeletePipeline(cmd.Context(), args[0], reason); err != nil {
+			return err
+		}
+		return c.print(map[string]any{"deleted": args[0]}, func(w io.Writer) { fmt.Fprintf(w, "Pipeline %s is out of force.\n", args[0]) })
 	}
 	return cmd
 }

@@ -46,7 +46,7 @@ func newKit(c *config.Config, build string, log *slog.Logger, s *stores, t conne
 	k := &kit{config: c, build: build, log: log, stores: s, registry: telemetry.Registry(build), temporal: t}
 	k.attributes = control.NewAttributes(t.Client, t.namespace, log)
 	k.operator = control.New(control.Options{
-		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, UIURL: t.uiURL, Namespace: t.namespace,
+		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, Applied: s.pipelines, Datasets: s.datasets, UIURL: t.uiURL, Namespace: t.namespace,
 		Queue: workflows.Queue(c.QueuePrefix, workflows.KindDefault), Attributes: k.attributes, Logger: log,
 	})
 	return k
@@ -90,9 +90,9 @@ func (k *kit) serving(drain time.Duration) []Part {
 	})
 	server := api.New(api.Options{
 		Predictor: engine, Predictions: predictions, Registry: s.tracking, Blobs: s.blobs, Pipelines: s.pipelines, Traffic: s.traffic,
-		Decisions: s.ledger,
-		Control:   k.operator,
-		Degraded:  degraded(k.temporal, engine), Listen: c.Listen, Hosts: c.Hosts, MaxBody: c.MaxBody, MaxInFlight: c.MaxInFlight,
+		Decisions: s.ledger, Datasets: s.datasets,
+		Control:  k.operator,
+		Degraded: degraded(k.temporal, engine), Listen: c.Listen, Hosts: c.Hosts, MaxBody: c.MaxBody, MaxInFlight: c.MaxInFlight,
 		RequestTimeout: c.RequestTimeout, Drain: drain, UIURL: k.temporal.uiURL, Namespace: k.temporal.namespace, Build: k.build, Logger: k.log,
 		Metrics: k.registry,
 	})

@@ -78,6 +78,11 @@ func (c *Client) Schema(ctx context.Context, model string) (perennial.Schema, er
 	return get[perennial.Schema](ctx, c, segments("models", model, "schema"), nil)
 }
 
+// Stream lists the rows of a model's data that no version was trained on.
+func (c *Client) Stream(ctx context.Context, model string, page Page) (List[StreamRow], error) {
+	return get[List[StreamRow]](ctx, c, segments("models", model, "stream"), page.query())
+}
+
 // History lists a model's traffic states, newest first.
 func (c *Client) History(ctx context.Context, model string, limit int) (List[TrafficView], error) {
 	return get[List[TrafficView]](ctx, c, segments("models", model, "history"), Page{Limit: limit}.query())
@@ -91,6 +96,30 @@ func (c *Client) Pipelines(ctx context.Context) (List[PipelineView], error) {
 // Pipeline gives one applied pipeline with its schema and source.
 func (c *Client) Pipeline(ctx context.Context, name string) (PipelineView, error) {
 	return get[PipelineView](ctx, c, segments("pipelines", name), nil)
+}
+
+// ApplyPipeline puts a pipeline in force.
+func (c *Client) ApplyPipeline(ctx context.Context, name string, req ApplyRequest) (ApplyResponse, error) {
+	var out ApplyResponse
+	err := c.call(ctx, http.MethodPut, segments("pipelines", name), nil, req, &out)
+	return out, err
+}
+
+// DeletePipeline takes a pipeline out of force.
+func (c *Client) DeletePipeline(ctx context.Context, name, reason string) error {
+	return c.call(ctx, http.MethodDelete, segments("pipelines", name), nil, ReasonRequest{Reason: reason}, nil)
+}
+
+// Datasets lists the registered data sets.
+func (c *Client) Datasets(ctx context.Context) (List[DatasetView], error) {
+	return get[List[DatasetView]](ctx, c, "/datasets", nil)
+}
+
+// RegisterDataset makes an md5 the present content of a data path.
+func (c *Client) RegisterDataset(ctx context.Context, path string, req RegisterDatasetRequest) (DatasetView, error) {
+	var out DatasetView
+	err := c.call(ctx, http.MethodPut, segments("datasets", path), nil, req, &out)
+	return out, err
 }
 
 // Train starts a training, or joins the one that runs.

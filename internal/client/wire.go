@@ -56,6 +56,48 @@ type Answer struct {
 	Warnings      []perennial.FieldError `json:"warnings,omitempty"`
 }
 
+// ApplyRequest is the body of PUT /pipelines/{p}: the pipeline file and the files
+// that it names, as they stand in the project.
+type ApplyRequest struct {
+	File   string            `json:"file" minLength:"1" maxLength:"1000" doc:"Path of the pipeline file, one of files."`
+	Files  map[string]string `json:"files" doc:"Path within the project to content: the pipeline file, its schema and its split file."`
+	Reason string            `json:"reason,omitempty" maxLength:"1000" doc:"Why; kept in the audit."`
+}
+
+// ApplyResponse is its answer. Changed is false where this very revision was in
+// force already.
+type ApplyResponse struct {
+	Pipeline string `json:"pipeline"`
+	Revision string `json:"revision"` // sha256
+	Changed  bool   `json:"changed"`
+}
+
+// RegisterDatasetRequest is the body of PUT /datasets/{path}.
+type RegisterDatasetRequest struct {
+	MD5    string `json:"md5" minLength:"32" maxLength:"32" doc:"md5 of the whole content, as its DVC pointer says."`
+	Size   int64  `json:"size" minimum:"0" doc:"Bytes."`
+	Reason string `json:"reason,omitempty" maxLength:"1000" doc:"Why; kept in the audit."`
+}
+
+// DatasetView is a data path and its registered content.
+type DatasetView struct {
+	Path         string    `json:"path"` // relative to the project
+	MD5          string    `json:"md5"`
+	Size         int64     `json:"size"` // bytes
+	RegisteredAt time.Time `json:"registered_at"`
+}
+
+// StreamRow is a row of a model's data that no version was trained on.
+type StreamRow struct {
+	Key      string          `json:"key"`
+	Features json.RawMessage `json:"features"` // as POST /predict takes them
+}
+
+// ReasonRequest is the body of a change that needs nothing but its reason.
+type ReasonRequest struct {
+	Reason string `json:"reason,omitempty" maxLength:"1000" doc:"Why; kept in the audit."`
+}
+
 // TrainRequest is the body of POST /pipelines/{p}/train. Budget defaults to
 // full.
 type TrainRequest struct {

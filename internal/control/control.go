@@ -46,6 +46,8 @@ type Options struct {
 	Ledger     Ledger
 	Runs       Runs
 	Audit      Audit
+	Applied    Applied
+	Datasets   Datasets
 	UIURL      string // of the Temporal Web UI; "" where there is none
 	Namespace  string
 	Queue      string      // that workflows are started on; default workflows.QueueDefault

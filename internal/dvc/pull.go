@@ -96,7 +96,7 @@ func together(ps []Pointer, faults []error) error {
 		return first
 	}
 	_, hint, _ := perennial.Explain(first)
-	e := perennial.Errorf(perennial.CodeOf(first), "", "%d files could not be restored", len(fields)).WithHint("%s", hint).Because(errors.Join(faults...))
+	e := perennial.Errorf(perennial.CodeOf(first), "", "%d files have faults", len(fields)).WithHint("%s", hint).Because(errors.Join(faults...))
 	e.Fields = fields
 	return e
 }

@@ -76,7 +76,7 @@ func decode(file string, b []byte) (*perennial.Pipeline, *document) {
 // leave it. All faults of all three files come at once, as in Decode; a pipeline
 // file that isn't there is not_found.
 func Load(project, file string) (*Spec, error) {
-	spec, faults, err := load(project, file)
+	spec, faults, err := load(directory(project), file)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +84,35 @@ func Load(project, file string) (*Spec, error) {
 		return nil, err
 	}
 	return spec, nil
+}
+
+// LoadFiles is Load of files that came by themselves: path within the project to
+// content.
+func LoadFiles(files map[string]string, file string) (*Spec, error) {
+	const op = "pipeline.LoadFiles"
+	spec, faults, err := load(contents(files), file)
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	return spec, failure(op, faults)
+}
+
+// Files reads, from a project's directory, the files that LoadFiles wants for a
+// loaded pipeline; name is the pipeline file's path within the project.
+func Files(project string, spec *Spec, name string) (map[string]string, error) {
+	files := map[string]string{name: spec.Source}
+	others := []string{spec.Pipeline.Schema}
+	if spec.Pipeline.Split.By == perennial.SplitGiven {
+		others = append(others, spec.Pipeline.Split.File)
+	}
+	for _, other := range others {
+		b, err := directory(project).read(other)
+		if err != nil {
+			return nil, perennial.Errorf(codeOf(err), "pipeline.Files", "%s can't be read: %s", other, reason(err)).Because(err)
+		}
+		files[other] = string(b)
+	}
+	return files, nil
 }
 
 // LoadDir loads every *.yaml of a directory that is no *.schema.yaml, sorted by
@@ -103,7 +132,7 @@ func LoadDir(project, dir string) ([]*Spec, error) {
 			continue
 		}
 		file := filepath.Join(dir, e.Name())
-		spec, found, err := load(project, file)
+		spec, found, err := load(directory(project), file)
 		if err != nil {
 			return nil, err
 		}
@@ -125,20 +154,56 @@ func LoadDir(project, dir string) ([]*Spec, error) {
 	return specs, nil
 }
 
+// source is where the files of a pipeline come from.
+type source interface {
+	first(file string) ([]byte, error) // the pipeline file
+	read(name string) ([]byte, error)  // a file that it names, within the project
+	display(file string) string        // as seen from the project
+}
+
+// directory is a project on disk.
+type directory string
+
+func (d directory) first(file string) ([]byte, error) { return os.ReadFile(within(string(d), file)) }
+func (d directory) display(file string) string        { return display(string(d), file) }
+
+func (d directory) read(name string) ([]byte, error) {
+	root, err := os.OpenRoot(string(d)) // a symbolic link doesn't lead out either
+	if err != nil {
+		return nil, err
+	}
+	b, err := root.ReadFile(name)
+	return b, errors.Join(err, root.Close())
+}
+
+// contents are files in memory, by path.
+type contents map[string]string
+
+func (c contents) first(file string) ([]byte, error) { return c.read(file) }
+func (c contents) display(file string) string        { return file }
+
+func (c contents) read(name string) ([]byte, error) {
+	text, ok := c[name]
+	if !ok {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("it isn't among the files sent")}
+	}
+	return []byte(text), nil
+}
+
 // load gives the spec where there are no faults. The error is for a pipeline
 // file that can't be read.
-func load(project, file string) (*Spec, []perennial.FieldError, error) {
-	b, err := os.ReadFile(within(project, file))
+func load(from source, file string) (*Spec, []perennial.FieldError, error) {
+	b, err := from.first(file)
 	if err != nil {
-		return nil, nil, perennial.Errorf(codeOf(err), "pipeline.Load", "the pipeline file %s can't be read: %s", display(project, file), reason(err)).Because(err)
+		return nil, nil, perennial.Errorf(codeOf(err), "pipeline.Load", "the pipeline file %s can't be read: %s", from.display(file), reason(err)).Because(err)
 	}
-	p, d := decode(display(project, file), b)
+	p, d := decode(from.display(file), b)
 	if p == nil {
 		return nil, d.faults, nil
 	}
 	spec := &Spec{Pipeline: *p, Source: string(b)}
 	var others []perennial.FieldError
-	if text, ok := d.read(project, "/schema", p.Schema); ok {
+	if text, ok := d.read(from, "/schema", p.Schema); ok {
 		schema, sd := decodeSchema(p.Schema, text)
 		others = append(others, sd.faults...)
 		if schema != nil {
@@ -147,7 +212,7 @@ func load(project, file string) (*Spec, []perennial.FieldError, error) {
 		}
 	}
 	if p.Split.By == perennial.SplitGiven {
-		if text, ok := d.read(project, "/split/file", p.Split.File); ok {
+		if text, ok := d.read(from, "/split/file", p.Split.File); ok {
 			given, found := decodeGiven(p.Split.File, text)
 			spec.Given, others = given, append(others, found...)
 		}
@@ -161,16 +226,11 @@ func load(project, file string) (*Spec, []perennial.FieldError, error) {
 
 // read reads a file that the pipeline file names at a path; what is wrong with
 // it becomes a fault there. A path that is already known to be wrong isn't tried.
-func (d *document) read(project, at, name string) ([]byte, bool) {
+func (d *document) read(from source, at, name string) ([]byte, bool) {
 	if name == "" || slices.ContainsFunc(d.faults, func(f perennial.FieldError) bool { return f.Path == at }) {
 		return nil, false
 	}
-	var b []byte
-	root, err := os.OpenRoot(project) // a symbolic link doesn't lead out either
-	if err == nil {
-		b, err = root.ReadFile(name)
-		err = errors.Join(err, root.Close())
-	}
+	b, err := from.read(name)
 	if err != nil {
 		d.check(perennial.FieldError{Path: at, Rule: RulePath, Came: name, Message: fmt.Sprintf("%s can't be read: %s.", name, reason(err))})
 		return nil, false

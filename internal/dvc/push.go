@@ -1,0 +1,34 @@
+package dvc
+
+import (
+	"context"
+
+	"github.com/perennial-ml/perennial"
+)
+
+// Push copies the objects that pointers name from the cache into the default
+// remote and says which files' content it copied. Without paths it does so for
+// every pointer. What the remote has is left alone, so repeating it is safe. An
+// object that the cache lacks is not_found; a project without a remote that this
+// version can use is a precondition error.
+func (r *Repo) Push(ctx context.Context, paths ...string) (pushed []string, err error) {
+	const op = "dvc.Push"
+	if r.remote.store == nil {
+		return nil, perennial.Wrap(op, r.remote.err)
+	}
+	ps, err := r.pointers(ctx, paths)
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	faults := make([]error, len(ps))
+	for i, p := range ps {
+		var had bool
+		if had, faults[i] = r.remote.store.Has(ctx, p.key()); had || faults[i] != nil {
+			continue
+		}
+		if faults[i] = r.cache.CopyTo(ctx, p.key(), r.remote.store.Path(p.key()), 0o444); faults[i] == nil {
+			pushed = append(pushed, p.Path)
+		}
+	}
+	return pushed, perennial.Wrap(op, together(ps, faults))
+}

@@ -1,0 +1,43 @@
+package dvc_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/dvc"
+)
+
+func TestPushTakesWhatAddPutIntoTheCache(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, dvc.Init(dir))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.csv"), []byte("a\n1\n"), 0o600))
+	repo, err := dvc.Open(dir)
+	require.NoError(t, err)
+	p, err := repo.Add(t.Context(), "x.csv")
+	require.NoError(t, err)
+	_, err = repo.Push(t.Context(), "x.csv")
+	require.Equal(t, perennial.CodePrecondition, perennial.CodeOf(err), "no remote yet")
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, ".dvc", "config"), []byte("[core]\n    remote = here\n['remote \"here\"']\n    url = ../remote\n"), 0o600))
+	repo, err = dvc.Open(dir)
+	require.NoError(t, err)
+	pushed, err := repo.Push(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"x.csv"}, pushed)
+	b, err := os.ReadFile(filepath.Join(dir, "remote", "files", "md5", p.MD5[:2], p.MD5[2:]))
+	require.NoError(t, err)
+	require.Equal(t, "a\n1\n", string(b))
+	pushed, err = repo.Push(t.Context(), "x.csv")
+	require.NoError(t, err)
+	require.Empty(t, pushed, "it is there")
+
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, ".dvc", "cache")))
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, "remote")))
+	_, err = repo.Push(t.Context(), "x.csv")
+	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
+}
