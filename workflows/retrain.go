@@ -65,7 +65,7 @@ func (r *retrain) introduce(ctx workflow.Context) error {
 // already, whoever started it, this one ends and names it.
 func (r *retrain) train(ctx workflow.Context) (bool, error) {
 	child := workflow.ExecuteChildWorkflow(workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID: TrainID(r.in.Pipeline), TaskQueue: QueueDefault, WaitForCancellation: true,
+		WorkflowID: TrainID(r.in.Pipeline), TaskQueue: sibling(ctx, KindDefault), WaitForCancellation: true,
 		ParentClosePolicy:     enumspb.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		TypedSearchAttributes: temporal.NewSearchAttributes(AttrPipeline.ValueSet(r.in.Pipeline), AttrModel.ValueSet(r.in.Pipeline)),

@@ -42,7 +42,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.newInit(), c.newStatus(), c.newTrain(), c.newRetrain(), c.newPredict(),
 		c.newRuns(), c.newRun(), c.newModels(), c.newVersions(), c.newVersion(), c.newHistory(),
 		c.newPrediction(), c.newDecision(), c.newPipeline(), c.newWorkflow(), c.newData(),
-		newAPICommand(), newWorkerCommand(),
+		c.newSimulate(), newAPICommand(), newWorkerCommand(),
 	}
 	return append(list, processes()...)
 }

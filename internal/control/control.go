@@ -106,8 +106,7 @@ func (c *Control) Train(ctx context.Context, order client.TrainOrder) (client.St
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		StaticSummary:                            fmt.Sprintf("train %s (%s): %s", order.Pipeline, order.Budget, order.Reason),
 		Memo:                                     map[string]any{"pipeline": order.Pipeline, "trigger": order.Trigger, "reason": order.Reason, "actor": actor.Name},
-		TypedSearchAttributes: c.o.Attributes.Typed(ctx,
-			workflows.AttrPipeline.ValueSet(order.Pipeline), workflows.AttrModel.ValueSet(order.Pipeline)),
+		TypedSearchAttributes:                    c.attributes(ctx, order.Pipeline),
 	}, workflows.Train, workflows.TrainInput{
 		Pipeline: order.Pipeline, Budget: order.Budget, Trigger: order.Trigger, Reason: order.Reason, Actor: actor.Name,
 		Force: true, // who asks for a training gets one; Retrain asks for a reason

@@ -82,13 +82,13 @@ func (c *Control) claimKey(ctx context.Context, order client.RetrainOrder) (ledg
 func (c *Control) startRetrain(ctx context.Context, order client.RetrainOrder, key string) (client.Started, error) {
 	id, actor := workflows.RetrainID(order.Pipeline, key), perennial.ActorOf(ctx)
 	run, err := c.o.Temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
-		ID: id, TaskQueue: workflows.QueueDefault,
+		ID: id, TaskQueue: c.o.Queue,
 		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
 		WorkflowExecutionErrorWhenAlreadyStarted: true,
 		StaticSummary:                            fmt.Sprintf("retrain %s: %s", order.Pipeline, cmp.Or(order.Reason, "no reason given")),
 		Memo:                                     retrainMemo(order.Pipeline, order.Trigger, order.Reason, actor.Name),
-		TypedSearchAttributes:                    retrainAttributes(order.Pipeline),
+		TypedSearchAttributes:                    c.attributes(ctx, order.Pipeline),
 	}, workflows.TypeRetrain, workflows.RetrainInput{
 		Pipeline: order.Pipeline, Reason: order.Reason, Key: key, Force: order.Force, DryRun: order.DryRun, Trigger: order.Trigger,
 	})
@@ -110,6 +110,8 @@ func retrainMemo(pipeline string, trigger perennial.Trigger, reason, actor strin
 	return map[string]any{"pipeline": pipeline, "trigger": trigger, "reason": reason, "actor": actor}
 }
 
-func retrainAttributes(pipeline string) temporal.SearchAttributes {
-	return temporal.NewSearchAttributes(workflows.AttrPipeline.ValueSet(pipeline), workflows.AttrModel.ValueSet(pipeline))
+// attributes are what a pipeline's workflows are found by in Temporal, none
+// where the server doesn't have them.
+func (c *Control) attributes(ctx context.Context, pipeline string) temporal.SearchAttributes {
+	return c.o.Attributes.Typed(ctx, workflows.AttrPipeline.ValueSet(pipeline), workflows.AttrModel.ValueSet(pipeline))
 }
