@@ -40,7 +40,8 @@ type Activities struct {
 	Threads   int    // that one fit may use
 	Project   string // directory of the project, for its git commit
 
-	tables tableCache
+	tables    tableCache
+	materials materialCache
 }
 
 // Pipelines gives applied pipelines: Get the one in force, Revision any that ever

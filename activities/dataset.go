@@ -188,20 +188,45 @@ func (a *Activities) table(ctx context.Context, b *Bundle) (*loadedTable, error)
 	return a.tables.table, nil
 }
 
-// material is what fitting and scoring read: the table and its rows by side.
+// material is what fitting and scoring read: the table and its rows by side. It
+// is never changed.
 type material struct {
 	bundle   Bundle
 	snapshot dataset.Snapshot
 	table    *perennial.Table
 	units    []string // per row
-	sides    dataset.Sides
 	train    []int
 	evaluate []int // holdout, and stream too in a reference snapshot
 }
 
-// load reads what a bundle and a snapshot name and checks that no key stands
-// both among the training and the evaluation rows.
+// materialCache keeps the material last read, because each batch of trials reads
+// the same one.
+type materialCache struct {
+	mu       sync.Mutex
+	key      string
+	material *material
+}
+
+// load reads what a bundle and a snapshot name. It keeps the last one in memory.
 func (a *Activities) load(ctx context.Context, bundleKey, snapshotKey string) (*material, error) {
+	key := bundleKey + " " + snapshotKey
+	a.materials.mu.Lock()
+	defer a.materials.mu.Unlock()
+	if a.materials.key == key {
+		return a.materials.material, nil
+	}
+	m, err := a.readMaterial(ctx, bundleKey, snapshotKey)
+	if err != nil {
+		return nil, err
+	}
+	a.materials.key, a.materials.material = key, m
+	return m, nil
+}
+
+// readMaterial reads what a bundle and a snapshot name and checks that no key
+// stands both among the training and the evaluation rows. With a million rows
+// each of its steps takes a second or so, so that it looks at ctx between them.
+func (a *Activities) readMaterial(ctx context.Context, bundleKey, snapshotKey string) (*material, error) {
 	bundle, err := getJSON[Bundle](ctx, a.Blobs, bundleKey)
 	if err != nil {
 		return nil, err
@@ -218,21 +243,27 @@ func (a *Activities) load(ctx context.Context, bundleKey, snapshotKey string) (*
 	if err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	units, err := dataset.Units(t.Table, bundle.Spec.Pipeline.Split)
 	if err != nil {
 		return nil, err
 	}
-	m := &material{bundle: bundle, snapshot: snapshot, table: t.Table, units: units, sides: sides}
+	m := &material{bundle: bundle, snapshot: snapshot, table: t.Table, units: units}
 	m.train = sides.Rows(units, perennial.SideTrain)
 	scored := []perennial.Side{perennial.SideHoldout}
 	if snapshot.Data.FeedbackRows == 0 {
 		scored = append(scored, perennial.SideStream)
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	m.evaluate = sides.Rows(units, scored...)
 	if err := dataset.CheckLeak(pick(units, m.train), pick(units, m.evaluate)); err != nil {
 		return nil, err
 	}
-	return m, nil
+	return m, ctx.Err()
 }
 
 // snapshot reads a stored snapshot.

@@ -149,7 +149,7 @@ func (m *material) crossValidation(folds int) (*crossValidation, error) {
 	}
 	cv := &crossValidation{metric: metric}
 	for _, test := range tune.Folds(len(m.train), classes, pick(m.units, m.train), folds, p.Tuning.Seed) {
-		in := make(map[int]bool, len(test))
+		in := make([]bool, len(m.train))
 		for _, i := range test {
 			in[i] = true
 		}

@@ -78,7 +78,7 @@ func (s Sides) SHA256() string { return hash(s.Encode()) }
 // twice or an unknown side is an error of code invalid.
 func DecodeSides(b []byte) (Sides, error) {
 	const op = "dataset.DecodeSides"
-	whole, s := b, make(Sides, bytes.Count(b, []byte{'\n'}))
+	s, last := make(Sides, bytes.Count(b, []byte{'\n'})), ""
 	for line := 1; len(b) > 0; line++ {
 		text, rest, ended := bytes.Cut(b, []byte{'\n'})
 		unit, side, ok := strings.Cut(string(text), "\t")
@@ -90,11 +90,11 @@ func DecodeSides(b []byte) (Sides, error) {
 		default:
 			return nil, perennial.Errorf(perennial.CodeInvalid, op, "line %d of the side table has the unknown side %q", line, shorten(side))
 		}
-		s[unescape.Replace(unit)] = perennial.Side(side)
-		b = rest
-	}
-	if !bytes.Equal(s.Encode(), whole) {
-		return nil, perennial.Errorf(perennial.CodeInvalid, op, "the side table isn't in its canonical form: units sorted, each once")
+		plain := unescape.Replace(unit)
+		if line > 1 && unit <= last || escape.Replace(plain) != unit {
+			return nil, perennial.Errorf(perennial.CodeInvalid, op, "line %d of the side table isn't in its canonical form: units sorted, each once", line)
+		}
+		s[plain], last, b = perennial.Side(side), unit, rest
 	}
 	return s, nil
 }
