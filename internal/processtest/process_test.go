@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -229,14 +231,29 @@ func run(t *testing.T, args ...string) (output string, code int) {
 	return string(out), cmd.ProcessState.ExitCode()
 }
 
+// lastPort is the last port given out. All are below those that the system gives
+// to outgoing connections and to whoever listens on any port, the embedded
+// servers of the other tests among them: what is free now stays free until the
+// program listens there.
+var lastPort = func() *atomic.Int32 {
+	var p atomic.Int32
+	p.Store(20000 + rand.Int32N(8000))
+	return &p
+}()
+
+// freePorts gives ports that nobody listens on, and each only once.
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
-	ports := make([]int, n)
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer func() { _ = l.Close() }()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
+	var ports []int
+	for len(ports) < n {
+		port := int(lastPort.Add(1))
+		require.Less(t, port, 32000, "no free port")
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", itoa(port)))
+		if err != nil {
+			continue // in use
+		}
+		require.NoError(t, l.Close())
+		ports = append(ports, port)
 	}
 	return ports
 }
