@@ -37,7 +37,8 @@ type DecisionKind string
 
 // The kinds of decision.
 const (
-	DecisionGate DecisionKind = "gate"
+	DecisionGate   DecisionKind = "gate"
+	DecisionCanary DecisionKind = "canary"
 )
 
 // Decision is the stored record of something Perennial decided by itself:

@@ -30,7 +30,10 @@ const tolerance = 1e-12
 // are 0, and the message says so.
 func Gates(policy []perennial.Gate, ev GateEvidence) perennial.Decision {
 	d := perennial.Decision{Kind: perennial.DecisionGate, Checks: []perennial.Check{}}
-	in, err := record(&d, policy, ev)
+	if policy == nil {
+		policy = []perennial.Gate{}
+	}
+	in, err := record(&d, policy, ev.finite())
 	if err != nil {
 		d.Verdict, d.Reason = perennial.VerdictError, "The gates can't be written down: one of their limits isn't a finite number."
 		return d

@@ -18,24 +18,39 @@ import (
 // taken over.
 func Recompute(d perennial.Decision) (perennial.Decision, error) {
 	const op = "judge.Recompute"
-	if d.Kind != perennial.DecisionGate {
-		return perennial.Decision{}, perennial.Errorf(perennial.CodeInvalid, op, "decisions of kind %q can't be recomputed by this version", d.Kind)
+	var again perennial.Decision
+	var err error
+	switch d.Kind {
+	case perennial.DecisionGate:
+		again, err = redo(d, Gates)
+	case perennial.DecisionCanary:
+		again, err = redo(d, Canary)
+	default:
+		err = perennial.Errorf(perennial.CodeInvalid, op, "decisions of kind %q can't be recomputed by this version", d.Kind)
 	}
-	var policy []perennial.Gate
-	var ev GateEvidence
-	if err := decode(d.Policy, &policy); err != nil {
-		return perennial.Decision{}, perennial.Errorf(perennial.CodeInvalid, op, "the record's policy can't be read").Because(err)
+	if err != nil {
+		return perennial.Decision{}, err
 	}
-	if err := decode(d.Evidence, &ev); err != nil {
-		return perennial.Decision{}, perennial.Errorf(perennial.CodeInvalid, op, "the record's evidence can't be read").Because(err)
-	}
-	again := Gates(policy, ev)
 	if again.InputsSHA256 != d.InputsSHA256 {
 		return perennial.Decision{}, perennial.Errorf(perennial.CodeConflict, op, "the record's policy or evidence is not what was decided on: its hash is %s, not %s",
 			again.InputsSHA256, d.InputsSHA256).WithHint("The record was changed after the decision.")
 	}
 	again.ID, again.Model, again.Version, again.RunID, again.WorkflowID, again.At = d.ID, d.Model, d.Version, d.RunID, d.WorkflowID, d.At
 	return again, nil
+}
+
+// redo decides again on what a record holds.
+func redo[P, E any](d perennial.Decision, decide func(P, E) perennial.Decision) (perennial.Decision, error) {
+	const op = "judge.Recompute"
+	var policy P
+	var ev E
+	if err := decode(d.Policy, &policy); err != nil {
+		return perennial.Decision{}, perennial.Errorf(perennial.CodeInvalid, op, "the record's policy can't be read").Because(err)
+	}
+	if err := decode(d.Evidence, &ev); err != nil {
+		return perennial.Decision{}, perennial.Errorf(perennial.CodeInvalid, op, "the record's evidence can't be read").Because(err)
+	}
+	return decide(policy, ev), nil
 }
 
 // decode reads one JSON document and refuses keys it doesn't know, which a later
@@ -47,28 +62,25 @@ func decode(b []byte, into any) error {
 }
 
 // inputs is what is decided on: what the record holds, read back.
-type inputs struct {
-	policy   []perennial.Gate
-	evidence GateEvidence
+type inputs[P, E any] struct {
+	policy   P
+	evidence E
 }
 
 // record writes policy, evidence and their hash into a decision and reads them
 // back, so that the decision rests on what is stored, rounding included.
-func record(d *perennial.Decision, policy []perennial.Gate, ev GateEvidence) (in inputs, err error) {
-	if policy == nil {
-		policy = []perennial.Gate{}
-	}
+func record[P, E any](d *perennial.Decision, policy P, ev E) (in inputs[P, E], err error) {
 	if d.Policy, err = json.Marshal(policy); err != nil {
-		return inputs{}, err
+		return in, err
 	}
-	if d.Evidence, err = json.Marshal(ev.finite()); err != nil {
-		return inputs{}, err
+	if d.Evidence, err = json.Marshal(ev); err != nil {
+		return in, err
 	}
 	if err := json.Unmarshal(d.Policy, &in.policy); err != nil {
-		return inputs{}, err
+		return in, err
 	}
 	if err := json.Unmarshal(d.Evidence, &in.evidence); err != nil {
-		return inputs{}, err
+		return in, err
 	}
 	d.InputsSHA256 = hash(d.Kind, d.Policy, d.Evidence)
 	return in, nil
