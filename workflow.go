@@ -76,6 +76,16 @@ const StageTrain = "train"
 // RetrainStages lists the stages of Retrain in order.
 func RetrainStages() []string { return []string{StageTrain} }
 
+// The stages of Rollout, in order.
+const (
+	StagePrepare = "prepare" // every serving process loads the challenger
+	StageCanary  = "canary"  // the challenger's share grows
+	StageWatch   = "watch"   // it is the champion, the previous one keeps a part
+)
+
+// RolloutStages lists the stages of Rollout in order.
+func RolloutStages() []string { return []string{StagePrepare, StageCanary, StageWatch} }
+
 // Outcome is how a workflow ended when nothing failed.
 type Outcome string
 

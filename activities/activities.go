@@ -19,6 +19,8 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/ledger"
 	"github.com/perennial-ml/perennial/internal/pipeline"
+	"github.com/perennial-ml/perennial/internal/predlog"
+	"github.com/perennial-ml/perennial/internal/serve"
 	"github.com/perennial-ml/perennial/internal/tracking"
 )
 
@@ -35,6 +37,7 @@ type Activities struct {
 	Ledger    Ledger
 	Traffic   Traffic
 	Starter   Starter
+	Evidence  Evidence
 	Now       func() time.Time
 	Build     string // version of the program, kept with every run
 	Threads   int    // that one fit may use
@@ -104,6 +107,21 @@ type Ledger interface {
 type Traffic interface {
 	Get(ctx context.Context, model string) (perennial.Traffic, error)
 	Set(ctx context.Context, next perennial.Traffic, ifEpoch int64) (perennial.Traffic, error)
+	// RolloutRows gives the states of one rollout, oldest first.
+	RolloutRows(ctx context.Context, model, rolloutID string) ([]perennial.Traffic, error)
+	// Renew says that somebody attends to a rollout; false where the epoch moved on.
+	Renew(ctx context.Context, model string, epoch int64) (bool, error)
+	// Replicas gives every live serving process with what it has of a version.
+	Replicas(ctx context.Context, model, version string) ([]serve.Replica, error)
+	// Frozen gives the freeze that holds for a model at a time (ms).
+	Frozen(ctx context.Context, model string, now int64) (serve.Freeze, bool, error)
+	Reject(ctx context.Context, r serve.RejectedFile) error
+	Rejected(ctx context.Context, model, sha256 string) (serve.RejectedFile, bool, error)
+}
+
+// Evidence counts what the prediction log knows of each variant from an epoch on.
+type Evidence interface {
+	Evidence(ctx context.Context, model string, since int64) (map[perennial.Variant]predlog.Counts, error)
 }
 
 // Retryable reports whether an activity that failed with this code may succeed

@@ -90,6 +90,7 @@ func Register(r Registry) {
 	r.RegisterWorkflow(workflows.Retrain)
 	r.RegisterWorkflow(workflows.Train)
 	r.RegisterWorkflow(workflows.Tune)
+	r.RegisterWorkflow(workflows.Rollout)
 }
 
 // Start begins to poll. A server that doesn't answer is unavailable, and Start

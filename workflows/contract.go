@@ -9,9 +9,12 @@
 package workflows
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/activities"
 )
 
 // The task queues, as they are named by default: quick steps, and steps that
@@ -27,6 +30,15 @@ const (
 
 // Queue names a task queue: a prefix and a kind.
 func Queue(prefix, kind string) string { return prefix + "-" + kind }
+
+// The updates of a Rollout.
+const (
+	UpdateOffer   = "offer"
+	UpdatePause   = "pause"
+	UpdateResume  = "resume"
+	UpdatePromote = "promote"
+	UpdateAbort   = "abort"
+)
 
 // QueryStatus is the query that every workflow answers with a Status.
 const QueryStatus = "status"
@@ -61,6 +73,47 @@ type RetrainInput struct {
 	Trigger  perennial.Trigger `json:"trigger,omitempty"` // default: outside
 }
 
+// RolloutID is the id of a model's Rollout workflow; there is one at a time.
+func RolloutID(model string) string { return "rollout:" + model }
+
+// RolloutInput starts a Rollout: empty but for the model where an offer comes
+// along, Resume where the traffic row says what goes on, and the rest where the
+// workflow goes on from its own earlier run.
+type RolloutInput struct {
+	Model     string              `json:"model"`
+	Actor     string              `json:"actor,omitempty"`
+	Resume    bool                `json:"resume,omitempty"`
+	Rollout   *activities.Rollout `json:"rollout,omitempty"`
+	Offers    []activities.Offer  `json:"offers,omitempty"`
+	Result    RolloutResult       `json:"result,omitzero"`
+	MaxEvents int                 `json:"max_events,omitempty"` // history length for continue-as-new; 0: the usual
+}
+
+// RolloutResult says how a rollout ended.
+type RolloutResult struct {
+	Outcome    perennial.Outcome `json:"outcome"` // promoted | rolled_back | aborted | unchanged | incompatible_schema
+	Version    string            `json:"version"`
+	Reason     string            `json:"reason"`
+	Decision   string            `json:"decision_id,omitempty"` // the last one
+	Superseded []string          `json:"superseded,omitempty"`  // versions whose place a newer one took
+}
+
+// Command is the input of the updates pause, resume, promote and abort. Other
+// keys are refused.
+type Command struct {
+	Reason  string `json:"reason,omitempty"`
+	Actor   string `json:"actor,omitempty"`
+	IfEpoch int64  `json:"if_epoch,omitempty"` // of the traffic row; 0: whatever it is
+}
+
+// UnmarshalJSON refuses keys that Command doesn't have.
+func (c *Command) UnmarshalJSON(b []byte) error {
+	type plain Command
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	return dec.Decode((*plain)(c))
+}
+
 // TrainInput asks for a training.
 type TrainInput struct {
 	Pipeline string            `json:"pipeline"`
@@ -85,14 +138,15 @@ type TrainResult struct {
 
 // Status is the answer of the status query: where a workflow stands.
 type Status struct {
-	Pipeline string             `json:"pipeline"`
-	Stages   []perennial.Stage  `json:"stages"`
-	Stage    string             `json:"stage"` // that runs now, or that ran last
-	Done     int                `json:"done"`  // trials; while they run, the ledger knows better
-	Total    int                `json:"total"`
-	Actor    string             `json:"started_by"`
-	RunID    string             `json:"run_id,omitempty"`
-	Train    string             `json:"train_run_id,omitempty"` // of Retrain: Temporal's run id of its training
-	Result   *TrainResult       `json:"result,omitempty"`
-	Failure  *perennial.Failure `json:"failure,omitempty"`
+	Pipeline string              `json:"pipeline"`
+	Stages   []perennial.Stage   `json:"stages"`
+	Stage    string              `json:"stage"` // that runs now, or that ran last
+	Done     int                 `json:"done"`  // trials; while they run, the ledger knows better
+	Total    int                 `json:"total"`
+	Actor    string              `json:"started_by"`
+	RunID    string              `json:"run_id,omitempty"`
+	Train    string              `json:"train_run_id,omitempty"` // of Retrain: Temporal's run id of its training
+	Result   *TrainResult        `json:"result,omitempty"`
+	Rollout  *activities.Rollout `json:"rollout,omitempty"` // of a Rollout
+	Failure  *perennial.Failure  `json:"failure,omitempty"`
 }

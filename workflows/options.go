@@ -68,3 +68,26 @@ func fit(ctx workflow.Context, summary string) workflow.Context {
 		RetryPolicy: &patient, Summary: summary, WaitForCancellation: true,
 	})
 }
+
+// forever is for the steps of a rollout: what a database or a registry that is
+// away keeps from being done is done when it is back.
+var forever = temporal.RetryPolicy{
+	InitialInterval:    time.Second,
+	BackoffCoefficient: 2,
+	MaximumInterval:    30 * time.Second,
+}
+
+// steady is for the changes that a rollout makes.
+func steady(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: sibling(ctx, KindDefault), StartToCloseTimeout: 30 * time.Second, RetryPolicy: &forever, Summary: summary,
+	})
+}
+
+// observing is for the long look at a rollout, which is given up without
+// waiting for it: an abort must not.
+func observing(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: sibling(ctx, KindDefault), StartToCloseTimeout: 40 * time.Minute, HeartbeatTimeout: 15 * time.Second, RetryPolicy: &forever, Summary: summary,
+	})
+}
