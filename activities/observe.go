@@ -117,7 +117,7 @@ func (o *observer) look(ctx context.Context) (Seen, error) {
 		}
 		return Seen{}, nil
 	}
-	waits, err := o.a.waits(ctx, o.r)
+	waits, err := Waits(ctx, o.a.Traffic, o.r, o.a.nowMillis())
 	if err != nil {
 		return Seen{}, err
 	}

@@ -247,12 +247,17 @@ func (r *Rollout) allowed() int64 {
 func (a *Activities) rolloutPolicy(ctx context.Context, model string) (perennial.RolloutSpec, error) {
 	spec, err := a.Pipelines.Get(ctx, model)
 	if perennial.CodeOf(err) == perennial.CodeNotFound {
-		var p perennial.Pipeline
-		pipeline.Defaults(&p)
-		return p.Rollout, nil
+		return DefaultRollout(), nil
 	}
 	if err != nil {
 		return perennial.RolloutSpec{}, err
 	}
 	return spec.Pipeline.Rollout, nil
+}
+
+// DefaultRollout is the policy of a model without a pipeline.
+func DefaultRollout() perennial.RolloutSpec {
+	var p perennial.Pipeline
+	pipeline.Defaults(&p)
+	return p.Rollout
 }

@@ -42,7 +42,7 @@ type Move struct {
 func (a *Activities) MoveTraffic(ctx context.Context, m Move) (Rollout, error) {
 	const op = "MoveTraffic"
 	if m.Kind == MoveWeight || m.Kind == MoveWatch {
-		waits, err := a.waits(ctx, m.Rollout)
+		waits, err := Waits(ctx, a.Traffic, m.Rollout, a.nowMillis())
 		if err != nil {
 			return Rollout{}, perennial.Wrap(op, err)
 		}
@@ -144,17 +144,23 @@ func (a *Activities) reject(ctx context.Context, m Move) error {
 	})
 }
 
-// waits says what keeps the challenger from more traffic now: a freeze, or a
+// Readiness is what Waits asks.
+type Readiness interface {
+	Frozen(ctx context.Context, model string, now int64) (serve.Freeze, bool, error)
+	Replicas(ctx context.Context, model, version string) ([]serve.Replica, error)
+}
+
+// Waits says what keeps a challenger from more traffic now (ms): a freeze, or a
 // live serving process that hasn't loaded it. "" for nothing.
-func (a *Activities) waits(ctx context.Context, r Rollout) (string, error) {
-	freeze, frozen, err := a.Traffic.Frozen(ctx, r.Model, a.nowMillis())
+func Waits(ctx context.Context, traffic Readiness, r Rollout, now int64) (string, error) {
+	freeze, frozen, err := traffic.Frozen(ctx, r.Model, now)
 	if err != nil {
 		return "", err
 	}
 	if frozen {
 		return fmt.Sprintf("%s is frozen until %s: %s.", r.Model, time.UnixMilli(freeze.Until).UTC().Format(time.RFC3339), freeze.Reason), nil
 	}
-	replicas, err := a.Traffic.Replicas(ctx, r.Model, r.Challenger)
+	replicas, err := traffic.Replicas(ctx, r.Model, r.Challenger)
 	if err != nil {
 		return "", err
 	}

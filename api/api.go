@@ -32,6 +32,7 @@ type Options struct {
 	Decisions   Decisions
 	Datasets    Datasets
 	Control     Control
+	Rollouts    Rollouts
 
 	// Degraded names the dependencies that are down; nil: none ever are.
 	Degraded func(ctx context.Context) []client.Degraded
@@ -152,6 +153,7 @@ func (s *Server) routes() {
 	s.retrainRoutes()
 	s.datasetRoutes()
 	s.workflowRoutes()
+	s.rolloutRoutes()
 	s.runRoutes()
 	s.decisionRoutes()
 	s.statusRoutes()

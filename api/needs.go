@@ -88,3 +88,14 @@ type Control interface {
 	// Workflows lists workflows, newest first; pipeline "" is all.
 	Workflows(ctx context.Context, pipeline string, limit int) ([]client.WorkflowView, error)
 }
+
+// Rollouts changes who answers (internal/control), for the actor in the context.
+type Rollouts interface {
+	Rollout(ctx context.Context, model string) (client.RolloutView, error)
+	StartRollout(ctx context.Context, model string, req client.RolloutRequest) (client.RolloutResponse, error)
+	// CommandRollout takes pause, resume, promote and abort.
+	CommandRollout(ctx context.Context, model, name string, req client.RolloutCommand) (client.RolloutView, error)
+	Rollback(ctx context.Context, model string, req client.RollbackRequest) (client.RolloutView, error)
+	Freeze(ctx context.Context, req client.FreezeRequest) (client.FreezeView, error)
+	Unfreeze(ctx context.Context, model string) error
+}

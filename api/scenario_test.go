@@ -144,6 +144,12 @@ func TestWrites(t *testing.T) {
 		{name: "delete pipeline", do: "DELETE /pipelines/iris", body: `{"reason":"gone"}`, status: 204},
 		{name: "register dataset", do: "PUT /datasets/data%2Fraw%2Firis.csv", body: `{"md5":"013d0da08d6506664ce640459139176b","size":2734}`, status: 200},
 		{name: "cancel", do: "POST /workflows/train%3Airis/cancel", body: `{"reason":"enough"}`, status: 202},
+		{name: "rollout", do: "GET /models/churn/rollout", status: 200},
+		{name: "start of a rollout", do: "POST /models/churn/rollout", body: `{"version":"6","reason":"new prices"}`, status: 202},
+		{name: "pause", do: "POST /models/churn/rollout/pause", body: `{"reason":"wait"}`, status: 200},
+		{name: "rollback", do: "POST /models/churn/rollback", body: `{"to":"5","freeze":"24h"}`, status: 200},
+		{name: "freeze", do: "POST /freeze", body: `{"model":"churn","for":"24h"}`, status: 200},
+		{name: "unfreeze", do: "DELETE /freeze?model=churn", body: `{}`, status: 200},
 	})
 }
 
@@ -168,6 +174,10 @@ func TestRefusals(t *testing.T) {
 		{name: "unknown route", do: "GET /nowhere", status: 404},
 		{name: "misspelt route", do: "GET /pipeline/iris", status: 404},
 		{name: "workflow of another alphabet", do: "GET /workflows/tr%C3%A4in", status: 404},
+		{name: "no rollout", do: "GET /models/nobody/rollout", status: 404},
+		{name: "start of nothing", do: "POST /models/churn/rollout", body: `{}`, status: 422},
+		{name: "promote at another epoch", do: "POST /models/churn/rollout/promote", body: `{"if_epoch":18}`, status: 412},
+		{name: "unknown command", do: "POST /models/churn/rollout/stop", body: `{}`, status: 404},
 		{name: "cancel of another alphabet", do: "POST /workflows/tr%C3%A4in/cancel", body: `{}`, status: 404},
 		{name: "workflow run that is no id", do: "GET /workflows/train:iris?run=last", status: 404},
 		{name: "history of an unknown model", do: "GET /models/nope/history", status: 404},

@@ -121,11 +121,11 @@ func latencyCheck(p CanaryPolicy, ev CanaryEvidence) perennial.Check {
 
 func seconds(ns int64) float64 { return float64(ns) / 1e9 }
 
-// canaryReason names what decided.
+// canaryReason names what decided: where the step may end, every check.
 func canaryReason(d perennial.Decision) string {
 	var parts []string
 	for _, c := range d.Checks {
-		if c.Verdict == d.Verdict {
+		if d.Passed || c.Verdict == d.Verdict {
 			parts = append(parts, c.Name+": "+c.Message)
 		}
 	}

@@ -41,6 +41,7 @@ func (c *cli) commands() []*cobra.Command {
 	list := []*cobra.Command{
 		c.newInit(), c.newStatus(), c.newTrain(), c.newRetrain(), c.newPredict(),
 		c.newRuns(), c.newRun(), c.newModels(), c.newVersions(), c.newVersion(), c.newHistory(),
+		c.newRollout(), c.newRollback(), c.newFreeze(), c.newUnfreeze(),
 		c.newPrediction(), c.newDecision(), c.newPipeline(), c.newWorkflow(), c.newData(),
 		c.newSimulate(), newAPICommand(), newWorkerCommand(),
 	}

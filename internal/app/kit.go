@@ -33,6 +33,8 @@ type kit struct {
 	temporal   connection
 	attributes *control.Attributes
 	operator   *control.Control
+
+	predictions *predlog.Log // only a serving process starts it; others read
 }
 
 // connection is a Temporal server as the parts see it.
@@ -45,8 +47,11 @@ type connection struct {
 func newKit(c *config.Config, build string, log *slog.Logger, s *stores, t connection) *kit {
 	k := &kit{config: c, build: build, log: log, stores: s, registry: telemetry.Registry(build), temporal: t}
 	k.attributes = control.NewAttributes(t.Client, t.namespace, log)
+	k.predictions = predlog.New(s.predictions, predlog.Options{Flush: c.LogFlush, BufferBytes: int64(c.LogBuffer), Logger: log, Registerer: k.registry})
 	k.operator = control.New(control.Options{
-		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, Applied: s.pipelines, Datasets: s.datasets, UIURL: t.uiURL, Namespace: t.namespace,
+		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, Applied: s.pipelines, Datasets: s.datasets,
+		Traffic: s.traffic, Registry: s.tracking, Blobs: s.blobs, Evidence: k.predictions,
+		Rollouts: &activities.Activities{Pipelines: s.pipelines, Blobs: s.blobs, Traffic: s.traffic, Now: time.Now}, UIURL: t.uiURL, Namespace: t.namespace,
 		Queue: workflows.Queue(c.QueuePrefix, workflows.KindDefault), Attributes: k.attributes, Logger: log,
 	})
 	return k
@@ -74,7 +79,7 @@ func (k *kit) worker(data activities.Data) *worker.Worker {
 		Prefix: c.QueuePrefix, Queues: c.Queues, Attributes: k.attributes,
 		Activities: &activities.Activities{
 			Pipelines: s.pipelines, Data: data, Blobs: s.blobs, Tracker: s.tracking, Ledger: s.ledger, Traffic: s.traffic,
-			Now: time.Now, Build: k.build, Threads: c.TrainThreads, Project: c.Project,
+			Starter: k.operator, Evidence: k.predictions, Now: time.Now, Build: k.build, Threads: c.TrainThreads, Project: c.Project,
 		},
 	})
 }
@@ -83,21 +88,21 @@ func (k *kit) worker(data activities.Data) *worker.Worker {
 // and the API. drain is how long a stopping API still takes requests.
 func (k *kit) serving(drain time.Duration) []Part {
 	c, s := k.config, k.stores
-	predictions := predlog.New(s.predictions, predlog.Options{Flush: c.LogFlush, BufferBytes: int64(c.LogBuffer), Logger: k.log, Registerer: k.registry})
 	engine := serve.New(serve.Options{
-		Traffic: s.traffic, Versions: s.tracking, Blobs: s.blobs, Log: predictions, Replica: replica(c.Listen), Replicas: s.traffic, Lease: c.TrafficLease, MaxInstances: c.MaxInstances,
+		Traffic: s.traffic, Versions: s.tracking, Blobs: s.blobs, Log: k.predictions, Replica: replica(c.Listen), Replicas: s.traffic, Lease: c.TrafficLease, MaxInstances: c.MaxInstances,
 		Pending: s.known, Logger: k.log, Registerer: k.registry,
 	})
 	server := api.New(api.Options{
-		Predictor: engine, Predictions: predictions, Registry: s.tracking, Blobs: s.blobs, Pipelines: s.pipelines, Traffic: s.traffic,
+		Predictor: engine, Predictions: k.predictions, Registry: s.tracking, Blobs: s.blobs, Pipelines: s.pipelines, Traffic: s.traffic,
 		Decisions: s.ledger, Datasets: s.datasets,
 		Control:  k.operator,
+		Rollouts: k.operator,
 		Degraded: degraded(k.temporal, engine), Listen: c.Listen, Hosts: c.Hosts, MaxBody: c.MaxBody, MaxInFlight: c.MaxInFlight,
 		RequestTimeout: c.RequestTimeout, Drain: drain, UIURL: k.temporal.uiURL, Namespace: k.temporal.namespace, Build: k.build, Logger: k.log,
 		Metrics: k.registry,
 	})
 	parts := []Part{
-		part{name: "prediction log", start: predictions.Start, stop: predictions.Stop},
+		part{name: "prediction log", start: k.predictions.Start, stop: k.predictions.Stop},
 		part{name: "serving", start: engine.Start, stop: engine.Stop},
 	}
 	if c.MetricsListen != "" {

@@ -48,6 +48,11 @@ type Options struct {
 	Audit      Audit
 	Applied    Applied
 	Datasets   Datasets
+	Traffic    Traffic
+	Registry   Registry
+	Blobs      Blobs
+	Rollouts   Rollouts
+	Evidence   Evidence
 	UIURL      string // of the Temporal Web UI; "" where there is none
 	Namespace  string
 	Queue      string      // that workflows are started on; default workflows.QueueDefault

@@ -70,12 +70,13 @@ func (c *Control) rowOf(ctx context.Context, run perennial.Run) (ledger.Workflow
 	}, err
 }
 
-// Follow reconciles now and then every so often, until ctx ends.
+// Follow starts rollouts again that have lost their workflow, and reconciles,
+// now and then every so often, until ctx ends.
 func (c *Control) Follow(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		if err := c.Reconcile(ctx); err != nil && ctx.Err() == nil {
+		if err := errors.Join(c.resume(ctx), c.Reconcile(ctx)); err != nil && ctx.Err() == nil {
 			c.o.Logger.Warn("reconcile", "error", err)
 		}
 		select {

@@ -1,0 +1,180 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/serve"
+)
+
+// rollbackTries is how often a rollback tries against other writers of the row.
+const rollbackTries = 10
+
+// Rollback sends all of a model's traffic to a version at once: by default to
+// the one that was good before the present rollout or promotion. It writes the
+// traffic row itself, so that it works without Temporal; a running rollout sees
+// it within a second and ends. What it takes out of service is not rolled out
+// again without force. No freeze forbids it.
+func (c *Control) Rollback(ctx context.Context, model string, req client.RollbackRequest) (client.RolloutView, error) {
+	const op = "control.Rollback"
+	actor, err := authorise(ctx, op, perennial.AccessOperator)
+	if err != nil {
+		return client.RolloutView{}, err
+	}
+	until := int64(0)
+	if req.Freeze != "" {
+		d, err := time.ParseDuration(req.Freeze)
+		if err != nil || d <= 0 {
+			return client.RolloutView{}, wrongDuration(op, "/freeze", req.Freeze)
+		}
+		until = c.o.Now().Add(d).UnixMilli()
+	}
+	before, after, err := c.rollback(ctx, model, req, actor.Name)
+	if err != nil {
+		return client.RolloutView{}, perennial.Wrap(op, err)
+	}
+	if until > 0 {
+		if err := c.o.Traffic.SetFreeze(ctx, serve.Freeze{Model: model, Until: until, Reason: after.Reason, Actor: actor.Name, MadeAt: c.o.Now().UnixMilli()}); err != nil {
+			return client.RolloutView{}, perennial.Wrap(op, err)
+		}
+	}
+	if err := c.o.Registry.SetAlias(ctx, model, perennial.AliasChampion, after.Champion); err != nil {
+		c.o.Logger.Error("the alias champion could not follow the rollback", "model", model, "version", after.Champion, "error", err)
+	}
+	if err := c.reject(ctx, before, after); err != nil {
+		c.o.Logger.Error("the version that was rolled back is not marked", "model", model, "error", err)
+	}
+	if err := c.record(ctx, perennial.AuditEntry{Action: "rollback", Target: model, Reason: req.Reason, Before: state(before), After: state(after)}); err != nil {
+		return client.RolloutView{}, err
+	}
+	view, err := c.Rollout(ctx, model)
+	return view, perennial.Wrap(op, err)
+}
+
+// rollback writes the row.
+func (c *Control) rollback(ctx context.Context, model string, req client.RollbackRequest, actor string) (before, after perennial.Traffic, err error) {
+	opID, reason := uuid.NewString(), req.Reason
+	if reason == "" {
+		reason = "rolled back"
+	}
+	for range rollbackTries {
+		if before, err = c.trafficAt(ctx, model, req.IfEpoch); err != nil {
+			return before, after, err
+		}
+		to, err := c.target(ctx, before, req.To)
+		if err != nil {
+			return before, after, err
+		}
+		after, err = c.o.Traffic.Set(ctx, perennial.Traffic{
+			Model: model, Mode: perennial.ModeServing, Champion: to, OpID: opID, RolloutID: before.RolloutID,
+			Reason: reason, Actor: actor, ChangedAt: c.o.Now().UnixMilli(),
+		}, before.Epoch)
+		if perennial.CodeOf(err) != perennial.CodePrecondition || req.IfEpoch != 0 {
+			return before, after, err
+		}
+	}
+	return before, after, perennial.Errorf(perennial.CodeConflict, "control.rollback", "The traffic of %s keeps changing; try again.", model)
+}
+
+// target gives the version to go back to, and makes sure that it can be served.
+func (c *Control) target(ctx context.Context, row perennial.Traffic, to string) (string, error) {
+	const op = "control.target"
+	if to == "" {
+		switch row.Mode {
+		case perennial.ModeShadow, perennial.ModeCanary, perennial.ModeAB:
+			to = row.Champion
+		case perennial.ModeWatch, perennial.ModeServing:
+			to = row.Previous
+		case perennial.ModeNone:
+		}
+	}
+	switch {
+	case row.Mode == perennial.ModeNone:
+		return "", perennial.Errorf(perennial.CodePrecondition, op, "Nothing of %s is in service.", row.Model)
+	case to == "":
+		return "", perennial.Errorf(perennial.CodePrecondition, op, "%s has no version to go back to.", row.Model).
+			WithHint("Name one: perennial history %s shows what was in service.", row.Model)
+	case to == row.Champion && row.Mode == perennial.ModeServing:
+		return "", perennial.Errorf(perennial.CodeConflict, op, "Version %s of %s answers everything already.", to, row.Model)
+	}
+	version, err := c.o.Registry.GetVersion(ctx, row.Model, to)
+	if err != nil {
+		return "", err
+	}
+	there, err := c.o.Blobs.Has(ctx, "sha256:"+version.Lineage.ModelSHA256)
+	if err == nil && !there {
+		err = perennial.Errorf(perennial.CodePrecondition, op, "The model file of version %s of %s is gone: it can't be served.", to, row.Model)
+	}
+	return to, err
+}
+
+// reject marks the version that a rollback took out of service.
+func (c *Control) reject(ctx context.Context, before, after perennial.Traffic) error {
+	bad := before.Challenger
+	if bad == "" {
+		bad = before.Champion
+	}
+	if bad == after.Champion {
+		return nil
+	}
+	version, err := c.o.Registry.GetVersion(ctx, before.Model, bad)
+	if err != nil {
+		return err
+	}
+	return c.o.Traffic.Reject(ctx, serve.RejectedFile{
+		Model: before.Model, ModelSHA256: version.Lineage.ModelSHA256, Version: bad, Reason: after.Reason, RejectedAt: after.ChangedAt,
+	})
+}
+
+// Freeze stops retrains and promotions of a model (or all) for a while. It never
+// stops a rollback.
+func (c *Control) Freeze(ctx context.Context, req client.FreezeRequest) (client.FreezeView, error) {
+	const op = "control.Freeze"
+	actor, err := authorise(ctx, op, perennial.AccessOperator)
+	if err != nil {
+		return client.FreezeView{}, err
+	}
+	d, err := time.ParseDuration(req.For)
+	if err != nil || d <= 0 {
+		return client.FreezeView{}, wrongDuration(op, "/for", req.For)
+	}
+	if req.Model != "" && !perennial.ValidName(req.Model) {
+		return client.FreezeView{}, perennial.Errorf(perennial.CodeInvalid, op, "%q is no model name.", req.Model)
+	}
+	now := c.o.Now()
+	f := serve.Freeze{Model: req.Model, Until: now.Add(d).UnixMilli(), Reason: req.Reason, Actor: actor.Name, MadeAt: now.UnixMilli()}
+	if f.Reason == "" {
+		f.Reason = "frozen by " + actor.Name
+	}
+	if err := c.o.Traffic.SetFreeze(ctx, f); err != nil {
+		return client.FreezeView{}, perennial.Wrap(op, err)
+	}
+	return *freezeView(f), c.record(ctx, perennial.AuditEntry{Action: "freeze", Target: req.Model, Reason: req.Reason, After: state(f)})
+}
+
+// Unfreeze lifts a model's freeze, or with "" that of every model. Without one it
+// changes nothing.
+func (c *Control) Unfreeze(ctx context.Context, model string) error {
+	const op = "control.Unfreeze"
+	if _, err := authorise(ctx, op, perennial.AccessOperator); err != nil {
+		return err
+	}
+	if err := c.o.Traffic.Unfreeze(ctx, model); err != nil {
+		return perennial.Wrap(op, err)
+	}
+	return c.record(ctx, perennial.AuditEntry{Action: "unfreeze", Target: model})
+}
+
+func freezeView(f serve.Freeze) *client.FreezeView {
+	return &client.FreezeView{Model: f.Model, Until: time.UnixMilli(f.Until).UTC(), Reason: f.Reason, Actor: f.Actor}
+}
+
+func wrongDuration(op, path, came string) error {
+	err := perennial.Errorf(perennial.CodeInvalid, op, "%q is no duration.", came).WithHint("Write it like 90s, 15m or 24h.")
+	err.Fields = []perennial.FieldError{{Path: path, Rule: perennial.RuleType, Came: came, Message: err.Message}}
+	return err
+}

@@ -1,0 +1,189 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	enumspb "go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/serviceerror"
+	temporalclient "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/activities"
+	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/workflows"
+)
+
+// How often, and how long apart, an offer is tried again that met a rollout at
+// its very end.
+const (
+	offerTries = 10
+	offerPause = 300 * time.Millisecond
+)
+
+// Offer hands a version to its model's Rollout, which it starts where none runs.
+// It is for steps of workflows, which act for whoever the offer names; people go
+// by StartRollout.
+func (c *Control) Offer(ctx context.Context, o activities.Offer) (activities.Offered, error) {
+	const op = "control.Offer"
+	for try := 1; ; try++ {
+		out, err := c.offer(ctx, o)
+		if perennial.CodeOf(err) != perennial.CodeUnavailable || try == offerTries {
+			return out, perennial.Wrap(op, err)
+		}
+		select {
+		case <-ctx.Done():
+			return out, perennial.Wrap(op, err)
+		case <-time.After(offerPause):
+		}
+	}
+}
+
+func (c *Control) offer(ctx context.Context, o activities.Offer) (out activities.Offered, err error) {
+	start := c.o.Temporal.NewWithStartWorkflowOperation(c.rolloutOptions(ctx, o.Model, o.Actor, o.Reason, enumspb.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING),
+		workflows.Rollout, workflows.RolloutInput{Model: o.Model, Actor: o.Actor})
+	handle, err := c.o.Temporal.UpdateWithStartWorkflow(ctx, temporalclient.UpdateWithStartWorkflowOptions{
+		StartWorkflowOperation: start,
+		UpdateOptions: temporalclient.UpdateWorkflowOptions{
+			WorkflowID: workflows.RolloutID(o.Model), UpdateID: o.OpID, UpdateName: workflows.UpdateOffer,
+			WaitForStage: temporalclient.WorkflowUpdateStageCompleted, Args: []any{o},
+		},
+	})
+	if err == nil {
+		err = handle.Get(ctx, &out)
+	}
+	return out, updateFault("control.offer", err)
+}
+
+// rolloutOptions are those under which a model's Rollout is started.
+func (c *Control) rolloutOptions(ctx context.Context, model, actor, reason string, conflict enumspb.WorkflowIdConflictPolicy) temporalclient.StartWorkflowOptions {
+	return temporalclient.StartWorkflowOptions{
+		ID: workflows.RolloutID(model), TaskQueue: c.o.Queue, WorkflowIDConflictPolicy: conflict,
+		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, WorkflowExecutionErrorWhenAlreadyStarted: true,
+		StaticSummary:         "roll out " + model,
+		Memo:                  map[string]any{"pipeline": model, "reason": reason, "actor": actor},
+		TypedSearchAttributes: c.o.Attributes.Typed(ctx, workflows.AttrPipeline.ValueSet(model), workflows.AttrModel.ValueSet(model)),
+	}
+}
+
+// updateFault turns what an update gave into our error: a workflow's own words
+// as they are, anything else as a Temporal that doesn't answer.
+func updateFault(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+		f := workflows.FailureOf(err)
+		return &perennial.Error{Code: f.Code, Op: op, Message: f.Message, Hint: f.Hint, Fields: f.Errors, Err: err}
+	}
+	return unavailable(op, err)
+}
+
+// StartRollout rolls a registered version out. Errors: not_found for an unknown
+// version, precondition for a model file that was rolled back before (without
+// force) and for a traffic row that has moved on, unavailable without Temporal.
+func (c *Control) StartRollout(ctx context.Context, model string, req client.RolloutRequest) (client.RolloutResponse, error) {
+	const op = "control.StartRollout"
+	actor, err := authorise(ctx, op, perennial.AccessOperator)
+	if err != nil {
+		return client.RolloutResponse{}, err
+	}
+	if _, err := c.o.Registry.GetVersion(ctx, model, req.Version); err != nil {
+		return client.RolloutResponse{}, perennial.Wrap(op, err)
+	}
+	before, err := c.trafficAt(ctx, model, req.IfEpoch)
+	if err != nil {
+		return client.RolloutResponse{}, perennial.Wrap(op, err)
+	}
+	out, err := c.Offer(ctx, activities.Offer{Model: model, Version: req.Version, Reason: req.Reason, Actor: actor.Name, OpID: uuid.NewString(), Force: req.Force})
+	if err != nil {
+		return client.RolloutResponse{}, perennial.Wrap(op, err)
+	}
+	answer := client.RolloutResponse{Outcome: out.Outcome, Reason: out.Reason, WorkflowID: workflows.RolloutID(model), StatusURL: "/models/" + model + "/rollout"}
+	return answer, c.record(ctx, perennial.AuditEntry{
+		Action: "rollout.start", Target: model, Reason: req.Reason, WorkflowID: answer.WorkflowID, Before: state(before),
+		After: state(map[string]any{"version": req.Version, "outcome": out.Outcome, "force": req.Force}),
+	})
+}
+
+// trafficAt gives a model's row, precondition where it isn't at the epoch that
+// was asked for (0: whatever it is).
+func (c *Control) trafficAt(ctx context.Context, model string, ifEpoch int64) (perennial.Traffic, error) {
+	row, err := c.o.Traffic.Get(ctx, model)
+	if err == nil && ifEpoch != 0 && row.Epoch != ifEpoch {
+		return row, perennial.Errorf(perennial.CodePrecondition, "control.trafficAt", "The traffic of %s is at epoch %d, not %d: somebody changed it meanwhile.", model, row.Epoch, ifEpoch).
+			WithHint("Look at the state as it is now and ask again.")
+	}
+	return row, err
+}
+
+// CommandRollout asks the running rollout to pause, resume, promote or abort,
+// and answers when that is done. Errors: precondition where nothing is rolled
+// out, the row has moved on or a freeze forbids it, conflict for what is so
+// already.
+func (c *Control) CommandRollout(ctx context.Context, model, name string, req client.RolloutCommand) (client.RolloutView, error) {
+	const op = "control.CommandRollout"
+	actor, err := authorise(ctx, op, perennial.AccessOperator)
+	if err != nil {
+		return client.RolloutView{}, err
+	}
+	before, err := c.trafficAt(ctx, model, req.IfEpoch)
+	if err != nil {
+		return client.RolloutView{}, perennial.Wrap(op, err)
+	}
+	handle, err := c.o.Temporal.UpdateWorkflow(ctx, temporalclient.UpdateWorkflowOptions{
+		WorkflowID: workflows.RolloutID(model), UpdateName: name, WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
+		Args: []any{workflows.Command{Reason: req.Reason, Actor: actor.Name, IfEpoch: req.IfEpoch}},
+	})
+	if err == nil {
+		err = handle.Get(ctx, nil)
+	}
+	if _, missing := errors.AsType[*serviceerror.NotFound](err); missing {
+		return client.RolloutView{}, perennial.Errorf(perennial.CodePrecondition, op, "Nothing of %s is being rolled out.", model).Because(err)
+	}
+	if err != nil {
+		return client.RolloutView{}, updateFault(op, err)
+	}
+	view, err := c.Rollout(ctx, model)
+	if err != nil {
+		return view, perennial.Wrap(op, err)
+	}
+	return view, c.record(ctx, perennial.AuditEntry{
+		Action: "rollout." + name, Target: model, Reason: req.Reason, WorkflowID: view.WorkflowID, Before: state(before), After: state(view),
+	})
+}
+
+// resume starts the rollout of every traffic row again that has none, as after a
+// terminated workflow or a lost Temporal database. A paused one stays paused.
+func (c *Control) resume(ctx context.Context) error {
+	const op = "control.resume"
+	rows, err := c.o.Traffic.List(ctx)
+	if err != nil {
+		return perennial.Wrap(op, err)
+	}
+	for _, row := range rows {
+		if row.Mode != perennial.ModeShadow && row.Mode != perennial.ModeCanary && row.Mode != perennial.ModeWatch {
+			continue
+		}
+		d, known, err := c.describe(ctx, workflows.RolloutID(row.Model), "")
+		if err != nil {
+			return perennial.Wrap(op, err)
+		}
+		if known && !stateOf(d.Status).Terminal() {
+			continue
+		}
+		options := c.rolloutOptions(ctx, row.Model, row.Actor, row.Reason, enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL)
+		_, err = c.o.Temporal.ExecuteWorkflow(ctx, options, workflows.Rollout, workflows.RolloutInput{Model: row.Model, Actor: row.Actor, Resume: true})
+		if _, running := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); running {
+			continue
+		}
+		if err != nil {
+			return unavailable(op, err)
+		}
+		c.o.Logger.Warn("a rollout had no workflow any more: it goes on from the traffic row", "model", row.Model, "mode", row.Mode, "epoch", row.Epoch)
+	}
+	return nil
+}
