@@ -124,13 +124,17 @@ func showDecision(w io.Writer, d client.DecisionView) {
 		return
 	}
 	row(w)
-	row(w, "CHECK", "VERDICT", "VALUE", "REFERENCE", "EFFECT", "INTERVAL", "LIMIT", "N", "MESSAGE")
+	row(w, "CHECK", "VERDICT", "VALUE", "REFERENCE", "EFFECT", "INTERVAL", "LIMIT", "N")
 	for _, k := range d.Checks {
 		interval := "-"
 		if k.Interval != nil {
 			interval = fmt.Sprintf("%s..%s", number(&k.Interval[0]), number(&k.Interval[1]))
 		}
-		row(w, k.Name, k.Verdict, number(&k.Value), number(&k.Reference), number(&k.Effect), interval, number(&k.Limit), k.N, k.Message)
+		row(w, k.Name, k.Verdict, number(&k.Value), number(&k.Reference), number(&k.Effect), interval, number(&k.Limit), k.N)
+	}
+	row(w)
+	for _, k := range d.Checks {
+		row(w, k.Name+": "+k.Message)
 	}
 }
 

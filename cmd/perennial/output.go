@@ -106,6 +106,12 @@ func when(t time.Time) string {
 	return t.Local().Format("2006-01-02 15:04:05") //nolint:gosmopolitan // for people, where they are
 }
 
+// minute shows a time to the minute, for tables that have much to show.
+func minute(t time.Time) string {
+	text := when(t)
+	return text[:max(len(text)-len(":00"), 1)]
+}
+
 func whenMaybe(t *time.Time) string {
 	if t == nil {
 		return "-"

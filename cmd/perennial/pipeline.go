@@ -50,11 +50,29 @@ func loadPipeline(dir, name string) (root, file string, spec *pipeline.Spec, err
 	if root, err = filepath.Abs(dir); err != nil {
 		return "", "", nil, err
 	}
-	spec, err = pipeline.Load(root, file)
+	if spec, err = pipeline.Load(root, file); err != nil {
+		err = faultsOf(name, root, err)
+	}
 	if rel, relErr := filepath.Rel(root, file); relErr == nil && filepath.IsLocal(rel) {
 		file = filepath.ToSlash(rel)
 	}
 	return root, file, spec, err
+}
+
+// faultsOf counts a file's faults, which are listed below, instead of naming the
+// first of them again.
+func faultsOf(name, root string, err error) error {
+	_, _, fields := perennial.Explain(err)
+	if len(fields) == 0 {
+		return err
+	}
+	faults := "1 fault"
+	if len(fields) > 1 {
+		faults = fmt.Sprintf("%d faults", len(fields))
+	}
+	out := perennial.Errorf(perennial.CodeOf(err), "cli.pipeline", "%s has %s:", name, faults).WithHint("Paths in it are relative to the project, %s; --project names another.", root)
+	out.Fields = fields
+	return out
 }
 
 func (c *cli) newPipelineApply() *cobra.Command {

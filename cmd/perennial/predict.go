@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ const (
 	batchRows  = 500
 	batchBytes = 1 << 20
 )
+
+// maxReported is how many refused rows are told of on stderr; the answers name all.
+const maxReported = 20
 
 func (c *cli) newPredict() *cobra.Command {
 	var input, output string
@@ -88,7 +92,11 @@ func (c *cli) predictTo(ctx context.Context, p *predictor, rows rowReader, outpu
 	if err := p.out.flush(); err != nil {
 		return cantWrite(output, err)
 	}
-	c.sayf("%d rows predicted by %s, %d refused", p.predicted, strings.Join(slices.Sorted(maps.Keys(p.versions)), ", "), p.refused)
+	by := ""
+	if len(p.versions) > 0 {
+		by = " by " + strings.Join(slices.Sorted(maps.Keys(p.versions)), ", ")
+	}
+	c.sayf("%d rows predicted%s, %d refused", p.predicted, by, p.refused)
 	if p.predicted == 0 && p.refused > 0 {
 		return perennial.Errorf(perennial.CodeInvalid, "", "every row was refused").WithHint("GET /models/%s/schema shows the accepted fields.", p.model)
 	}
@@ -194,8 +202,12 @@ func (p *predictor) takeOut(refusal error, answers []answerRow, sent []int) (goo
 			continue
 		}
 		answers[i].fault = strings.Join(faults, " ")
-		p.refused++
-		p.sayf("row %d: %s", answers[i].number, answers[i].fault)
+		if p.refused++; p.refused <= maxReported {
+			p.sayf("row %d: %s", answers[i].number, answers[i].fault)
+		}
+		if p.refused == maxReported {
+			p.sayf("Further refused rows are named in the answers only.")
+		}
 	}
 	return good, nil
 }
@@ -228,7 +240,7 @@ func refusedRows(err error, sent int) map[int][]string {
 		if !ok || i >= sent {
 			return nil
 		}
-		wrong[i] = append(wrong[i], f.Message)
+		wrong[i] = append(wrong[i], ofRow(f.Message, i))
 	}
 	return wrong
 }
@@ -244,6 +256,12 @@ func instanceOf(path string) (int, bool) {
 	return i, err == nil && i >= 0
 }
 
+// ofRow says "the row" where a message names a row by its place in the request,
+// which isn't its place in the file.
+func ofRow(message string, place int) string {
+	return strings.Replace(message, fmt.Sprintf("instances/%d must", place), "the row must", 1)
+}
+
 // inFile says of a refused request's faults which rows of the file they are in.
 func (p *predictor) inFile(err error, answers []answerRow, sent []int) error {
 	message, hint, fields := perennial.Explain(err)
@@ -251,7 +269,7 @@ func (p *predictor) inFile(err error, answers []answerRow, sent []int) error {
 	out.Hint = hint
 	for _, f := range fields {
 		if i, ok := instanceOf(f.Path); ok && i < len(sent) {
-			f.Path = fmt.Sprintf("row %d", answers[sent[i]].number)
+			f.Path, f.Message = fmt.Sprintf("row %d", answers[sent[i]].number), ofRow(f.Message, i)
 		}
 		out.Fields = append(out.Fields, f)
 	}
@@ -259,10 +277,21 @@ func (p *predictor) inFile(err error, answers []answerRow, sent []int) error {
 }
 
 // openOutput gives where the answers go, and what to call with the outcome: it
-// puts the file in its place, or removes what was written of it.
+// puts the file in its place, or removes what was written of it. What is there
+// and no plain file (/dev/null, a pipe) is written to as it is.
 func (c *cli) openOutput(name string) (w io.Writer, finish func(error) error, err error) {
 	if name == "" || name == "-" {
 		return c.out, func(err error) error { return err }, nil
+	}
+	if target, err := filepath.EvalSymlinks(name); err == nil {
+		name = target // a link stays, and its target is replaced
+	}
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		f, err := os.OpenFile(name, os.O_WRONLY, 0) //nolint:gosec // the file that the caller names
+		if err != nil {
+			return nil, nil, cantWrite(name, err)
+		}
+		return f, func(outcome error) error { return cmp.Or(outcome, closing(name, f)) }, nil
 	}
 	temp, err := os.CreateTemp(filepath.Dir(name), ".perennial-*")
 	if err != nil {
@@ -282,6 +311,13 @@ func (c *cli) openOutput(name string) (w io.Writer, finish func(error) error, er
 		_ = os.Remove(temp.Name())
 		return outcome
 	}, nil
+}
+
+func closing(name string, f *os.File) error {
+	if err := f.Close(); err != nil {
+		return cantWrite(name, err)
+	}
+	return nil
 }
 
 func cantWrite(name string, err error) error {

@@ -44,6 +44,9 @@ func (c *cli) openInput(name string, schema *perennial.Schema) (rows rowReader, 
 	first, err := firstCharacter(b)
 	if err != nil {
 		closeInput()
+		if !errors.Is(err, io.EOF) {
+			return nil, nil, perennial.Errorf(perennial.CodeUnavailable, "cli.predict", "can't read %s", name).Because(err)
+		}
 		return nil, nil, perennial.Errorf(perennial.CodeMalformed, "cli.predict", "%s has no rows", name).Because(err)
 	}
 	isJSON := first == '{' || first == '['
@@ -138,8 +141,13 @@ func newCSVRows(r io.Reader, schema *perennial.Schema) (*csvRows, error) {
 	if err != nil {
 		return nil, rows.fault(err)
 	}
+	seen := map[string]bool{}
 	for _, name := range header {
 		name = strings.TrimSpace(name)
+		if seen[name] {
+			return nil, perennial.Errorf(perennial.CodeMalformed, "cli.predict", "the header has the column %q more than once", name)
+		}
+		seen[name] = true
 		column, known := schema.Column(name)
 		if !known {
 			column = perennial.Column{Name: name, Role: perennial.RoleFeature} // the model decides about it

@@ -129,6 +129,7 @@ func TestPredictBadInput(t *testing.T) {
 		"a list without end": {`[{"plan":"basic"}`, "the input is not JSON after row 1"},
 		"a short line":       {"customer,plan\nc1\n", "the input is no CSV: line 2"},
 		"every row refused":  {"plan\ngold\n", "every row was refused"},
+		"a column twice":     {"plan,income, plan\nbasic,1,plus\n", `the header has the column "plan" more than once`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -142,4 +143,47 @@ func TestPredictBadInput(t *testing.T) {
 	require.Contains(t, got.err, "can't read /nowhere.csv")
 	got = perennialCLI(t, "", "predict", "nope", "--input", "-", "--api", f.url)
 	require.Equal(t, exitFailed, got.code)
+}
+
+func TestPredictOfAFileWithoutRows(t *testing.T) {
+	t.Parallel()
+	f := churnModel(t)
+	got := perennialCLI(t, "plan,income\n", "predict", "churn", "--input", "-", "--api", f.url)
+	require.Equal(t, exitDone, got.code)
+	require.Equal(t, "0 rows predicted, 0 refused\n", got.err)
+	got = perennialCLI(t, "", "predict", "churn", "--input", t.TempDir(), "--api", f.url)
+	require.Equal(t, exitFailed, got.code)
+	require.Contains(t, got.err, "can't read")
+}
+
+func TestPredictTellsOfTheFirstRefusedRows(t *testing.T) {
+	t.Parallel()
+	f := churnModel(t)
+	got := perennialCLI(t, "plan\nbasic\n"+strings.Repeat("gold\n", 30), "predict", "churn", "--input", "-", "--api", f.url)
+	require.Equal(t, exitDone, got.code)
+	require.Equal(t, 31, strings.Count(got.out, "\n")-1)
+	require.Equal(t, 20+2, strings.Count(got.err, "\n"))
+	require.Contains(t, got.err, "Further refused rows are named in the answers only.\n1 rows predicted by version 5, 30 refused\n")
+}
+
+func TestPredictKeepsWhatIsNoPlainFile(t *testing.T) {
+	t.Parallel()
+	f := churnModel(t)
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "answers.csv"), filepath.Join(dir, "link.csv")
+	require.NoError(t, os.WriteFile(file, []byte("old"), 0o600))
+	require.NoError(t, os.Symlink(file, link))
+	for _, output := range []string{os.DevNull, link} {
+		got := perennialCLI(t, "plan\nbasic\n", "predict", "churn", "--input", "-", "--output", output, "--api", f.url)
+		require.Equal(t, exitDone, got.code, got.err)
+	}
+	info, err := os.Stat(os.DevNull)
+	require.NoError(t, err)
+	require.False(t, info.Mode().IsRegular())
+	info, err = os.Lstat(link)
+	require.NoError(t, err)
+	require.Equal(t, os.ModeSymlink, info.Mode().Type())
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(b), "no")
 }

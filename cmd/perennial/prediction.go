@@ -50,6 +50,11 @@ func (c *cli) newPredictionList() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if len(list.Items) == 0 { // none yet, or no such model
+				if _, err := api.Model(cmd.Context(), args[0]); err != nil {
+					return err
+				}
+			}
 			err = c.print(list, func(w io.Writer) {
 				row(w, "PREDICTION", "AT", "VERSION", "VARIANT", "ANSWER", "KEY", "MICROSECONDS")
 				for _, p := range list.Items {

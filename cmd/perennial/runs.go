@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -29,18 +30,15 @@ func (c *cli) newRuns() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if len(list.Items) == 0 { // none yet, or no such pipeline
+				if _, err := api.Pipeline(cmd.Context(), args[0]); err != nil {
+					return err
+				}
+			}
 			return c.print(list, func(w io.Writer) {
-				row(w, "RUN", "ALGORITHM", "STATUS", "CV SCORE", "HOLDOUT", "DATA", "STARTED")
+				row(w, "RUN", "RESULT", "CV SCORE", "HOLDOUT", "DATA", "STARTED")
 				for _, r := range list.Items {
-					runRow(w, "", r)
-					for i, k := range r.Candidates {
-						branch := "├─ "
-						if i == len(r.Candidates)-1 {
-							branch = "└─ "
-						}
-						k.DataMD5 = r.DataMD5
-						runRow(w, branch, k)
-					}
+					runRow(w, r)
 				}
 			})
 		},
@@ -49,19 +47,30 @@ func (c *cli) newRuns() *cobra.Command {
 	return cmd
 }
 
-func runRow(w io.Writer, branch string, r client.RunView) {
-	status := strings.ToLower(string(r.Status))
-	if r.Outcome != "" {
-		status = r.Outcome
-		if r.Version != "" {
-			status += " (version " + r.Version + ")"
+// runRow writes a run and, below it, its candidates by their algorithms: their
+// ids, which run show lists, would make the lines too long.
+func runRow(w io.Writer, r client.RunView) {
+	result := cmp.Or(r.Outcome, strings.ToLower(string(r.Status)))
+	if r.Version != "" {
+		result = "version " + r.Version
+	}
+	line := func(name, result string, r client.RunView) {
+		cv, holdout := scores(r)
+		row(w, name, result, dash(cv), dash(holdout), dash(short(r.DataMD5)), minute(r.StartedAt))
+	}
+	line(r.RunID, result, r)
+	for i, k := range r.Candidates {
+		branch := "├─ "
+		if i == len(r.Candidates)-1 {
+			branch = "└─ "
 		}
+		result := strings.ToLower(string(k.Status))
+		if k.Tags["perennial.selected"] == "true" {
+			result = "selected"
+		}
+		k.DataMD5 = r.DataMD5
+		line(branch+cmp.Or(k.Algorithm, k.RunID), result, k)
 	}
-	if r.Tags["perennial.selected"] == "true" {
-		status += ", selected"
-	}
-	cv, holdout := scores(r)
-	row(w, branch+r.RunID, dash(r.Algorithm), status, dash(cv), dash(holdout), dash(short(r.DataMD5)), when(r.StartedAt))
 }
 
 // scores splits a run's metrics into those of cross-validation and those of the
@@ -83,14 +92,14 @@ func scores(r client.RunView) (cv, holdout string) {
 // chief are the metrics of the holdout that have room in a table; run show
 // lists all.
 var chief = map[string]bool{
-	"accuracy": true, "log_loss": true, "average_precision": true, "rmse": true, "mean_absolute_error": true, "r2": true,
+	"accuracy": true, "log_loss": true, "average_precision": true, "rmse": true, "r2": true,
 }
 
 func (c *cli) newRun() *cobra.Command {
 	show := &cobra.Command{
 		Use:     "show RUN",
 		Short:   "Show one run: parameters, metrics, data, candidates",
-		Example: "  perennial run show 0f9c2a",
+		Example: "  perennial run show 01a207bc243d76148769dcda09ff6d7b",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			runs, err := c.runsByID(cmd.Context(), args)
@@ -103,7 +112,7 @@ func (c *cli) newRun() *cobra.Command {
 	compare := &cobra.Command{
 		Use:     "compare RUN RUN...",
 		Short:   "Compare runs side by side, what differs marked",
-		Example: "  perennial run compare 0f9c2a 77ab10",
+		Example: "  perennial run compare 01a207bc243d76148769dcda09ff6d7b 01a207bc0200796196de532187f506ce",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			runs, err := c.runsByID(cmd.Context(), args)
@@ -171,6 +180,15 @@ func facts(r client.RunView) []fact {
 	return list
 }
 
+// brief cuts a hash, and whatever else is too long for a column.
+func brief(s string) string {
+	const most = 32
+	if len(s) <= most {
+		return s
+	}
+	return short(s) + "…"
+}
+
 // compareRuns writes one column a run and marks the lines that differ.
 func compareRuns(w io.Writer, runs []client.RunView) {
 	line := func(name string, value func(r client.RunView) string) {
@@ -185,7 +203,7 @@ func compareRuns(w io.Writer, runs []client.RunView) {
 		}
 		row(w, cells...)
 	}
-	line("run", func(r client.RunView) string { return short(r.RunID) })
+	line("run", func(r client.RunView) string { return r.RunID })
 	line("algorithm", func(r client.RunView) string { return r.Algorithm })
 	line("status", func(r client.RunView) string { return strings.ToLower(string(r.Status)) })
 	line("outcome", func(r client.RunView) string { return r.Outcome })
@@ -202,7 +220,7 @@ func compareRuns(w io.Writer, runs []client.RunView) {
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(params)) {
-		line("params."+k, func(r client.RunView) string { return r.Params[k] })
+		line("params."+k, func(r client.RunView) string { return brief(r.Params[k]) })
 	}
 	for _, k := range slices.Sorted(maps.Keys(metrics)) {
 		line("metrics."+k, func(r client.RunView) string {

@@ -36,6 +36,11 @@ func (c *cli) newWorkflowList() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if pipeline != "" && len(list.Items) == 0 { // none yet, or no such pipeline
+				if _, err := api.Pipeline(cmd.Context(), pipeline); err != nil {
+					return err
+				}
+			}
 			return c.print(list, func(w io.Writer) { workflowTable(w, list.Items) })
 		},
 	}
@@ -100,7 +105,11 @@ func workflowTable(w io.Writer, list []client.WorkflowView) {
 		} else if v.Error != nil {
 			outcome = string(v.Error.Code)
 		}
-		row(w, v.WorkflowID, v.State, dash(v.Stage), dash(progressText(v.Progress)), outcome, dash(v.StartedBy), when(v.StartedAt), took(v))
+		done := "-"
+		if p := v.Progress; p != nil && p.Total > 0 {
+			done = fmt.Sprintf("%d/%d %s", p.Done, p.Total, p.Unit)
+		}
+		row(w, v.WorkflowID, v.State, dash(v.Stage), done, outcome, dash(v.StartedBy), when(v.StartedAt), took(v))
 	}
 }
 

@@ -148,7 +148,11 @@ func (c *Client) unreachable(ctx context.Context, op string, err error) error {
 		return perennial.Errorf(perennial.CodeUnavailable, op, "nothing answers at %s: is `perennial up` running?", c.base).
 			WithHint("Start it with `perennial up`, or give another address with --api or PERENNIAL_API.").Because(err)
 	default:
-		return perennial.Errorf(perennial.CodeUnavailable, op, "no answer came from %s", c.base).
+		reason := err
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			reason = u.Err
+		}
+		return perennial.Errorf(perennial.CodeUnavailable, op, "no answer came from %s: %v", c.base, reason).
 			WithHint("Look into the log of that process, or give another address with --api or PERENNIAL_API.").Because(err)
 	}
 }

@@ -72,4 +72,3 @@ func TestAStartThatWasNotWrittenDownIsFoundAgain(t *testing.T) {
 	}
 	require.Empty(t, w.audit)
 }
-
