@@ -11,9 +11,6 @@ import (
 	"github.com/perennial-ml/perennial"
 )
 
-// anyone is who asks through an API without authentication.
-const anyone = "api"
-
 // admit applies the rules that keep web pages away from an API on loopback: the
 // Host header must be a known one (a page whose name was rebound to 127.0.0.1
 // sends its own), and a request that a page made must come from a page of ours.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -33,12 +34,18 @@ type Options struct {
 	Datasets    Datasets
 	Control     Control
 	Rollouts    Rollouts
+	Audit       Audit
+
+	// Access tells who holds a token; nil: authentication is off, and whoever
+	// reaches the API may do anything.
+	Access Access
 
 	// Degraded names the dependencies that are down; nil: none ever are.
 	Degraded func(ctx context.Context) []client.Degraded
 
 	Listen         string        // host:port; 127.0.0.1:8080
 	Hosts          []string      // Host names accepted besides loopback's, where Listen is on loopback
+	TLS            *tls.Config   // nil: plain HTTP
 	MaxBody        int           // bytes of a request body; 8 MiB
 	MaxInFlight    int           // requests at once, health and metrics aside; 4096
 	RequestTimeout time.Duration // 5 s
@@ -156,6 +163,7 @@ func (s *Server) routes() {
 	s.rolloutRoutes()
 	s.runRoutes()
 	s.decisionRoutes()
+	s.accessRoutes()
 	s.statusRoutes()
 	s.docsRoutes()
 }
@@ -170,6 +178,9 @@ func (s *Server) OpenAPI() []byte { return s.openapi }
 // Start listens and serves until Stop. A port in use is a conflict.
 func (s *Server) Start(ctx context.Context) error {
 	const op = "api.Start"
+	if route := s.unguarded(); route != "" {
+		return perennial.Errorf(perennial.CodeInternal, op, "the route %s has no role", route)
+	}
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", s.o.Listen)
 	switch {
@@ -184,9 +195,13 @@ func (s *Server) Start(ctx context.Context) error {
 			WithHint("Give host:port with --listen, as 127.0.0.1:8080.").Because(err)
 	}
 	s.ln, s.served = ln, make(chan struct{})
+	var served net.Listener = lingeringListener{ln}
+	if s.o.TLS != nil {
+		served = tls.NewListener(served, s.o.TLS)
+	}
 	go func() {
 		defer close(s.served)
-		if err := s.app.Listener(lingeringListener{ln}); err != nil {
+		if err := s.app.Listener(served); err != nil {
 			s.failed <- perennial.Wrap("api.Serve", err)
 		}
 	}()

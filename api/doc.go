@@ -1,7 +1,7 @@
 // Package api is Perennial's HTTP interface on Fiber: predictions, their
 // lineage, models, pipelines, workflows, runs, decisions and status.
 //
-// It decodes, authorises, asks one of the small interfaces in needs.go and
+// It decodes, tells who asks (roles.go), asks one of the small interfaces in needs.go and
 // encodes; it decides nothing, starts no workflow and opens no database. Every
 // error answer is one problem document (problem.go); internal causes go to the
 // log only. POST /predict, health and metrics are plain Fiber handlers, all

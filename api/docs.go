@@ -42,15 +42,15 @@ func (s *Server) docsRoutes() {
 			return nil
 		}
 	}
-	s.app.Get("/", func(c *fiber.Ctx) error { return c.Redirect("/docs", http.StatusFound) })
-	s.app.Get("/docs", html(index))
-	s.app.Get("/openapi.json", func(c *fiber.Ctx) error {
+	s.handle(http.MethodGet, "/", "/", func(c *fiber.Ctx) error { return c.Redirect("/docs", http.StatusFound) })
+	s.handle(http.MethodGet, "/docs", "/docs", html(index))
+	s.handle(http.MethodGet, "/openapi.json", "/openapi.json", func(c *fiber.Ctx) error {
 		c.Response().Header.SetContentType(fiber.MIMEApplicationJSON)
 		c.Response().SetBodyRaw(s.openapi)
 		return nil
 	})
 	for _, t := range problemTypes() {
-		s.app.Get(t.Path, html(page(t.Summary, t.Description, nil)))
+		s.handle(http.MethodGet, "/docs/problems/{code}", t.Path, html(page(t.Summary, t.Description, nil)))
 	}
 }
 

@@ -43,7 +43,7 @@ func newWorld() *world { return &world{ready: true, state: perennial.WorkflowRun
 func (w *world) options() api.Options {
 	return api.Options{
 		Predictor: w, Predictions: logFake{}, Registry: registryFake{}, Blobs: blobsFake{}, Pipelines: pipelinesFake{},
-		Traffic: trafficFake{}, Decisions: decisionsFake{}, Datasets: datasetsFake{}, Control: w, Rollouts: rolloutFake{},
+		Traffic: trafficFake{}, Decisions: decisionsFake{}, Datasets: datasetsFake{}, Control: w, Rollouts: rolloutFake{}, Audit: auditFake{},
 		Degraded: func(context.Context) []client.Degraded { return w.down },
 		UIURL:    "http://127.0.0.1:8233", Build: "v0.0.0-test", Now: func() time.Time { return now },
 	}

@@ -41,6 +41,9 @@ var setUpHuma = sync.OnceFunc(func() {
 		if p.retryAfter > 0 {
 			ctx.SetHeader(fiber.HeaderRetryAfter, strconv.Itoa(p.retryAfter))
 		}
+		if p.challenge != "" {
+			ctx.SetHeader(fiber.HeaderWWWAuthenticate, p.challenge)
+		}
 		return p
 	}
 })
@@ -55,7 +58,11 @@ func newHuma(app *fiber.App, build string) huma.API {
 	api := humafiber.New(app, config)
 	api.UseMiddleware(func(ctx huma.Context, next func(huma.Context)) {
 		c := copied{ctx}
-		if ctx.Method() != http.MethodGet && ctx.Method() != http.MethodHead {
+		if err := allow(exchangeOf(humafiber.Unwrap(ctx)).actor, roleOf(ctx.Operation().Method, ctx.Operation().Path)); err != nil {
+			_ = huma.WriteErr(api, c, http.StatusInternalServerError, "", err)
+			return
+		}
+		if hasBody(ctx) {
 			if err := jsonBody(c.Header(fiber.HeaderContentType), c.Header(fiber.HeaderContentEncoding)); err != nil {
 				_ = huma.WriteErr(api, c, http.StatusUnsupportedMediaType, "", err)
 				return
@@ -64,6 +71,18 @@ func newHuma(app *fiber.App, build string) huma.API {
 		next(c)
 	})
 	return api
+}
+
+// hasBody reports whether a request must say what its body is. A delete without
+// one is no form that any page could send.
+func hasBody(ctx huma.Context) bool {
+	switch ctx.Method() {
+	case http.MethodGet, http.MethodHead:
+		return false
+	case http.MethodDelete:
+		return len(humafiber.Unwrap(ctx).Request().Body()) > 0
+	}
+	return true
 }
 
 type humaContext huma.Context
@@ -216,6 +235,7 @@ func sentence(s string) string {
 
 // register adds one operation and remembers its template for the metrics.
 func register[I, O any](s *Server, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
+	roleOf(op.Method, op.Path)
 	s.templates[fiberPattern(op.Path)] = op.Path
 	huma.Register(s.huma, op, handler)
 }

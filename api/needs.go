@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/access"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/datastore"
 	"github.com/perennial-ml/perennial/internal/pipeline"
@@ -87,6 +88,23 @@ type Control interface {
 	Workflow(ctx context.Context, id, runID string) (client.WorkflowView, error)
 	// Workflows lists workflows, newest first; pipeline "" is all.
 	Workflows(ctx context.Context, pipeline string, limit int) ([]client.WorkflowView, error)
+
+	CreateToken(ctx context.Context, req client.TokenRequest) (client.NewTokenView, error)
+	RevokeToken(ctx context.Context, id, reason string) (client.TokenView, error)
+	Tokens(ctx context.Context) ([]client.TokenView, error)
+}
+
+// Access tells who holds a token (internal/access). An error of code
+// unauthorized means nobody.
+type Access interface {
+	Authenticate(token string) (perennial.Actor, error)
+}
+
+// Audit reads who changed what (internal/access).
+type Audit interface {
+	// Entries gives a page, newest first, and the token of the next.
+	Entries(ctx context.Context, limit int, token string) (list []perennial.AuditEntry, next string, err error)
+	Verify(ctx context.Context) (access.Verified, error)
 }
 
 // Rollouts changes who answers (internal/control), for the actor in the context.

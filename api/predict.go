@@ -18,7 +18,7 @@ const trainingRetryAfter = 5
 // predictRoutes adds POST /predict as a plain handler: the engine reads and
 // writes the JSON itself, and huma's reflection would cost more than it does.
 func (s *Server) predictRoutes() {
-	s.app.Post("/predict", s.predict)
+	s.handle(http.MethodPost, "/predict", "/predict", s.predict)
 	s.document(&huma.Operation{
 		OperationID: "predict", Method: http.MethodPost, Path: "/predict", Tags: []string{"predictions"},
 		Summary: "Predict for one row (features) or many (instances)",

@@ -49,7 +49,8 @@ func StatusOf(code perennial.Code) int {
 // problem is a problem document with what belongs into headers and log.
 type problem struct {
 	client.Problem
-	retryAfter int // seconds; 0: no header
+	retryAfter int    // seconds; 0: no header
+	challenge  string // of WWW-Authenticate; "": no header
 	cause      error
 }
 
@@ -145,6 +146,9 @@ func (s *Server) write(c *fiber.Ctx, p *problem) {
 	c.Response().ResetBody()
 	if p.retryAfter > 0 {
 		c.Set(fiber.HeaderRetryAfter, fmt.Sprint(p.retryAfter))
+	}
+	if p.challenge != "" {
+		c.Set(fiber.HeaderWWWAuthenticate, p.challenge)
 	}
 	c.Status(p.Status).Response().Header.SetContentType(problemType)
 	enc := json.NewEncoder(c.Response().BodyWriter())

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -24,6 +25,7 @@ type exchange struct {
 	id     string
 	path   string // as it came, for instance and the log
 	query  string // as it came
+	actor  perennial.Actor
 	routed bool   // it was let in and looked for its route
 	cause  error  // behind an error answer, for the log only
 	stack  []byte // of a panic
@@ -96,9 +98,15 @@ func (s *Server) guarded(c *fiber.Ctx, ex *exchange) (err error) {
 		return perennial.Errorf(perennial.CodeMalformed, "api", "The address holds bytes that are no text.").
 			WithHint("Names and ids are UTF-8 without control characters.")
 	}
+	actor, err := s.who(c)
+	if err != nil {
+		return err
+	}
+	actor.RequestID = ex.id
+	ex.actor = actor
 	ctx, cancel := context.WithTimeout(s.base, s.o.RequestTimeout)
 	defer cancel()
-	c.SetUserContext(perennial.WithActor(ctx, perennial.Actor{Name: anyone, Role: perennial.AccessAdmin, RequestID: ex.id}))
+	c.SetUserContext(perennial.WithActor(ctx, actor))
 	ex.routed = true
 	return c.Next()
 }
@@ -177,7 +185,11 @@ func (s *Server) explain(c *fiber.Ctx, p *problem) *problem {
 func (s *Server) serverError(c *fiber.Ctx, err error) error {
 	ex := exchangeOf(c)
 	s.write(c, problemOf(err))
-	if conn, ok := c.Context().Conn().(*lingering); ok {
+	conn := c.Context().Conn()
+	if secure, ok := conn.(*tls.Conn); ok {
+		conn = secure.NetConn()
+	}
+	if conn, ok := conn.(*lingering); ok {
 		conn.linger.Store(true) // the rest of the request may be on its way
 	}
 	status := c.Response().StatusCode()

@@ -31,8 +31,7 @@ func (s *Server) runRoutes() {
 		Summary: "A run's files",
 	}, s.listArtifacts)
 	const artifact = "/runs/{run}/artifacts/{path}"
-	s.templates["/runs/:run/artifacts/+"] = artifact
-	s.app.Get("/runs/:run/artifacts/+", s.getArtifact)
+	s.handle(http.MethodGet, artifact, "/runs/:run/artifacts/+", s.getArtifact)
 	text := &huma.Schema{Type: huma.TypeString}
 	s.document(&huma.Operation{
 		OperationID: "getArtifact", Method: http.MethodGet, Path: artifact, Tags: []string{"runs"},

@@ -20,9 +20,9 @@ func (s *Server) statusRoutes() {
 		Summary: "This process at a glance: models, pipelines, running workflows, what is down",
 	}, s.getStatus)
 
-	s.app.Get("/healthz", func(c *fiber.Ctx) error { return c.SendString("ok\n") })
-	s.app.Get("/readyz", s.getReady)
-	s.app.Get("/metrics", adaptor.HTTPHandler(promhttp.HandlerFor(s.o.Metrics, promhttp.HandlerOpts{})))
+	s.handle(http.MethodGet, "/healthz", "/healthz", func(c *fiber.Ctx) error { return c.SendString("ok\n") })
+	s.handle(http.MethodGet, "/readyz", "/readyz", s.getReady)
+	s.handle(http.MethodGet, "/metrics", "/metrics", adaptor.HTTPHandler(promhttp.HandlerFor(s.o.Metrics, promhttp.HandlerOpts{})))
 
 	plain := func(description string) *huma.Response {
 		return &huma.Response{Description: description, Content: map[string]*huma.MediaType{"text/plain": {Schema: &huma.Schema{Type: huma.TypeString}}}}

@@ -38,7 +38,8 @@ type fake struct {
 	url     string
 	mu      sync.Mutex
 	answers map[string]any
-	asked   []string // method, path and body
+	asked   []string     // method, path and body
+	header  func(string) // takes each request's Authorization; nil: nobody asks
 }
 
 func newFake(t *testing.T, answers map[string]any) *fake {
@@ -57,6 +58,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.header != nil {
+		f.header(r.Header.Get("Authorization"))
+	}
 	f.asked = append(f.asked, strings.TrimSpace(r.Method+" "+r.RequestURI+" "+body.String()))
 	answer, ok := f.answers[r.Method+" "+r.URL.Path]
 	if !ok {

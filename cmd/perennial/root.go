@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/app"
 	"github.com/perennial-ml/perennial/internal/client"
 )
 
@@ -43,7 +44,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.newRuns(), c.newRun(), c.newModels(), c.newVersions(), c.newVersion(), c.newHistory(),
 		c.newRollout(), c.newRollback(), c.newFreeze(), c.newUnfreeze(),
 		c.newPrediction(), c.newDecision(), c.newPipeline(), c.newWorkflow(), c.newData(),
-		c.newSimulate(), newAPICommand(), newWorkerCommand(),
+		c.newSimulate(), c.newToken(), c.newAudit(), newAPICommand(), newWorkerCommand(),
 	}
 	return append(list, processes()...)
 }
@@ -106,6 +107,9 @@ func run(ctx context.Context, args []string, s streams) int {
 		return exitUsage
 	}
 	c.printError(err)
+	if errors.Is(err, app.ErrNoAdmin) {
+		return exitUsage
+	}
 	return exitFailed
 }
 

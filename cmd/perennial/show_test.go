@@ -47,6 +47,13 @@ func answers() map[string]any {
 		"GET /predictions/p1":               prediction,
 		"GET /pipelines":                    list(client.PipelineView{Pipeline: "iris", Task: perennial.Classification, Revision: "dd44dd44dd44"}),
 		"GET /pipelines/iris":               client.PipelineView{Pipeline: "iris", Source: "name: iris # as written\n", Spec: &perennial.Pipeline{Name: "iris", Task: perennial.Classification}},
+		"GET /tokens":                       list(irisToken()),
+		"POST /tokens":                      client.NewTokenView{TokenView: irisToken(), Token: "prn_once"},
+		"DELETE /tokens/t1":                 irisToken(),
+		"GET /audit": list(
+			client.AuditView{Seq: 2, At: at, Actor: "ann", Action: "token.revoke", Target: "ci", Before: map[string]any{"role": "trainer"}, Reason: "gone", Hash: "bb"},
+			client.AuditView{Seq: 1, At: at, Actor: "ci", Action: "train.start", Target: "iris", WorkflowID: "train:iris", Hash: "aa"}),
+		"GET /audit/verify": client.AuditReport{Whole: true, Entries: 2, Hash: "bb"},
 		"GET /decisions/d1": client.DecisionView{
 			DecisionID: "d1", Kind: perennial.DecisionGate, Model: "iris", RunID: "run2", At: at, Verdict: perennial.VerdictPass, Passed: true, Reason: "all 1 gates passed",
 			Checks: []perennial.Check{{Name: "accuracy vs baseline", Verdict: perennial.VerdictPass, N: 30, Value: 0.9667, Reference: 0.33, Effect: 0.6333, Interval: &[2]float64{0.5, 0.8}, Limit: 0.5, Message: "0.6333 better than the baseline"}},
@@ -57,7 +64,7 @@ func answers() map[string]any {
 func TestLookingCommands(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, answers())
-	for name, line := range map[string]string{
+	for name, line := range map[string]string{ //nolint:gosec // token is a command here
 		"status":            "status",
 		"status_model":      "status iris",
 		"models":            "models",
@@ -77,6 +84,10 @@ func TestLookingCommands(t *testing.T) {
 		"pipeline_show":     "pipeline show iris",
 		"pipeline_defaults": "pipeline show iris --defaults",
 		"decision_show":     "decision show d1",
+		"token_list":        "token list",
+		"token_revoke":      "token revoke t1 --reason gone",
+		"audit_list":        "audit list",
+		"audit_verify":      "audit verify",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -12,12 +12,15 @@ import (
 	"github.com/perennial-ml/perennial/internal/client"
 )
 
+// bootstrapName is the actor's name where requests need a token.
+const bootstrapName = "bootstrap"
+
 // bootstrap trains every pipeline that has nothing in service, in the bootstrap
 // budget, and tells the person at the screen how to try each model. It is the
 // program's first user: it knows the API and nothing else.
 type bootstrap struct {
 	api    *client.Client
-	url    string
+	curl   string // what a command line for a person begins with
 	train  bool
 	screen *Screen
 	log    *slog.Logger
@@ -169,7 +172,7 @@ func (b *bootstrap) invite(ctx context.Context, pipelines []client.PipelineView,
 		if err != nil {
 			return err
 		}
-		lines = append(lines, fmt.Sprintf("  curl -s %s/predict -H 'content-type: application/json' -d '{\"model\":%q,\"features\":%s}'", b.url, p.Pipeline, shellQuoted(features)))
+		lines = append(lines, fmt.Sprintf("  %s/predict -H 'content-type: application/json' -d '{\"model\":%q,\"features\":%s}'", b.curl, p.Pipeline, shellQuoted(features)))
 	}
 	if len(lines) == 0 {
 		return nil

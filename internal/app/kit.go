@@ -33,6 +33,7 @@ type kit struct {
 	temporal   connection
 	attributes *control.Attributes
 	operator   *control.Control
+	gate       gate
 
 	predictions *predlog.Log // only a serving process starts it; others read
 }
@@ -49,7 +50,7 @@ func newKit(c *config.Config, build string, log *slog.Logger, s *stores, t conne
 	k.attributes = control.NewAttributes(t.Client, t.namespace, log)
 	k.predictions = predlog.New(s.predictions, predlog.Options{Flush: c.LogFlush, BufferBytes: int64(c.LogBuffer), Logger: log, Registerer: k.registry})
 	k.operator = control.New(control.Options{
-		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, Applied: s.pipelines, Datasets: s.datasets,
+		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, Tokens: s.access, Applied: s.pipelines, Datasets: s.datasets,
 		Traffic: s.traffic, Registry: s.tracking, Blobs: s.blobs, Evidence: k.predictions,
 		Rollouts: &activities.Activities{Pipelines: s.pipelines, Blobs: s.blobs, Traffic: s.traffic, Now: time.Now}, UIURL: t.uiURL, Namespace: t.namespace,
 		Queue: workflows.Queue(c.QueuePrefix, workflows.KindDefault), Attributes: k.attributes, Logger: log,
@@ -92,15 +93,17 @@ func (k *kit) serving(drain time.Duration) []Part {
 		Traffic: s.traffic, Versions: s.tracking, Blobs: s.blobs, Log: k.predictions, Replica: replica(c.Listen), Replicas: s.traffic, Lease: c.TrafficLease, MaxInstances: c.MaxInstances,
 		Pending: s.known, Logger: k.log, Registerer: k.registry,
 	})
-	server := api.New(api.Options{
+	options := api.Options{
 		Predictor: engine, Predictions: k.predictions, Registry: s.tracking, Blobs: s.blobs, Pipelines: s.pipelines, Traffic: s.traffic,
 		Decisions: s.ledger, Datasets: s.datasets,
-		Control:  k.operator,
-		Rollouts: k.operator,
+		Control: k.operator, Rollouts: k.operator, Audit: s.access,
 		Degraded: degraded(k.temporal, engine), Listen: c.Listen, Hosts: c.Hosts, MaxBody: c.MaxBody, MaxInFlight: c.MaxInFlight,
 		RequestTimeout: c.RequestTimeout, Drain: drain, UIURL: k.temporal.uiURL, Namespace: k.temporal.namespace, Build: k.build, Logger: k.log,
-		Metrics: k.registry,
-	})
+		Metrics: k.registry, TLS: k.gate.tls,
+	}
+	if k.gate.guard != nil {
+		options.Access = k.gate.guard
+	}
 	parts := []Part{
 		part{name: "prediction log", start: k.predictions.Start, stop: k.predictions.Stop},
 		part{name: "serving", start: engine.Start, stop: engine.Stop},
@@ -108,7 +111,10 @@ func (k *kit) serving(drain time.Duration) []Part {
 	if c.MetricsListen != "" {
 		parts = append(parts, telemetry.NewServer(telemetry.ServerOptions{Name: "metrics", Listen: c.MetricsListen, Setting: config.Env + "METRICS_LISTEN", Registry: k.registry}))
 	}
-	return append(parts, server)
+	if k.gate.guard != nil {
+		parts = append(parts, part{name: "access", start: k.gate.guard.Start, stop: k.gate.guard.Stop})
+	}
+	return append(parts, api.New(options))
 }
 
 // degraded tells which dependencies are down while predictions go on.

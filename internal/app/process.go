@@ -30,7 +30,10 @@ type ProcessOptions struct {
 // API answers requests until ctx ends. It needs no Temporal server to start, and
 // goes on answering predictions while there is none.
 func API(ctx context.Context, o ProcessOptions) error {
-	return process(ctx, o, func(k *kit) ([]Part, error) {
+	return process(ctx, o, func(k *kit) (_ []Part, err error) {
+		if k.gate, err = openGate(ctx, o.Config, k.stores.access, k.log); err != nil {
+			return nil, err
+		}
 		return k.serving(o.Config.ShutdownGrace / 4), nil
 	})
 }

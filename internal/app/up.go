@@ -10,7 +10,6 @@ import (
 	sdklog "go.temporal.io/sdk/log"
 
 	"github.com/perennial-ml/perennial"
-	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/config"
 	"github.com/perennial-ml/perennial/internal/dvc"
 	"github.com/perennial-ml/perennial/internal/pipeline"
@@ -46,15 +45,19 @@ func Up(ctx context.Context, o UpOptions) error {
 		return err
 	}
 	defer unlock()
-	repo, specs, err := openProject(ctx, c, o.Screen)
-	if err != nil {
-		return err
-	}
 	stores, err := openStores(ctx, c, c.Migrate != "check", log)
 	if err != nil {
 		return err
 	}
 	defer stores.close()
+	gate, err := openGate(ctx, c, stores.access, log)
+	if err != nil {
+		return err
+	}
+	repo, specs, err := openProject(ctx, c, o.Screen)
+	if err != nil {
+		return err
+	}
 	if err := restoreData(ctx, repo, specs, stores.traffic, o.Screen); err != nil {
 		return err
 	}
@@ -68,6 +71,7 @@ func Up(ctx context.Context, o UpOptions) error {
 	}
 	defer lazy.Close()
 	k := newKit(c, o.Build, log, stores, connection{Client: lazy, namespace: temporalclient.DefaultNamespace, uiURL: temporal.UIURL()})
+	k.gate = gate
 	return Run(ctx, log, c.ShutdownGrace, upParts(o, k, repo, temporal)...)
 }
 
@@ -77,12 +81,12 @@ func upParts(o UpOptions, k *kit, repo *dvc.Repo, temporal Temporal) []Part {
 	parts := append([]Part{temporal}, k.working(k.worker(repo))...)
 	return append(append(parts, k.serving(0)...),
 		part{name: "addresses", start: func(context.Context) error {
-			o.Screen.Sayf("API", "http://%s  (routes: /docs, metrics: /metrics)", c.Listen)
+			o.Screen.Sayf("API", "%s  (routes: /docs, metrics: /metrics%s)", k.gate.url, k.gate.note())
 			o.Screen.Sayf("Temporal Web UI", "%s  (server: %s)", temporal.UIURL(), temporal.Address())
 			o.Screen.Sayf("log", "%s  (Ctrl-C stops)", filepath.Join(c.Home, LogFile))
 			return nil
 		}},
-		&bootstrap{api: client.New("http://"+c.Listen, ""), train: o.Bootstrap, screen: o.Screen, log: k.log, url: "http://" + c.Listen},
+		&bootstrap{api: k.gate.client(bootstrapName, perennial.AccessTrainer), train: o.Bootstrap, screen: o.Screen, log: k.log, curl: k.gate.curl()},
 	)
 }
 

@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,6 +61,14 @@ func transport() *http.Transport {
 		MaxIdleConnsPerHost:   16,
 		IdleConnTimeout:       30 * time.Second,
 		ResponseHeaderTimeout: 2 * time.Minute,
+	}
+}
+
+// Trust replaces how the server's certificate is checked. It must be called
+// before the first request.
+func (c *Client) Trust(config *tls.Config) {
+	if t, ok := c.http.Transport.(*http.Transport); ok {
+		t.TLSClientConfig = config
 	}
 }
 

@@ -26,6 +26,10 @@ type Config struct {
 	Hosts                    []string // Host headers accepted besides loopback's
 	PublicURL                string
 
+	Auth                    string // off | tokens
+	AdminToken              string // "": none
+	TLSCertFile, TLSKeyFile string // "": plain HTTP
+
 	TemporalPort, TemporalUIPort int
 	TemporalRetention            time.Duration
 	TemporalAddress              string // of api and worker; "": TEMPORAL_ADDRESS, else Temporal's default
@@ -65,6 +69,7 @@ const testPrefix = Env + "TEST_"
 // back in one error of code invalid.
 func Load(flags map[string]string, environ []string) (*Config, error) {
 	env, faults := environment(environ)
+	faults = append(faults, readSecrets(env)...)
 	c := &Config{}
 	for _, s := range settings() {
 		value, origin := s.Default, "default"
@@ -78,6 +83,7 @@ func Load(flags map[string]string, environ []string) (*Config, error) {
 			faults = append(faults, fmt.Sprintf("%s: %v", origin, err))
 		}
 	}
+	faults = append(faults, c.guard()...)
 	if len(faults) > 0 {
 		return nil, perennial.Errorf(perennial.CodeInvalid, "config.Load", "%s", strings.Join(faults, "; "))
 	}
@@ -89,6 +95,9 @@ func environment(environ []string) (map[string]string, []string) {
 	known := map[string]bool{}
 	for _, s := range settings() {
 		known[s.Name] = true
+	}
+	for _, name := range secrets {
+		known[name+fileSuffix] = true
 	}
 	out, faults := map[string]string{}, []string{}
 	for _, kv := range environ {

@@ -39,11 +39,11 @@ func TestLoadPrefersFlagThenEnvironment(t *testing.T) {
 func TestLoadReportsEveryFaultAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := config.Load(map[string]string{"ui-port": "0"}, []string{
-		"PERENNIAL_LISTEN=0.0.0.0:8080", "PERENNIAL_LOG_FLUSH=soon", "PERENNIAL_LOG_FORMAT=xml", "PERENNIAL_LISTN=x", "PERENNIAL_LOG_LEVEL=loud", "PERENNIAL_MAX_INSTANCES=none", "PERENNIAL_LOG_BUFFER=many",
+		"PERENNIAL_LISTEN=0.0.0.0:8080", "PERENNIAL_AUTH=off", "PERENNIAL_LOG_FLUSH=soon", "PERENNIAL_LOG_FORMAT=xml", "PERENNIAL_LISTN=x", "PERENNIAL_LOG_LEVEL=loud", "PERENNIAL_MAX_INSTANCES=none", "PERENNIAL_LOG_BUFFER=many",
 	})
 	require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err))
 	message, _, _ := perennial.Explain(err)
-	for _, part := range []string{"--ui-port", "PERENNIAL_LISTEN: ", "authentication", "PERENNIAL_LOG_FLUSH", "xml", "PERENNIAL_LISTN is not a setting", "loud", "none", "many"} {
+	for _, part := range []string{"--ui-port", "0.0.0.0:8080 is open", "authentication", "PERENNIAL_LOG_FLUSH", "xml", "PERENNIAL_LISTN is not a setting", "loud", "none", "many"} {
 		require.Contains(t, message, part)
 	}
 }

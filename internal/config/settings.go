@@ -30,10 +30,14 @@ func settings() []Setting {
 		{"PROJECT", "project", ".", "directory of the project", text(func(c *Config) *string { return &c.Project })},
 		{"HOME", "home", "", "directory of all state (default <project>/.perennial)", text(func(c *Config) *string { return &c.Home })},
 		{"PIPELINES", "pipelines", "", "directory of the pipeline files (default <project>/pipelines)", text(func(c *Config) *string { return &c.Pipelines })},
-		{"LISTEN", "listen", "127.0.0.1:8080", "address of the API", loopbackAddress(func(c *Config) *string { return &c.Listen })},
+		{"LISTEN", "listen", "127.0.0.1:8080", "address of the API; beyond loopback with authentication only", listen},
 		{"METRICS_LISTEN", "", "", "address of a port for the API's metrics alone (default: /metrics of the API)", address(func(c *Config) *string { return &c.MetricsListen })},
 		{"WORKER_LISTEN", "worker-listen", "127.0.0.1:9090", "address of the worker's health and metrics", address(func(c *Config) *string { return &c.WorkerListen })},
 		{"HOSTS", "", "", "Host headers accepted besides loopback's, separated by commas", list(func(c *Config) *[]string { return &c.Hosts })},
+		{"AUTH", "", "", "off or tokens (default off on loopback, tokens elsewhere)", choice(func(c *Config) *string { return &c.Auth }, "", AuthOff, AuthTokens)},
+		{"ADMIN_TOKEN", "", "", "a token of the role admin, to begin with", adminToken},
+		{"TLS_CERT_FILE", "", "", "certificate chain of the API in PEM; without it plain HTTP", text(func(c *Config) *string { return &c.TLSCertFile })},
+		{"TLS_KEY_FILE", "", "", "its private key in PEM", text(func(c *Config) *string { return &c.TLSKeyFile })},
 		{"PUBLIC_URL", "", "", "address by which people reach the API", text(func(c *Config) *string { return &c.PublicURL })},
 		{"TEMPORAL_PORT", "temporal-port", "7233", "port of the embedded Temporal server", port(func(c *Config) *int { return &c.TemporalPort })},
 		{"TEMPORAL_UI_PORT", "ui-port", "8233", "port of the Temporal Web UI", port(func(c *Config) *int { return &c.TemporalUIPort })},
@@ -198,20 +202,4 @@ func splitAddress(v string) (host string, err error) {
 		return "", fmt.Errorf("%q has no port from 0 to 65535", v)
 	}
 	return host, nil
-}
-
-// loopbackAddress accepts host:port where the host is loopback: this version
-// has no authentication, and an open address without it is refused.
-func loopbackAddress(field func(*Config) *string) func(*Config, string) error {
-	return func(c *Config, v string) error {
-		host, err := splitAddress(v)
-		if err != nil {
-			return err
-		}
-		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return fmt.Errorf("%q is open to other machines and there is no authentication: listen on 127.0.0.1, behind a proxy that asks who is there", v)
-		}
-		*field(c) = v
-		return nil
-	}
 }

@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/sdk/mocks"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/access"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/control"
 	"github.com/perennial-ml/perennial/internal/ledger"
@@ -32,6 +33,7 @@ type desk struct {
 	temporal *mocks.Client
 	audit    []perennial.AuditEntry
 	auditErr error
+	tokens   []access.Token
 }
 
 func (w *desk) Get(_ context.Context, name string) (*pipeline.Spec, error) {
@@ -65,7 +67,7 @@ func atDesk(t *testing.T) (*control.Control, *desk) {
 	t.Helper()
 	w := &desk{temporal: mocks.NewClient(t)}
 	return control.New(control.Options{
-		Temporal: w.temporal, Pipelines: w, Ledger: w, Audit: w, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
+		Temporal: w.temporal, Pipelines: w, Ledger: w, Audit: w, Tokens: w, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 	}), w
 }
 

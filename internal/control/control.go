@@ -53,6 +53,7 @@ type Options struct {
 	Blobs      Blobs
 	Rollouts   Rollouts
 	Evidence   Evidence
+	Tokens     Tokens
 	UIURL      string // of the Temporal Web UI; "" where there is none
 	Namespace  string
 	Queue      string      // that workflows are started on; default workflows.QueueDefault

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+)
+
+func irisToken() client.TokenView {
+	return client.TokenView{TokenID: "t1", Name: "ci", Role: perennial.AccessTrainer, CreatedAt: at, CreatedBy: "admin", ExpiresAt: &at}
+}
+
+func TestTokenCreatePrintsTheTokenAlone(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, answers())
+	r := perennialCLI(t, "", "token", "create", "ci", "--role", "trainer", "--expires", "1h", "--reason", "builds", "--api", f.url)
+	require.Equal(t, 0, r.code, r.err)
+	require.Equal(t, "prn_once\n", r.out, "fit for a file")
+	require.Contains(t, r.err, "not shown again")
+	require.NotContains(t, r.err, "prn_once")
+	require.Equal(t, []string{`POST /tokens {"name":"ci","role":"trainer","expires":"1h","reason":"builds"}`}, f.requests())
+
+	r = perennialCLI(t, "", "token", "create", "ci", "--role", "trainer", "--api", f.url, "--json")
+	var made client.NewTokenView
+	require.NoError(t, json.Unmarshal([]byte(r.out), &made))
+	require.Equal(t, "prn_once", made.Token)
+	require.Equal(t, 2, perennialCLI(t, "", "token", "create", "ci", "--api", f.url).code, "without a role")
+}
+
+func TestABrokenAuditFails(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]any{"GET /audit/verify": client.AuditReport{Entries: 3, Hash: "bb", Broken: 4, Reason: "it is missing: the next row is 5"}})
+	r := perennialCLI(t, "", "audit", "verify", "--api", f.url)
+	require.Equal(t, 1, r.code)
+	require.Contains(t, r.out, "3 rows are whole")
+	require.Contains(t, r.err, "row 4 of the audit")
+	require.Contains(t, r.err, "the next row is 5")
+}
+
+func TestTheTokenComesFromItsFile(t *testing.T) {
+	t.Parallel()
+	var asked string
+	f := newFake(t, map[string]any{"GET /models": list[client.ModelView]()})
+	f.header = func(h string) { asked = h }
+	file := filepath.Join(t.TempDir(), "token")
+	require.NoError(t, os.WriteFile(file, []byte("prn_from-a-file\n"), 0o600))
+	require.Equal(t, 0, perennialCLI(t, "", "models", "--api", f.url, "--token-file", file).code)
+	require.Equal(t, "Bearer prn_from-a-file", asked)
+}
