@@ -159,6 +159,7 @@ func (s *Server) routes() {
 	s.pipelineRoutes()
 	s.retrainRoutes()
 	s.datasetRoutes()
+	s.scheduleRoutes()
 	s.workflowRoutes()
 	s.rolloutRoutes()
 	s.runRoutes()

@@ -125,6 +125,36 @@ func (w *world) Retrain(_ context.Context, order client.RetrainOrder) (client.St
 	return client.Started{WorkflowID: "retrain:iris:" + order.IdempotencyKey, WorkflowRunID: "r1", Started: order.IdempotencyKey != "known"}, nil
 }
 
+func (w *world) Schedules(ctx context.Context) ([]client.ScheduleView, error) {
+	view, err := w.Schedule(ctx, "iris")
+	return []client.ScheduleView{view}, err
+}
+
+func (w *world) Schedule(_ context.Context, pipeline string) (client.ScheduleView, error) {
+	if pipeline != "iris" {
+		return client.ScheduleView{}, notFound("pipeline")
+	}
+	return client.ScheduleView{
+		Pipeline: "iris", ScheduleID: "retrain:iris", State: "active", Cron: "0 3 * * *", Timezone: "UTC", Jitter: "30s", Source: "file",
+		File: client.ScheduleFile{Cron: "0 3 * * *", Timezone: "UTC"}, Next: []time.Time{now}, Running: []string{},
+		Last: &client.ScheduleRun{WorkflowID: "retrain:iris:schedule-2026-03-01T03:00:00Z", At: now}, ChangedBy: "perennial", ChangedAt: &now,
+	}, nil
+}
+
+func (w *world) SetSchedule(ctx context.Context, pipeline string, req client.ScheduleRequest) (client.ScheduleView, error) {
+	view, err := w.Schedule(ctx, pipeline)
+	if req.Cron != "" {
+		view.Cron, view.Source, view.Reason = req.Cron, "operator", req.Reason
+	}
+	return view, err
+}
+
+func (w *world) RemoveSchedule(ctx context.Context, pipeline, reason string) (client.ScheduleView, error) {
+	view, err := w.Schedule(ctx, pipeline)
+	view.State, view.Source, view.Reason = "removed", "operator", reason
+	return view, err
+}
+
 func (w *world) Cancel(ctx context.Context, id, reason string) error {
 	if id != "train:iris" {
 		return notFound("workflow")

@@ -84,6 +84,11 @@ type Control interface {
 	// Retrain answers conflict where the idempotency key came with another request.
 	Retrain(ctx context.Context, order client.RetrainOrder) (client.Started, error)
 	Cancel(ctx context.Context, workflowID, reason string) error
+	// Schedules lists the schedules of all pipelines.
+	Schedules(ctx context.Context) ([]client.ScheduleView, error)
+	Schedule(ctx context.Context, pipeline string) (client.ScheduleView, error)
+	SetSchedule(ctx context.Context, pipeline string, req client.ScheduleRequest) (client.ScheduleView, error)
+	RemoveSchedule(ctx context.Context, pipeline, reason string) (client.ScheduleView, error)
 	// Workflow gives one run of a workflow; runID "" is the latest.
 	Workflow(ctx context.Context, id, runID string) (client.WorkflowView, error)
 	// Workflows lists workflows, newest first; pipeline "" is all.

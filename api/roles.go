@@ -46,6 +46,8 @@ var roles = map[string]perennial.AccessRole{
 	"GET /datasets/{path}":                   perennial.AccessReader,
 	"GET /decisions/{id}":                    perennial.AccessReader,
 	"GET /models/{model}/rollout":            perennial.AccessReader,
+	"GET /schedules":                         perennial.AccessReader,
+	"GET /schedules/{pipeline}":              perennial.AccessReader,
 
 	"POST /predict": perennial.AccessPredictor,
 
@@ -62,6 +64,8 @@ var roles = map[string]perennial.AccessRole{
 	"POST /models/{model}/rollout/promote": perennial.AccessOperator,
 	"POST /models/{model}/rollout/abort":   perennial.AccessOperator,
 	"POST /models/{model}/rollback":        perennial.AccessOperator,
+	"PUT /schedules/{pipeline}":            perennial.AccessOperator,
+	"DELETE /schedules/{pipeline}":         perennial.AccessOperator,
 	"POST /freeze":                         perennial.AccessOperator,
 	"DELETE /freeze":                       perennial.AccessOperator,
 

@@ -43,7 +43,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.newInit(), c.newStatus(), c.newTrain(), c.newRetrain(), c.newPredict(),
 		c.newRuns(), c.newRun(), c.newModels(), c.newVersions(), c.newVersion(), c.newHistory(),
 		c.newRollout(), c.newRollback(), c.newFreeze(), c.newUnfreeze(),
-		c.newPrediction(), c.newDecision(), c.newPipeline(), c.newWorkflow(), c.newData(),
+		c.newPrediction(), c.newDecision(), c.newPipeline(), c.newWorkflow(), c.newSchedule(), c.newData(),
 		c.newSimulate(), c.newToken(), c.newAudit(), newAPICommand(), newWorkerCommand(),
 	}
 	return append(list, processes()...)

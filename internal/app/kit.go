@@ -53,7 +53,7 @@ func newKit(c *config.Config, build string, log *slog.Logger, s *stores, t conne
 		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, Tokens: s.access, Applied: s.pipelines, Datasets: s.datasets,
 		Traffic: s.traffic, Registry: s.tracking, Blobs: s.blobs, Evidence: k.predictions,
 		Rollouts: &activities.Activities{Pipelines: s.pipelines, Blobs: s.blobs, Traffic: s.traffic, Now: time.Now}, UIURL: t.uiURL, Namespace: t.namespace,
-		Queue: workflows.Queue(c.QueuePrefix, workflows.KindDefault), Attributes: k.attributes, Logger: log,
+		Queue: workflows.Queue(c.QueuePrefix, workflows.KindDefault), Attributes: k.attributes, Gone: s.gone, Logger: log,
 	})
 	return k
 }

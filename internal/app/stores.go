@@ -31,6 +31,7 @@ type stores struct {
 	pipelines   *pipeline.Store
 	datasets    *datastore.Store
 	blobs       *blob.Store
+	gone        []string // pipelines in force whose files are gone
 }
 
 // openStores opens both databases and the artifacts. Tables of an older form are

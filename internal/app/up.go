@@ -61,7 +61,7 @@ func Up(ctx context.Context, o UpOptions) error {
 	if err := restoreData(ctx, repo, specs, stores.traffic, o.Screen); err != nil {
 		return err
 	}
-	if err := applyPipelines(ctx, stores.pipelines, specs); err != nil {
+	if stores.gone, err = applyPipelines(ctx, stores.pipelines, specs); err != nil {
 		return err
 	}
 	temporal := o.Temporal(filepath.Join(c.Home, "temporal.db"), log)
@@ -115,11 +115,24 @@ func openProject(ctx context.Context, c *config.Config, screen *Screen) (*dvc.Re
 	return repo, specs, nil
 }
 
-func applyPipelines(ctx context.Context, store *pipeline.Store, specs []*pipeline.Spec) error {
+// applyPipelines puts the project's pipelines in force, and gives the names of
+// those that are in force and have no file any more.
+func applyPipelines(ctx context.Context, store *pipeline.Store, specs []*pipeline.Spec) (gone []string, err error) {
+	have := map[string]bool{}
 	for _, spec := range specs {
+		have[spec.Pipeline.Name] = true
 		if _, err := store.Apply(ctx, spec, time.Now().UnixMilli()); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	applied, err := store.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, spec := range applied {
+		if !have[spec.Pipeline.Name] {
+			gone = append(gone, spec.Pipeline.Name)
+		}
+	}
+	return gone, nil
 }

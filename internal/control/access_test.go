@@ -29,6 +29,7 @@ var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // desk is everything behind a Control; Temporal is the SDK's mock.
 type desk struct {
 	control.Ledger // for what no test here asks
+	control.Pipelines
 
 	temporal *mocks.Client
 	audit    []perennial.AuditEntry

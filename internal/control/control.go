@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"sync"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -37,6 +38,9 @@ import (
 // Control starts and follows workflows.
 type Control struct {
 	o Options
+
+	gone    sync.Map      // names of Options.Gone that were not applied since
+	changed chan struct{} // a pipeline was applied or deleted
 }
 
 // Options are what Control needs.
@@ -58,6 +62,7 @@ type Options struct {
 	Namespace  string
 	Queue      string      // that workflows are started on; default workflows.QueueDefault
 	Attributes *Attributes // nil: the server has every search attribute
+	Gone       []string    // pipelines in force whose files are gone: their schedules are paused
 	Logger     *slog.Logger
 	Now        func() time.Time // nil: time.Now
 }
@@ -65,6 +70,7 @@ type Options struct {
 // Pipelines gives applied pipelines. Get answers not_found for an unknown name.
 type Pipelines interface {
 	Get(ctx context.Context, name string) (*pipeline.Spec, error)
+	List(ctx context.Context) ([]*pipeline.Spec, error)
 }
 
 // Ledger answers for workflows that Temporal has forgotten, and counts trials.
@@ -76,6 +82,9 @@ type Ledger interface {
 	SaveWorkflow(ctx context.Context, w ledger.Workflow) error
 	ClaimKey(ctx context.Context, k ledger.Key) (ledger.Key, error)
 	KeepKeyRun(ctx context.Context, key, runID string) error
+	Schedule(ctx context.Context, pipeline string) (row ledger.Schedule, ok bool, err error)
+	Schedules(ctx context.Context) ([]ledger.Schedule, error)
+	SaveSchedule(ctx context.Context, row ledger.Schedule) error
 }
 
 // New makes a Control.
@@ -86,7 +95,11 @@ func New(o Options) *Control {
 	if o.Queue == "" {
 		o.Queue = workflows.QueueDefault
 	}
-	return &Control{o: o}
+	c := &Control{o: o, changed: make(chan struct{}, 1)}
+	for _, name := range o.Gone {
+		c.gone.Store(name, nil)
+	}
+	return c
 }
 
 // Train starts a training, or finds the one that is running: a pipeline trains

@@ -46,6 +46,7 @@ func (c *Control) Apply(ctx context.Context, name string, req client.ApplyReques
 	if err != nil {
 		return none, perennial.Wrap(op, err)
 	}
+	c.pipelineChanged(name)
 	out := client.ApplyResponse{Pipeline: name, Revision: spec.Revision, Changed: changed}
 	if !changed {
 		return out, nil
@@ -69,7 +70,18 @@ func (c *Control) Delete(ctx context.Context, name, reason string) error {
 	if err := c.o.Applied.Delete(ctx, name); err != nil {
 		return perennial.Wrap(op, err)
 	}
+	c.pipelineChanged(name)
 	return c.record(ctx, perennial.AuditEntry{Action: "pipeline.delete", Target: name, Reason: reason, Before: before})
+}
+
+// pipelineChanged has the schedules brought in line soon, where this process
+// does that.
+func (c *Control) pipelineChanged(name string) {
+	c.gone.Delete(name)
+	select {
+	case c.changed <- struct{}{}:
+	default: // it will look anyway
+	}
 }
 
 // revision gives what is in force under a name, for an audit row; nil for none.

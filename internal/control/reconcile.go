@@ -70,12 +70,20 @@ func (c *Control) rowOf(ctx context.Context, run perennial.Run) (ledger.Workflow
 	}, err
 }
 
-// Follow starts rollouts again that have lost their workflow, and reconciles,
-// now and then every so often, until ctx ends.
+// Follow keeps what runs beside Temporal in step with it, now and then every so
+// often, and when a pipeline was applied or deleted through this Control, until
+// ctx ends: it syncs the schedules (those that Temporal has lost are made again
+// the first time), starts rollouts again that have lost their workflow, and
+// reconciles.
 func (c *Control) Follow(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for {
+	for first := true; ; {
+		if err := c.SyncSchedules(ctx, first); err == nil {
+			first = false
+		} else if ctx.Err() == nil {
+			c.o.Logger.Warn("schedules", "error", err)
+		}
 		if err := errors.Join(c.resume(ctx), c.Reconcile(ctx)); err != nil && ctx.Err() == nil {
 			c.o.Logger.Warn("reconcile", "error", err)
 		}
@@ -83,6 +91,7 @@ func (c *Control) Follow(ctx context.Context, every time.Duration) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-c.changed:
 		}
 	}
 }

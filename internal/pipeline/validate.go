@@ -243,13 +243,11 @@ func (v validator) monitor(m *perennial.MonitorSpec) {
 
 func (v validator) retrain(r *perennial.RetrainSpec) {
 	if r.Schedule != "" {
-		// A TZ= prefix, which the parser would take, becomes a field too many.
-		_, err := cron.ParseStandard(strings.ReplaceAll(r.Schedule, "TZ=", "?"))
-		if err != nil {
+		if !ValidSchedule(r.Schedule) {
 			v.badf("/retrain/schedule", RuleSchedule, r.Schedule, nil, "retrain.schedule must be five cron fields like \"0 3 * * *\", @daily or @every 6h, not %q; the time zone has a key of its own.", shorten(r.Schedule))
 		}
 	}
-	if _, err := time.LoadLocation(r.Timezone); err != nil || r.Timezone == "" || r.Timezone == "Local" {
+	if !ValidTimezone(r.Timezone) {
 		v.badf("/retrain/timezone", RuleSchedule, r.Timezone, nil, "retrain.timezone must be a name like UTC or Europe/Vienna, not %q.", shorten(r.Timezone))
 	}
 	for i, on := range r.On {
@@ -259,6 +257,20 @@ func (v validator) retrain(r *perennial.RetrainSpec) {
 	between(v, "/retrain/min_new_labels", r.MinNewLabels, 1, 1_000_000_000)
 	v.duration("/retrain/cooldown", r.Cooldown, 0)
 	between(v, "/retrain/max_per_day", r.MaxPerDay, 1, 1000)
+}
+
+// ValidSchedule reports whether s may be retrain.schedule: five cron fields, or a
+// shorthand like @daily or @every 6h.
+func ValidSchedule(s string) bool {
+	// A TZ= prefix, which the parser would take, becomes a field too many.
+	_, err := cron.ParseStandard(strings.ReplaceAll(s, "TZ=", "?"))
+	return err == nil
+}
+
+// ValidTimezone reports whether s names a time zone, as UTC or Europe/Vienna.
+func ValidTimezone(s string) bool {
+	_, err := time.LoadLocation(s)
+	return err == nil && s != "" && s != "Local"
 }
 
 func count(set ...bool) int {

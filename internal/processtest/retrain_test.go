@@ -2,8 +2,6 @@ package processtest_test
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -55,9 +53,7 @@ func TestARetrainRequestWithAKeyIsOneWorkflow(t *testing.T) {
 	}
 
 	p.stop()
-	for _, file := range []string{"temporal.db", "temporal.db-wal", "temporal.db-shm"} {
-		_ = os.Remove(filepath.Join(p.home, file))
-	}
+	p.forgetTemporal()
 	p.start()
 	again, err := p.Retrain(ctx, req)
 	require.NoError(t, err)
@@ -75,7 +71,7 @@ func TestARetrainRequestWithAKeyIsOneWorkflow(t *testing.T) {
 }
 
 // TestFiftyRetrainsAtOnceAreOneTraining asks from everywhere at once: 50 calls of
-// the API, and one start with Temporal's own client.
+// the API, a schedule, and one start with Temporal's own client.
 func TestFiftyRetrainsAtOnceAreOneTraining(t *testing.T) {
 	t.Parallel()
 	p := setup(t, demo(t), "--no-bootstrap")
@@ -84,7 +80,7 @@ func TestFiftyRetrainsAtOnceAreOneTraining(t *testing.T) {
 	c, err := temporalclient.Dial(temporalclient.Options{HostPort: p.temporal})
 	require.NoError(t, err)
 	defer c.Close()
-	ids := make([]string, 51)
+	ids := make([]string, 52)
 	errs := make([]error, len(ids))
 	var wg sync.WaitGroup
 	for i := range 50 {
@@ -100,6 +96,7 @@ func TestFiftyRetrainsAtOnceAreOneTraining(t *testing.T) {
 			ids[50] = run.GetID()
 		}
 	})
+	wg.Go(func() { ids[51], errs[51] = scheduled(ctx, c, "california-housing") })
 	wg.Wait()
 	outcomes := map[perennial.Outcome]int{}
 	for i, id := range ids {
@@ -111,11 +108,40 @@ func TestFiftyRetrainsAtOnceAreOneTraining(t *testing.T) {
 		outcomes[view.Result.Outcome]++
 	}
 	require.Equal(t, 1, outcomes[perennial.OutcomeTrained], outcomes)
-	require.Equal(t, 50, outcomes[perennial.OutcomeAlreadyRunning]+outcomes[perennial.OutcomeUnchanged], outcomes)
+	require.Equal(t, 51, outcomes[perennial.OutcomeAlreadyRunning]+outcomes[perennial.OutcomeUnchanged], outcomes)
 	runs, err := p.Runs(ctx, "california-housing", client.Page{})
 	require.NoError(t, err)
 	require.Len(t, runs.Items, 1)
 	closed, err := c.CountWorkflow(ctx, &workflowservice.CountWorkflowExecutionsRequest{Query: "WorkflowType='Train' AND ExecutionStatus='" + enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED.String() + "'"})
 	require.NoError(t, err)
 	require.EqualValues(t, 1+outcomes[perennial.OutcomeUnchanged], closed.GetCount())
+}
+
+// scheduled creates a schedule as one would with Temporal's command line,
+// triggers it and gives the id of the workflow that it started.
+func scheduled(ctx context.Context, c temporalclient.Client, pipeline string) (string, error) {
+	s, err := c.ScheduleClient().Create(ctx, temporalclient.ScheduleOptions{
+		ID: "nightly-" + pipeline, Spec: temporalclient.ScheduleSpec{CronExpressions: []string{"0 3 * * *"}}, TriggerImmediately: true,
+		Action: &temporalclient.ScheduleWorkflowAction{
+			ID: "retrain:" + pipeline + ":nightly", Workflow: workflows.TypeRetrain, TaskQueue: workflows.QueueDefault,
+			Args: []any{map[string]any{"pipeline": pipeline, "reason": "nightly"}},
+		},
+	})
+	if err != nil {
+		return "", err
+	}
+	for {
+		d, err := s.Describe(ctx)
+		if err != nil {
+			return "", err
+		}
+		if recent := d.Info.RecentActions; len(recent) > 0 {
+			return recent[0].StartWorkflowResult.WorkflowID, nil
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
