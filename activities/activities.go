@@ -37,7 +37,9 @@ type Activities struct {
 	Ledger    Ledger
 	Traffic   Traffic
 	Starter   Starter
+	Workflows Workflows
 	Evidence  Evidence
+	Lease     time.Duration // after which serving processes take a rollout for unattended; 0: serve.DefaultLease
 	Now       func() time.Time
 	Build     string // version of the program, kept with every run
 	Threads   int    // that one fit may use

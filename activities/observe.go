@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/serve"
 	"github.com/perennial-ml/perennial/judge"
 )
 
@@ -17,7 +19,8 @@ import (
 const (
 	observeEvery = time.Second      // between two looks; longer where a look takes long
 	observeShare = 20               // a look takes at most this part of the time
-	renewEvery   = time.Minute      // the lease
+	renewEvery   = time.Minute      // the lease, at least
+	renewTimes   = 4                // and so often in its length
 	observeFor   = 30 * time.Minute // one observation
 )
 
@@ -38,9 +41,17 @@ type Seen struct {
 	Reason   string `json:"reason,omitempty"`
 }
 
+// Workflows tells whether a run of a workflow goes on; control implements it. A
+// Temporal that doesn't answer is unavailable.
+type Workflows interface {
+	Running(ctx context.Context, id, runID string) (bool, error)
+}
+
 // ObserveRollout looks at a rollout once a second until its step is decided,
 // and renews the traffic row's lease once a minute meanwhile: a long canary is a
-// few long steps, not a long history. A paused rollout is held back from going
+// few long steps, not a long history. It renews only while Temporal knows the
+// workflow: without it nobody could act on what is seen here, and the rollout is
+// unattended. A paused rollout is held back from going
 // on, never from being rolled back. A database that doesn't answer is waited
 // for. It heartbeats, and ends at once when it is cancelled.
 //
@@ -57,12 +68,13 @@ func (a *Activities) ObserveRollout(ctx context.Context, r Rollout) (Seen, error
 	o := observer{a: a, r: r, policy: policy, id: activity.GetInfo(ctx)}
 	began := time.Now()
 	for time.Since(began) < observeFor {
+		fault := o.renew(ctx)
 		look := time.Now()
 		seen, err := o.look(ctx)
 		if err == nil && seen.What != "" {
 			return seen, nil
 		}
-		if err != nil && ctx.Err() == nil {
+		if err = errors.Join(fault, err); err != nil && ctx.Err() == nil {
 			activity.GetLogger(ctx).Warn("the rollout can't be observed; trying on", "model", r.Model, "error", err)
 		}
 		select {
@@ -71,7 +83,7 @@ func (a *Activities) ObserveRollout(ctx context.Context, r Rollout) (Seen, error
 				return Seen{What: SeenNothing}, nil
 			}
 			return Seen{}, ctx.Err()
-		case <-time.After(max(observeEvery, observeShare*time.Since(look))):
+		case <-time.After(min(max(observeEvery, observeShare*time.Since(look)), max(observeEvery, o.a.renewEvery()))):
 		}
 	}
 	return Seen{What: SeenNothing}, nil
@@ -86,6 +98,32 @@ type observer struct {
 	renewed time.Time
 }
 
+// renewEvery is how often a lease is renewed.
+func (a *Activities) renewEvery() time.Duration {
+	return min(renewEvery, cmp.Or(a.Lease, serve.DefaultLease)/renewTimes)
+}
+
+// askFor is how long Temporal has to answer.
+const askFor = 2 * time.Second
+
+// renew says that somebody attends to the rollout, where it is time to.
+func (o *observer) renew(ctx context.Context) error {
+	if time.Since(o.renewed) < o.a.renewEvery() {
+		return nil
+	}
+	asking, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	running, err := o.a.Workflows.Running(asking, o.id.WorkflowExecution.ID, o.id.WorkflowExecution.RunID)
+	if err != nil || !running {
+		return err
+	}
+	if _, err := o.a.Traffic.Renew(ctx, o.r.Model, o.r.Epoch); err != nil {
+		return err
+	}
+	o.renewed = time.Now()
+	return nil
+}
+
 // look decides whether the step is over; What is "" where it isn't.
 func (o *observer) look(ctx context.Context) (Seen, error) {
 	row, err := o.a.Traffic.Get(ctx, o.r.Model)
@@ -94,12 +132,6 @@ func (o *observer) look(ctx context.Context) (Seen, error) {
 	}
 	if row.Epoch != o.r.Epoch {
 		return Seen{What: SeenChanged, Reason: row.Reason}, nil
-	}
-	if time.Since(o.renewed) >= renewEvery {
-		if _, err := o.a.Traffic.Renew(ctx, o.r.Model, o.r.Epoch); err != nil {
-			return Seen{}, err
-		}
-		o.renewed = time.Now()
 	}
 	d, err := o.judge(ctx)
 	if err != nil {

@@ -80,7 +80,7 @@ func (k *kit) worker(data activities.Data) *worker.Worker {
 		Prefix: c.QueuePrefix, Queues: c.Queues, Attributes: k.attributes,
 		Activities: &activities.Activities{
 			Pipelines: s.pipelines, Data: data, Blobs: s.blobs, Tracker: s.tracking, Ledger: s.ledger, Traffic: s.traffic,
-			Starter: k.operator, Evidence: k.predictions, Now: time.Now, Build: k.build, Threads: c.TrainThreads, Project: c.Project,
+			Starter: k.operator, Workflows: k.operator, Evidence: k.predictions, Lease: c.TrafficLease, Now: time.Now, Build: k.build, Threads: c.TrainThreads, Project: c.Project,
 		},
 	})
 }

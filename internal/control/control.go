@@ -182,6 +182,13 @@ func (c *Control) describe(ctx context.Context, id, runID string) (d *temporalcl
 	return d, true, nil
 }
 
+// Running reports whether Temporal has a run of a workflow that hasn't ended.
+// Where it doesn't answer that is unavailable.
+func (c *Control) Running(ctx context.Context, id, runID string) (bool, error) {
+	d, known, err := c.describe(ctx, id, runID)
+	return known && !stateOf(d.Status).Terminal(), perennial.Wrap("control.Running", err)
+}
+
 // uiURL is where the Web UI shows a workflow run.
 func (c *Control) uiURL(id, runID string) string {
 	if c.o.UIURL == "" {

@@ -13,8 +13,10 @@ import (
 	"github.com/perennial-ml/perennial"
 )
 
-// Defaults of Options, and the longest wait between two tries to load a version.
+// Defaults of Options, how long the traffic rows may take to read (leases are
+// looked at in between), and the longest wait between two tries to load a version.
 const (
+	readTimeout         = 2 * time.Second
 	DefaultPoll         = 250 * time.Millisecond
 	DefaultMaxInstances = 10_000
 	DefaultLease        = 15 * time.Minute
@@ -187,7 +189,9 @@ func (e *Engine) Err() error {
 // follow reads the traffic rows once and puts what changed in force.
 func (e *Engine) follow(ctx context.Context) {
 	defer e.checkLeases()
-	rows, err := e.traffic.List(ctx)
+	reading, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	rows, err := e.traffic.List(reading)
 	if ctx.Err() != nil {
 		return // stopping
 	}
@@ -255,8 +259,9 @@ func (e *Engine) publish(next *served) {
 	e.metrics.published(old, next)
 }
 
-// serve loads what a row names and doesn't run yet. Where that fails, the old
-// state stays as it is; without one, the champion alone answers if it can.
+// serve loads what a row names and doesn't run yet. Where that fails, the row's
+// champion answers alone, and where it is the champion that fails, the old one:
+// nobody is sent to a version that the row may have been written to stop.
 func (e *Engine) serve(ctx context.Context, row perennial.Traffic, old *served) *served {
 	next := &served{row: row, wanted: row}
 	for _, role := range []struct {
@@ -276,8 +281,7 @@ func (e *Engine) serve(ctx context.Context, row perennial.Traffic, old *served) 
 			break
 		}
 	}
-	spare := row.Mode == perennial.ModeServing && next.champion != nil // the previous version only waits there
-	if next.err != nil && !spare && old != nil && old.champion != nil {
+	if next.champion == nil && next.err != nil && old != nil && old.champion != nil {
 		kept := *old
 		kept.wanted, kept.err, kept.failed = row, next.err, next.failed
 		return &kept

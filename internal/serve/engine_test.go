@@ -180,6 +180,27 @@ func TestChampionAnswersAloneWhereTheChallengerCantBeLoadedAtStart(t *testing.T)
 	require.True(t, e.Ready())
 }
 
+func TestNobodyIsSentToAVersionThatTheRowNoLongerNames(t *testing.T) {
+	t.Parallel()
+	for name, next := range map[string]perennial.Traffic{
+		"another challenger that can't be loaded": {Model: "churn", Mode: perennial.ModeCanary, Champion: "5", Challenger: "7", Epoch: 3},
+		"another champion that can't be loaded":   {Model: "churn", Mode: perennial.ModeServing, Champion: "7", Epoch: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.put(canaryRow(10000, 2))
+			follow(t, w, func(t *testing.T, e *serve.Engine, tick func(), _ *bytes.Buffer) {
+				require.Equal(t, "6", version(t, e))
+				w.put(next)
+				tick()
+				require.Equal(t, "5", version(t, e))
+				require.Contains(t, e.Models()[0].Error, "churn/7 is missing")
+			})
+		})
+	}
+}
+
 func TestAssignment(t *testing.T) {
 	t.Parallel()
 	watch := perennial.Traffic{Model: "churn", Mode: perennial.ModeWatch, Champion: "6", Previous: "5", WeightBP: 9500, Salt: "s", Epoch: 9}

@@ -126,7 +126,7 @@ func TestTheEngineTellsWhatItHasLoaded(t *testing.T) {
 		require.Len(t, got, 1)
 		require.Equal(t, serve.ReplicaFailed, got[0].State)
 		require.Contains(t, got[0].Error, "missing")
-		require.Equal(t, int64(2), got[0].Epoch, "the row in force")
+		require.Equal(t, int64(3), got[0].Epoch, "the row in force")
 		require.Len(t, r.of("5"), 1)
 		require.NoError(t, e.Stop(context.Background()))
 		require.True(t, r.gone)

@@ -69,11 +69,12 @@ func (s *seat) observe(a *attempt, n int) {
 	s.ok.Add(float64(n))
 }
 
-// assign says who answers a unit, and its bucket, -1 where the mode assigns
-// nothing. A version that couldn't be loaded leaves its share to the champion.
+// assign says who answers a unit, and its bucket, -1 where the champion answers
+// everything: because of the mode, because nobody attends to the rollout, or
+// because not everything that the row names could be loaded.
 func (m *served) assign(unit string) (*seat, int) {
 	var inside, outside *seat
-	if m.unattended {
+	if m.unattended || m.err != nil {
 		return m.champion, -1
 	}
 	switch m.row.Mode {
