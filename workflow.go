@@ -70,11 +70,14 @@ func TrainStages() []string {
 	return []string{StageResolve, StageValidate, StagePreprocess, StageTune, StageFit, StageEvaluate, StageGate, StageRegister, StageServe}
 }
 
-// StageTrain is the one stage of Retrain that is always there: the training.
-const StageTrain = "train"
+// The stages of Retrain, in order.
+const (
+	StageTrain = "train" // the training, whose stages are shown in its place
+	StageOffer = "offer" // the version that came out of it is handed to its rollout
+)
 
 // RetrainStages lists the stages of Retrain in order.
-func RetrainStages() []string { return []string{StageTrain} }
+func RetrainStages() []string { return []string{StageTrain, StageOffer} }
 
 // The stages of Rollout, in order.
 const (

@@ -47,6 +47,9 @@ func (a *Activities) ClaimAttempt(ctx context.Context, in ClaimInput) (Claimed, 
 	if err != nil {
 		return Claimed{}, perennial.Wrap(op, err)
 	}
+	if err := a.thawed(ctx, bundle.Spec.Pipeline.Name, in.Trigger); err != nil {
+		return Claimed{}, perennial.Wrap(op, err)
+	}
 	policy := bundle.Spec.Pipeline.Retrain
 	held, err := a.brakes(ctx, bundle.Spec.Pipeline.Name, policy, in.Trigger)
 	if err != nil || held.Outcome != "" {
@@ -74,6 +77,17 @@ func (a *Activities) ClaimAttempt(ctx context.Context, in ClaimInput) (Claimed, 
 		return found, nil
 	}
 	return found, perennial.Wrap(op, a.Ledger.SaveAttempt(ctx, attempt))
+}
+
+// thawed refuses with precondition while the model is frozen. A first start's
+// training is exempt: it changes nothing that is served.
+func (a *Activities) thawed(ctx context.Context, model string, trigger perennial.Trigger) error {
+	freeze, frozen, err := a.Traffic.Frozen(ctx, model, a.nowMillis())
+	if err != nil || !frozen || trigger == perennial.TriggerBootstrap {
+		return err
+	}
+	return perennial.Errorf(perennial.CodePrecondition, "ClaimAttempt", "%s is frozen until %s: %s.", model, time.UnixMilli(freeze.Until).UTC().Format(time.RFC3339), freeze.Reason).
+		WithHint("perennial unfreeze lifts it.")
 }
 
 // brakes hold an automatic trigger back: too soon after the last training, or

@@ -35,9 +35,11 @@ type Offered struct {
 }
 
 // OfferVersion hands a version to its model's Rollout. Safe to repeat: without
-// an op id the offer carries this workflow's run id, and Rollout takes an op id
-// once.
+// an op id the offer carries this workflow's run id, and BeginRollout takes an op
+// id once.
 func (a *Activities) OfferVersion(ctx context.Context, o Offer) (Offered, error) {
+	ctx, stop := heartbeat(ctx)
+	defer stop()
 	if o.OpID == "" {
 		o.OpID = activity.GetInfo(ctx).WorkflowExecution.RunID + ":offer"
 	}

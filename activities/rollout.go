@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -50,17 +51,25 @@ type Rollout struct {
 //
 // It answers not_found for an unknown version, precondition for a model file
 // that a rollout rejected before (unless forced), and conflict while an A/B test
-// runs. Safe to repeat: the write carries an op id of this step.
+// runs. Safe to repeat: the write carries the offer's op id, or one of this step,
+// and what was taken once is never taken again.
 func (a *Activities) BeginRollout(ctx context.Context, o Offer) (Rollout, error) {
 	const op = "BeginRollout"
-	id := stepID(ctx)
+	id := cmp.Or(o.OpID, stepID(ctx))
 	row, err := a.Traffic.Get(ctx, o.Model)
 	if err != nil {
 		return Rollout{}, perennial.Wrap(op, err)
 	}
 	if row.RolloutID == id { // done in an earlier try
-		r, err := a.rollout(ctx, row, "")
+		r, err := a.resumed(ctx, row, o)
 		return r, perennial.Wrap(op, err)
+	}
+	before, err := a.Traffic.RolloutRows(ctx, o.Model, id)
+	if err != nil {
+		return Rollout{}, perennial.Wrap(op, err)
+	}
+	if len(before) > 0 {
+		return Rollout{Outcome: perennial.OutcomeOffered, Reason: fmt.Sprintf("This offer of version %s was taken before, and its rollout is over.", o.Version)}, nil
 	}
 	version, err := a.Tracker.GetVersion(ctx, o.Model, o.Version)
 	if err != nil {
@@ -68,7 +77,7 @@ func (a *Activities) BeginRollout(ctx context.Context, o Offer) (Rollout, error)
 	}
 	switch {
 	case row.Mode == perennial.ModeNone:
-		r, err := a.firstVersion(ctx, o, id, row)
+		r, err := a.firstVersion(ctx, o, id)
 		return r, perennial.Wrap(op, err)
 	case row.Mode == perennial.ModeAB:
 		return Rollout{}, perennial.Errorf(perennial.CodeConflict, op, "%s has an A/B test running: end it before a rollout.", o.Model)
@@ -98,15 +107,27 @@ func stepID(ctx context.Context) string {
 	return info.WorkflowExecution.RunID + ":" + info.ActivityID
 }
 
-func (a *Activities) firstVersion(ctx context.Context, o Offer, id string, row perennial.Traffic) (Rollout, error) {
-	next, err := a.Traffic.Set(ctx, perennial.Traffic{
+// firstVersion puts a version into service where nothing is.
+func (a *Activities) firstVersion(ctx context.Context, o Offer, id string) (Rollout, error) {
+	row, err := a.Traffic.Set(ctx, perennial.Traffic{
 		Model: o.Model, Mode: perennial.ModeServing, Champion: o.Version, OpID: id, RolloutID: id,
 		DecisionID: o.Decision, Reason: o.Reason, Actor: o.Actor, ChangedAt: a.nowMillis(),
-	}, row.Epoch)
+	}, 0)
 	if err != nil {
 		return Rollout{}, err
 	}
-	return a.rollout(ctx, next, o.Version)
+	return a.resumed(ctx, row, o)
+}
+
+// resumed gives the rollout that an offer began, once the registry agrees about
+// a version that went straight into service.
+func (a *Activities) resumed(ctx context.Context, row perennial.Traffic, o Offer) (Rollout, error) {
+	if row.Mode == perennial.ModeServing {
+		if err := a.Tracker.SetAlias(ctx, row.Model, perennial.AliasChampion, row.Champion); err != nil {
+			return Rollout{}, err
+		}
+	}
+	return a.rollout(ctx, row, o.Version)
 }
 
 // refused says why a version must not be rolled out; without Outcome it may.

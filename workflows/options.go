@@ -84,6 +84,14 @@ func steady(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
+// offering is for handing a version to its rollout, which may have to wait for
+// the end of another one. It heartbeats each second.
+func offering(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue: sibling(ctx, KindDefault), StartToCloseTimeout: 5 * time.Minute, HeartbeatTimeout: 10 * time.Second, RetryPolicy: &patient, Summary: summary,
+	})
+}
+
 // observing is for the long look at a rollout, which is given up without
 // waiting for it: an abort must not.
 func observing(ctx workflow.Context, summary string) workflow.Context {

@@ -45,8 +45,21 @@ func (r *retrain) run(ctx workflow.Context) error {
 	if err := r.record(ctx, perennial.WorkflowRunning); err != nil {
 		return err
 	}
-	return r.progress.stage(ctx, perennial.StageTrain, r.train)
+	if err := r.progress.stage(ctx, perennial.StageTrain, r.train); err != nil {
+		return err
+	}
+	if r.result.Outcome != perennial.OutcomeTrained || r.result.InService {
+		r.progress.skip(perennial.StageOffer)
+		return nil
+	}
+	if workflow.GetVersion(ctx, changeOffer, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return nil
+	}
+	return r.progress.stage(ctx, perennial.StageOffer, r.offer)
 }
+
+// changeOffer is the change by which Retrain offers what it trained.
+const changeOffer = "retrain/2026-11-offer"
 
 // introduce writes who and why where lists and the Web UI show it; what was
 // started from outside comes without.
@@ -92,6 +105,25 @@ func (r *retrain) train(ctx workflow.Context) (bool, error) {
 		return false, err
 	}
 	r.result.WorkflowID, r.progress.status.RunID = running.ID, r.result.RunID
+	return false, nil
+}
+
+// offer hands the version to its model's rollout. One that the rollout refuses,
+// because it was rolled back before or an A/B test runs, stays registered: the
+// training itself went well.
+func (r *retrain) offer(ctx workflow.Context) (bool, error) {
+	in := activities.Offer{Model: r.in.Pipeline, Version: r.result.Version, Decision: r.result.Decision, Reason: r.in.Reason, Actor: r.actor}
+	var offered activities.Offered
+	err := workflow.ExecuteActivity(offering(ctx, "version "+in.Version+" to "+RolloutID(in.Model)), act.OfferVersion, in).Get(ctx, &offered)
+	if err != nil {
+		failure := FailureOf(err)
+		if failure.Code != perennial.CodePrecondition && failure.Code != perennial.CodeConflict {
+			return false, err
+		}
+		r.result.Reason = fmt.Sprintf("version %s isn't rolled out: %s", in.Version, failure.Message)
+		return false, nil
+	}
+	r.result.Outcome, r.result.Reason = offered.Outcome, offered.Reason
 	return false, nil
 }
 

@@ -81,6 +81,43 @@ func TestRetrainHandsItsRequestOn(t *testing.T) {
 	require.NotEmpty(t, status.Train)
 }
 
+func TestRetrainOffersWhatItTrained(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		offered activities.Offered
+		err     error
+		want    workflows.TrainResult
+		fails   bool
+	}{
+		"taken":        {offered: activities.Offered{Outcome: perennial.OutcomeOffered}, want: workflows.TrainResult{Outcome: perennial.OutcomeOffered}},
+		"incompatible": {offered: activities.Offered{Outcome: perennial.OutcomeIncompatibleSchema, Reason: "/features/age"}, want: workflows.TrainResult{Outcome: perennial.OutcomeIncompatibleSchema, Reason: "/features/age"}},
+		"rolled back before": {
+			err:  perennial.Errorf(perennial.CodePrecondition, "", "It was rolled back."),
+			want: workflows.TrainResult{Outcome: perennial.OutcomeTrained, Reason: "version 2 isn't rolled out: It was rolled back."},
+		},
+		"forbidden": {err: perennial.Errorf(perennial.CodeForbidden, "", "no"), fails: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t)
+			s.answer("RegisterVersion", "SetTraffic")
+			s.env.OnActivity(act.RegisterVersion, mock.Anything, mock.Anything).Return("2", nil)
+			s.env.OnActivity(act.SetTraffic, mock.Anything, mock.Anything).Return(false, nil)
+			var err error
+			if c.err != nil {
+				err = worker.MapError(c.err)
+			}
+			want := activities.Offer{Model: "iris", Version: "2", Decision: "d-1", Reason: "prices", Actor: "temporal"}
+			s.env.OnActivity(act.OfferVersion, mock.Anything, want).Return(c.offered, err).Once()
+			result, err := s.retrain(t, `{"pipeline":"iris","reason":"prices"}`)
+			require.Equal(t, c.fails, err != nil, "%v", err)
+			require.Equal(t, c.want.Outcome, result.Outcome)
+			require.Equal(t, c.want.Reason, result.Reason)
+			s.env.AssertExpectations(t)
+		})
+	}
+}
+
 func TestRetrainNamesTheTrainingThatRuns(t *testing.T) {
 	t.Parallel()
 	s := setup(t)

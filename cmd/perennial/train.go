@@ -88,6 +88,7 @@ func (c *cli) printTraining(ctx context.Context, api *client.Client, dir, name s
 		if view.Result.Outcome != perennial.OutcomeTrained {
 			field(w, "outcome", view.Result.Outcome)
 		}
+		field(w, "reason", view.Result.Reason)
 		field(w, "version", view.Result.Version)
 		field(w, "run", view.Result.RunID)
 		field(w, "decision", view.Result.DecisionID)

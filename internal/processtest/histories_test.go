@@ -46,7 +46,7 @@ func TestRecordHistories(t *testing.T) {
 
 	r.retrain(p, "retrain-unchanged", client.RetrainRequest{}, perennial.OutcomeUnchanged)
 	r.retrain(p, "retrain-dry-run", client.RetrainRequest{DryRun: true, Force: true}, perennial.OutcomeWouldTrain)
-	forced := r.retrain(p, "retrain-trained", client.RetrainRequest{Force: true}, perennial.OutcomeTrained)
+	forced := r.retrain(p, "retrain-offered", client.RetrainRequest{Force: true}, perennial.OutcomeOffered)
 	require.Equal(t, "3", forced.Result.Version)
 	r.record("train-forced", workflows.TrainID("iris"), "")
 	outside, err := c.ExecuteWorkflow(t.Context(), temporalclient.StartWorkflowOptions{TaskQueue: workflows.QueueDefault}, workflows.TypeRetrain,
