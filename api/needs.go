@@ -77,6 +77,8 @@ type Decisions interface {
 
 // Control makes every change (internal/control), for the actor in the context.
 type Control interface {
+	Scheduler
+	Tokens
 	Apply(ctx context.Context, name string, req client.ApplyRequest) (client.ApplyResponse, error)
 	Delete(ctx context.Context, name, reason string) error
 	RegisterDataset(ctx context.Context, path string, req client.RegisterDatasetRequest) (datastore.Dataset, error)
@@ -84,16 +86,23 @@ type Control interface {
 	// Retrain answers conflict where the idempotency key came with another request.
 	Retrain(ctx context.Context, order client.RetrainOrder) (client.Started, error)
 	Cancel(ctx context.Context, workflowID, reason string) error
+	// Workflow gives one run of a workflow; runID "" is the latest.
+	Workflow(ctx context.Context, id, runID string) (client.WorkflowView, error)
+	// Workflows lists workflows, newest first; pipeline "" is all.
+	Workflows(ctx context.Context, pipeline string, limit int) ([]client.WorkflowView, error)
+}
+
+// Scheduler says when pipelines retrain by themselves (internal/control).
+type Scheduler interface {
 	// Schedules lists the schedules of all pipelines.
 	Schedules(ctx context.Context) ([]client.ScheduleView, error)
 	Schedule(ctx context.Context, pipeline string) (client.ScheduleView, error)
 	SetSchedule(ctx context.Context, pipeline string, req client.ScheduleRequest) (client.ScheduleView, error)
 	RemoveSchedule(ctx context.Context, pipeline, reason string) (client.ScheduleView, error)
-	// Workflow gives one run of a workflow; runID "" is the latest.
-	Workflow(ctx context.Context, id, runID string) (client.WorkflowView, error)
-	// Workflows lists workflows, newest first; pipeline "" is all.
-	Workflows(ctx context.Context, pipeline string, limit int) ([]client.WorkflowView, error)
+}
 
+// Tokens gives and takes access (internal/control).
+type Tokens interface {
 	CreateToken(ctx context.Context, req client.TokenRequest) (client.NewTokenView, error)
 	RevokeToken(ctx context.Context, id, reason string) (client.TokenView, error)
 	Tokens(ctx context.Context) ([]client.TokenView, error)

@@ -115,7 +115,7 @@ func (r *rollout) step(ctx workflow.Context) error {
 	}
 	seen, interrupted, err := r.observe(ctx)
 	if ctx.Err() != nil {
-		return nil // the next step is the last
+		return nil //nolint:nilerr // the next step is the last
 	}
 	if err != nil || interrupted {
 		return err

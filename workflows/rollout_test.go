@@ -146,7 +146,7 @@ func TestRolloutStepByStep(t *testing.T) {
 		workflows.RolloutResult{Outcome: result.Outcome, Version: result.Version, Decision: result.Decision})
 	require.Equal(t, []string{"begin 2", "weight", "weight", "weight", "watch", "finish"}, s.moves)
 	require.NoError(t, offered.err)
-	require.Equal(t, perennial.OutcomeOffered, offered.value.(activities.Offered).Outcome) //nolint:forcetypeassert // a test
+	require.Equal(t, perennial.OutcomeOffered, offered.value.(activities.Offered).Outcome)
 	last := s.recorded[len(s.recorded)-1]
 	require.Equal(t, perennial.WorkflowCompleted, last.State)
 	require.Equal(t, perennial.OutcomePromoted, last.Outcome)
@@ -239,7 +239,7 @@ func TestANewVersionWaits(t *testing.T) {
 			s.offer(0, "2")
 			queued := s.offer(90*time.Second, "3")
 			result := s.play(t)
-			require.Contains(t, queued.value.(activities.Offered).Reason, "waits") //nolint:forcetypeassert // a test
+			require.Contains(t, queued.value.(activities.Offered).Reason, "waits")
 			require.Equal(t, "3", result.Version)
 			require.Empty(t, result.Superseded)
 			require.Equal(t, perennial.OutcomePromoted, result.Outcome)
@@ -253,7 +253,7 @@ func TestRefusedOffers(t *testing.T) {
 		s := onStage(t)
 		a := s.offer(0, version)
 		require.Equal(t, want, s.play(t).Outcome)
-		require.Equal(t, want, a.value.(activities.Offered).Outcome) //nolint:forcetypeassert // a test
+		require.Equal(t, want, a.value.(activities.Offered).Outcome)
 	}
 	s := onStage(t)
 	a := s.offer(0, "bad")
@@ -265,7 +265,7 @@ func TestRefusedOffers(t *testing.T) {
 	s.offer(0, "2")
 	a = s.offer(90*time.Second, "odd")
 	require.Equal(t, "2", s.play(t).Version, "the present rollout goes on")
-	require.Equal(t, perennial.OutcomeIncompatibleSchema, a.value.(activities.Offered).Outcome) //nolint:forcetypeassert // a test
+	require.Equal(t, perennial.OutcomeIncompatibleSchema, a.value.(activities.Offered).Outcome)
 }
 
 func TestTheDeadline(t *testing.T) {

@@ -54,7 +54,7 @@ func Up(ctx context.Context, o UpOptions) error {
 	if err != nil {
 		return err
 	}
-	repo, specs, err := openProject(ctx, c, o.Screen)
+	repo, specs, err := openProject(c, o.Screen)
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func upParts(o UpOptions, k *kit, repo *dvc.Repo, temporal Temporal) []Part {
 
 // openProject opens the project, or the embedded demo where there is none, and
 // reads the pipelines.
-func openProject(ctx context.Context, c *config.Config, screen *Screen) (*dvc.Repo, []*pipeline.Spec, error) {
+func openProject(c *config.Config, screen *Screen) (*dvc.Repo, []*pipeline.Spec, error) {
 	if !project.Find(c.Project) {
 		demo := filepath.Join(c.Home, "demo")
 		if err := project.Init(demo, true); err != nil {

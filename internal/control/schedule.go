@@ -99,7 +99,7 @@ func (c *Control) RemoveSchedule(ctx context.Context, name, reason string) (clie
 		return none, perennial.Errorf(perennial.CodeNotFound, op, "pipeline %s has no schedule", name)
 	}
 	before := inForce(row)
-	if err := c.schedule(name).Delete(ctx); err != nil && !missing(err) {
+	if err := c.schedule(ctx, name).Delete(ctx); err != nil && !missing(err) {
 		return none, unavailable(op, err)
 	}
 	row.Revision, row.Source, row.Removed, row.Cron, row.Spec, row.Paused = spec.Revision, ledger.ScheduleFromOperator, true, "", "", false
@@ -113,8 +113,8 @@ func (c *Control) RemoveSchedule(ctx context.Context, name, reason string) (clie
 // change puts what a request asks for into a row.
 func change(row *ledger.Schedule, spec *pipeline.Spec, req client.ScheduleRequest) error {
 	const op = "control.change"
-	bad := func(path, rule, format string, args ...any) error {
-		err := perennial.Errorf(perennial.CodeInvalid, op, format, args...)
+	bad := func(path, rule, message string) error {
+		err := perennial.Errorf(perennial.CodeInvalid, op, "%s", message)
 		err.Fields = []perennial.FieldError{{Path: path, Rule: rule, Message: err.Message}}
 		return err
 	}
@@ -187,7 +187,7 @@ func (c *Control) scheduleView(ctx context.Context, spec *pipeline.Spec, row led
 		File: client.ScheduleFile{Cron: spec.Pipeline.Retrain.Schedule, Timezone: spec.Pipeline.Retrain.Timezone},
 	}
 	row.Pipeline = v.Pipeline
-	d, err := c.schedule(v.Pipeline).Describe(ctx)
+	d, err := c.schedule(ctx, v.Pipeline).Describe(ctx)
 	if err == nil {
 		row, _, err = c.seen(row, d)
 	}

@@ -86,7 +86,7 @@ func (c *Control) syncSchedule(ctx context.Context, spec *pipeline.Spec, row led
 // pipeline comes back, its file is applied as if it were new.
 func (c *Control) retireSchedule(ctx context.Context, row ledger.Schedule) error {
 	if row.Spec != "" && !row.Removed {
-		err := c.schedule(row.Pipeline).Pause(ctx, temporalclient.SchedulePauseOptions{Note: "the pipeline is gone"})
+		err := c.schedule(ctx, row.Pipeline).Pause(ctx, temporalclient.SchedulePauseOptions{Note: "the pipeline is gone"})
 		if err != nil && !missing(err) {
 			return unavailable("control.retireSchedule", err)
 		}
@@ -106,7 +106,7 @@ func (c *Control) applyFile(ctx context.Context, spec *pipeline.Spec, actor, rea
 	if row.Cron != "" {
 		return c.putSchedule(ctx, row)
 	}
-	if err := c.schedule(row.Pipeline).Delete(ctx); err != nil && !missing(err) {
+	if err := c.schedule(ctx, row.Pipeline).Delete(ctx); err != nil && !missing(err) {
 		return row, unavailable("control.applyFile", err)
 	}
 	return row, c.o.Ledger.SaveSchedule(ctx, row)
@@ -127,7 +127,7 @@ func (c *Control) putSchedule(ctx context.Context, row ledger.Schedule) (ledger.
 		CatchupWindow: scheduleCatchUp, Paused: row.Paused, Note: note, Memo: map[string]any{"pipeline": row.Pipeline},
 	})
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
-		err = c.schedule(row.Pipeline).Update(ctx, temporalclient.ScheduleUpdateOptions{
+		err = c.schedule(ctx, row.Pipeline).Update(ctx, temporalclient.ScheduleUpdateOptions{
 			DoUpdate: func(temporalclient.ScheduleUpdateInput) (*temporalclient.ScheduleUpdate, error) {
 				return &temporalclient.ScheduleUpdate{Schedule: &temporalclient.Schedule{
 					Spec: &spec, Action: action, State: &temporalclient.ScheduleState{Paused: row.Paused, Note: note},
@@ -142,7 +142,7 @@ func (c *Control) putSchedule(ctx context.Context, row ledger.Schedule) (ledger.
 	if err != nil {
 		return row, unavailable(op, err)
 	}
-	d, err := c.schedule(row.Pipeline).Describe(ctx)
+	d, err := c.schedule(ctx, row.Pipeline).Describe(ctx)
 	if err != nil {
 		return row, unavailable(op, err)
 	}
@@ -156,7 +156,7 @@ func (c *Control) putSchedule(ctx context.Context, row ledger.Schedule) (ledger.
 // we last saw it; live is false where Temporal knows none.
 func (c *Control) observe(ctx context.Context, row ledger.Schedule) (_ ledger.Schedule, live bool, err error) {
 	const op = "control.observe"
-	d, err := c.schedule(row.Pipeline).Describe(ctx)
+	d, err := c.schedule(ctx, row.Pipeline).Describe(ctx)
 	if missing(err) {
 		return row, false, nil
 	}
@@ -196,8 +196,8 @@ func (c *Control) seen(row ledger.Schedule, d *temporalclient.ScheduleDescriptio
 	return row, true, nil
 }
 
-func (c *Control) schedule(pipeline string) temporalclient.ScheduleHandle {
-	return c.o.Temporal.ScheduleClient().GetHandle(context.Background(), workflows.ScheduleID(pipeline))
+func (c *Control) schedule(ctx context.Context, pipeline string) temporalclient.ScheduleHandle {
+	return c.o.Temporal.ScheduleClient().GetHandle(ctx, workflows.ScheduleID(pipeline))
 }
 
 // scheduleAction is what a schedule starts. Temporal adds the time to the id.

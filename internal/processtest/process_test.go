@@ -237,7 +237,7 @@ func run(t *testing.T, args ...string) (output string, code int) {
 // program listens there.
 var lastPort = func() *atomic.Int32 {
 	var p atomic.Int32
-	p.Store(20000 + rand.Int32N(8000))
+	p.Store(20000 + rand.Int32N(8000)) //nolint:gosec // no secret
 	return &p
 }()
 
