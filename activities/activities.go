@@ -39,7 +39,9 @@ type Activities struct {
 	Starter   Starter
 	Workflows Workflows
 	Evidence  Evidence
-	Lease     time.Duration // after which serving processes take a rollout for unattended; 0: serve.DefaultLease
+	Orders    Orders
+	Guarded   func(ctx context.Context) (bool, error) // do requests need a token?
+	Lease     time.Duration                           // after which serving processes take a rollout for unattended; 0: serve.DefaultLease
 	Now       func() time.Time
 	Build     string // version of the program, kept with every run
 	Threads   int    // that one fit may use

@@ -102,7 +102,8 @@ type RolloutResult struct {
 // keys are refused.
 type Command struct {
 	Reason  string `json:"reason,omitempty"`
-	Actor   string `json:"actor,omitempty"`
+	OpID    string `json:"op_id,omitempty"`    // of the order that says who asks; "" from outside
+	Actor   string `json:"actor,omitempty"`    // as an older Perennial wrote it; believed in histories of its time only
 	IfEpoch int64  `json:"if_epoch,omitempty"` // of the traffic row; 0: whatever it is
 }
 

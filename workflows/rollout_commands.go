@@ -89,11 +89,28 @@ func (r *rollout) ask(ctx workflow.Context, name string, c Command) (activities.
 func (r *rollout) obey(ctx workflow.Context) error {
 	c := r.commands[0]
 	r.commands = r.commands[1:]
-	if c.err = r.mayAsk(c.name, c.Command); c.err == nil {
+	c.err = r.mayAsk(c.name, c.Command)
+	if c.err == nil {
+		c.Actor, c.err = r.authorise(ctx, c.Actor, activities.UpdateInput{Name: c.name, OpID: c.OpID, Reason: c.Reason, Once: true})
+	}
+	if c.err == nil {
 		c.err = r.carryOut(ctx, c)
 	}
 	c.done = true
 	return nil
+}
+
+// authorise gives who asks for an update. Rollouts from before there were orders
+// believe what the update says.
+func (r *rollout) authorise(ctx workflow.Context, said string, in activities.UpdateInput) (actor string, err error) {
+	if workflow.GetVersion(ctx, "rollout/2026-11-authorise", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return said, nil
+	}
+	in.Model = r.in.Model
+	disconnected, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	err = workflow.ExecuteActivity(steady(disconnected, "who asks for "+in.Name), act.AuthoriseUpdate, in).Get(disconnected, &actor)
+	return actor, err
 }
 
 func (r *rollout) carryOut(ctx workflow.Context, c *command) error {
@@ -179,7 +196,10 @@ func (r *rollout) take(ctx workflow.Context) error {
 	disconnected, cancel := workflow.NewDisconnectedContext(ctx)
 	defer cancel()
 	var next activities.Rollout
-	o.err = workflow.ExecuteActivity(steady(disconnected, "version "+o.Version+": "+o.Reason), act.BeginRollout, o.Offer).Get(disconnected, &next)
+	o.Actor, o.err = r.authorise(disconnected, o.Actor, activities.UpdateInput{Name: UpdateOffer, OpID: o.OpID, Reason: o.Reason})
+	if o.err == nil {
+		o.err = workflow.ExecuteActivity(steady(disconnected, "version "+o.Version+": "+o.Reason), act.BeginRollout, o.Offer).Get(disconnected, &next)
+	}
 	o.done = true
 	if o.err != nil {
 		if !r.active() && r.result.Outcome == "" {

@@ -2,6 +2,7 @@ package workflows_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,9 @@ type stage struct {
 	moves    []string
 	seen     func(r activities.Rollout) activities.Seen
 	recorded []activities.Progress
+	asked    []activities.UpdateInput
+	forbid   bool // whoever has no order
+	actors   []string
 }
 
 // minute is how long an observation takes in these tests.
@@ -41,6 +45,7 @@ func onStage(t *testing.T) *stage {
 	s.seen = allIsWell
 	worker.Register(s.env)
 	s.env.RegisterActivity(&activities.Activities{})
+	s.env.OnActivity(act.AuthoriseUpdate, mock.Anything, mock.Anything).Return(s.authorise).Maybe()
 	s.env.OnActivity(act.BeginRollout, mock.Anything, mock.Anything).Return(s.begin).Maybe()
 	s.env.OnActivity(act.MoveTraffic, mock.Anything, mock.Anything).Return(s.move).Maybe()
 	s.env.OnActivity(act.LoadRollout, mock.Anything, mock.Anything).Return(func(context.Context, activities.LoadInput) (activities.Rollout, error) { return s.row, nil }).Maybe()
@@ -62,6 +67,18 @@ func allIsWell(r activities.Rollout) activities.Seen {
 	return activities.Seen{What: activities.SeenAdvance, Decision: "d-step", Reason: "all is well"}
 }
 
+// authorise knows no order but those that begin with op.
+func (s *stage) authorise(_ context.Context, in activities.UpdateInput) (string, error) {
+	s.asked = append(s.asked, in)
+	if strings.HasPrefix(in.OpID, "op") {
+		return "ann", nil
+	}
+	if s.forbid {
+		return "", worker.MapError(perennial.Errorf(perennial.CodeForbidden, "", "past Perennial"))
+	}
+	return "temporal", nil
+}
+
 func (s *stage) begin(_ context.Context, o activities.Offer) (activities.Rollout, error) {
 	switch o.Version {
 	case "1":
@@ -74,7 +91,7 @@ func (s *stage) begin(_ context.Context, o activities.Offer) (activities.Rollout
 	epoch := s.row.Epoch + 1
 	s.row = s.policy
 	s.row.ID, s.row.Model, s.row.Challenger, s.row.Safe, s.row.Mode, s.row.Epoch = "r-"+o.Version, "iris", o.Version, "1", perennial.ModeCanary, epoch
-	s.moves = append(s.moves, "begin "+o.Version)
+	s.moves, s.actors = append(s.moves, "begin "+o.Version), append(s.actors, o.Actor)
 	return s.row, nil
 }
 
@@ -85,7 +102,7 @@ func (s *stage) move(_ context.Context, m activities.Move) (activities.Rollout, 
 	if m.Rollout.Epoch != s.row.Epoch {
 		return s.row, nil
 	}
-	s.moves = append(s.moves, m.Kind)
+	s.moves, s.actors = append(s.moves, m.Kind), append(s.actors, m.Actor)
 	s.row.Epoch++
 	switch m.Kind {
 	case activities.MoveWeight:
@@ -188,6 +205,38 @@ func TestRolloutObeys(t *testing.T) {
 	require.Equal(t, perennial.CodeConflict, workflows.FailureOf(again.rejected).Code)
 	require.Equal(t, perennial.CodePrecondition, workflows.FailureOf(stale.rejected).Code)
 	require.NoError(t, promoted.err)
+}
+
+func TestAnUpdatePastPerennialIsForbidden(t *testing.T) {
+	t.Parallel()
+	s := onStage(t)
+	s.forbid = true
+	begin := &answer{}
+	s.env.RegisterDelayedCallback(func() {
+		s.env.UpdateWorkflow(workflows.UpdateOffer, "", begin, activities.Offer{Model: "iris", Version: "2", OpID: "op-1"})
+	}, 0)
+	offered := s.offer(90*time.Second, "3")
+	promoted := s.ask(95*time.Second, workflows.UpdatePromote, workflows.Command{Reason: "mine", Actor: "boss"})
+	aborted := s.ask(100*time.Second, workflows.UpdateAbort, workflows.Command{OpID: "op-2"})
+	result := s.play(t)
+	for _, a := range []*answer{offered, promoted} {
+		require.Equal(t, perennial.CodeForbidden, workflows.FailureOf(a.err).Code)
+	}
+	require.NoError(t, begin.err)
+	require.NoError(t, aborted.err)
+	require.Equal(t, perennial.OutcomeAborted, result.Outcome)
+	require.Equal(t, []string{"begin 2", "weight", "back"}, s.moves)
+	require.Equal(t, []string{"ann", "perennial", "ann"}, s.actors)
+	require.Contains(t, s.asked, activities.UpdateInput{Model: "iris", Name: "promote", Reason: "mine", Once: true})
+}
+
+func TestAnUpdateDoesNotSayWhoAsks(t *testing.T) {
+	t.Parallel()
+	s := onStage(t)
+	s.offer(0, "2")
+	s.ask(90*time.Second, workflows.UpdateAbort, workflows.Command{Actor: "boss"})
+	s.play(t)
+	require.Equal(t, []string{"temporal", "perennial", "temporal"}, s.actors)
 }
 
 func TestRolloutIsAborted(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -87,16 +88,20 @@ func (c *cli) newTokenList() *cobra.Command {
 func (c *cli) newTokenRevoke() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
-		Use:     "revoke ID",
+		Use:     "revoke NAME|ID",
 		Short:   "Revoke a token: it is refused within a second",
-		Example: "  perennial token revoke 019a8f3e-0000-7000-8000-000000000000 --reason 'left the team'",
+		Example: "  perennial token revoke ci --reason 'left the team'",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := c.client()
 			if err != nil {
 				return err
 			}
-			t, err := api.RevokeToken(cmd.Context(), args[0], reason)
+			id, err := tokenID(cmd.Context(), api, args[0])
+			if err != nil {
+				return err
+			}
+			t, err := api.RevokeToken(cmd.Context(), id, reason)
 			if err != nil {
 				return err
 			}
@@ -105,6 +110,21 @@ func (c *cli) newTokenRevoke() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept in the audit")
 	return cmd
+}
+
+// tokenID gives the id of the token of a name that is in force; anything else is
+// an id already.
+func tokenID(ctx context.Context, api *client.Client, name string) (string, error) {
+	list, err := api.Tokens(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, t := range list.Items {
+		if t.Name == name && t.RevokedAt == nil {
+			return t.TokenID, nil
+		}
+	}
+	return name, nil
 }
 
 func (c *cli) newAudit() *cobra.Command {

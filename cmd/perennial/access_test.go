@@ -33,6 +33,16 @@ func TestTokenCreatePrintsTheTokenAlone(t *testing.T) {
 	require.Equal(t, 2, perennialCLI(t, "", "token", "create", "ci", "--api", f.url).code, "without a role")
 }
 
+func TestATokenIsRevokedByNameOrID(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"ci", "t1"} {
+		f := newFake(t, answers())
+		r := perennialCLI(t, "", "token", "revoke", what, "--api", f.url)
+		require.Equal(t, 0, r.code, r.err)
+		require.Contains(t, f.requests()[1], "DELETE /tokens/t1 ")
+	}
+}
+
 func TestABrokenAuditFails(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, map[string]any{"GET /audit/verify": client.AuditReport{Entries: 3, Hash: "bb", Broken: 4, Reason: "it is missing: the next row is 5"}})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/db"
@@ -122,20 +123,37 @@ func checkToken(t Token) error {
 }
 
 // RevokeToken ends a token at a time; changed is false where it had ended
-// before. An unknown id is not_found.
-func (s *Store) RevokeToken(ctx context.Context, id string, now int64) (t Token, changed bool, err error) {
+// before. Codes: not_found for an unknown id; with keepAdmin, precondition for
+// the last token of the highest role that is in force.
+func (s *Store) RevokeToken(ctx context.Context, id string, now int64, keepAdmin bool) (t Token, changed bool, err error) {
 	const op = "access.RevokeToken"
-	g := s.db.WithContext(ctx)
-	result := g.Model(&tokenRow{}).Where("token_id = ? AND revoked_at = 0", id).Update("revoked_at", now)
-	if result.Error != nil {
-		return Token{}, false, db.Fault(op, result.Error)
+	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		// Two administrators who revoke each other wait for one another here.
+		var admins []tokenRow
+		locked := tx.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
+		if err := inForceAt(locked, now).Where("role = ?", perennial.AccessAdmin).Order("token_id").Find(&admins).Error; err != nil {
+			return err
+		}
+		if keepAdmin && len(admins) == 1 && admins[0].TokenID == id {
+			return perennial.Errorf(perennial.CodePrecondition, op, "%s is the last token of the role admin: without it nobody could make another.", admins[0].Name).
+				WithHint("Make another one first: perennial token create NAME --role admin. Or start the API with PERENNIAL_ADMIN_TOKEN_FILE.")
+		}
+		result := tx.Model(&tokenRow{}).Where("token_id = ? AND revoked_at = 0", id).Update("revoked_at", now)
+		if result.Error != nil {
+			return result.Error
+		}
+		row, found, err := db.Take[tokenRow](tx.Where("token_id = ?", id))
+		if err == nil && !found {
+			err = perennial.Errorf(perennial.CodeNotFound, op, "There is no token with the id %q.", id).
+				WithHint("GET /tokens lists them. A token's id is not the token itself.")
+		}
+		t, changed = row.token(), result.RowsAffected > 0
+		return err
+	})
+	if err != nil {
+		return Token{}, false, db.Fault(op, err)
 	}
-	row, found, err := db.Take[tokenRow](g.Where("token_id = ?", id))
-	if err == nil && !found {
-		err = perennial.Errorf(perennial.CodeNotFound, op, "There is no token with the id %q.", id).
-			WithHint("GET /tokens lists them. A token's id is not the token itself.")
-	}
-	return row.token(), result.RowsAffected > 0, db.Fault(op, err)
+	return t, changed, nil
 }
 
 // Tokens lists every token that was ever made, newest first.
@@ -154,9 +172,13 @@ func (s *Store) Tokens(ctx context.Context) ([]Token, error) {
 // HasAdmin reports whether a token of the highest role is in force at a time.
 func (s *Store) HasAdmin(ctx context.Context, now int64) (bool, error) {
 	var n int64
-	err := s.db.WithContext(ctx).Model(&tokenRow{}).
-		Where("role = ? AND revoked_at = 0 AND (expires_at = 0 OR expires_at > ?)", perennial.AccessAdmin, now).Count(&n).Error
+	err := inForceAt(s.db.WithContext(ctx).Model(&tokenRow{}), now).Where("role = ?", perennial.AccessAdmin).Count(&n).Error
 	return n > 0, db.Fault("access.HasAdmin", err)
+}
+
+// inForceAt narrows a query down to tokens that let their holders in at a time.
+func inForceAt(g *gorm.DB, now int64) *gorm.DB {
+	return g.Where("revoked_at = 0 AND (expires_at = 0 OR expires_at > ?)", now)
 }
 
 // inForce lists the rows of tokens that are not revoked.

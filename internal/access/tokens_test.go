@@ -37,11 +37,11 @@ func TestTokens(t *testing.T) {
 
 		_, _, err = other.CreateToken(ctx, token("ci"))
 		require.Equal(t, perennial.CodeConflict, perennial.CodeOf(err))
-		ended, changed, err := other.RevokeToken(ctx, made.ID, 2000)
+		ended, changed, err := other.RevokeToken(ctx, made.ID, 2000, false)
 		require.NoError(t, err)
 		require.True(t, changed)
 		require.EqualValues(t, 2000, ended.RevokedAt)
-		ended, changed, err = s.RevokeToken(ctx, made.ID, 3000)
+		ended, changed, err = s.RevokeToken(ctx, made.ID, 3000, false)
 		require.NoError(t, err)
 		require.False(t, changed)
 		require.EqualValues(t, 2000, ended.RevokedAt)
@@ -51,7 +51,7 @@ func TestTokens(t *testing.T) {
 		list, err := s.Tokens(ctx)
 		require.NoError(t, err)
 		require.Equal(t, []access.Token{again, ended}, list)
-		_, _, err = s.RevokeToken(ctx, "nope", 1)
+		_, _, err = s.RevokeToken(ctx, "nope", 1, false)
 		require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
 	})
 }
@@ -89,6 +89,51 @@ func TestATokenThatSaysTooLittle(t *testing.T) {
 	})
 }
 
+func TestTheLastAdministratorStays(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, _ *gorm.DB, s, other *access.Store) {
+		ctx := t.Context()
+		var ids []string
+		for _, name := range []string{"ann", "bob", "gone"} {
+			order := token(name)
+			order.Role = perennial.AccessAdmin
+			if order.ExpiresAt = 0; name == "gone" {
+				order.ExpiresAt = 1500
+			}
+			made, _, err := s.CreateToken(ctx, order)
+			require.NoError(t, err)
+			ids = append(ids, made.ID)
+		}
+		errs := make([]error, 2)
+		var wg sync.WaitGroup
+		for i, store := range []*access.Store{s, other} { // each revokes the other
+			wg.Go(func() { _, _, errs[i] = store.RevokeToken(ctx, ids[i], 2000, true) })
+		}
+		wg.Wait()
+		refused := 0
+		for _, err := range errs {
+			if err != nil {
+				refused++
+				require.Equal(t, perennial.CodePrecondition, perennial.CodeOf(err))
+			}
+		}
+		require.Equal(t, 1, refused, "%v", errs)
+		has, err := s.HasAdmin(ctx, 2000)
+		require.NoError(t, err)
+		require.True(t, has)
+		_, changed, err := s.RevokeToken(ctx, ids[2], 2000, true)
+		require.NoError(t, err, "one that has expired lets nobody in")
+		require.True(t, changed)
+		for _, id := range ids[:2] {
+			_, _, err := s.RevokeToken(ctx, id, 2000, false)
+			require.NoError(t, err, "something else lets an administrator in")
+		}
+		has, err = s.HasTokens(ctx, 2000)
+		require.NoError(t, err)
+		require.False(t, has)
+	})
+}
+
 func TestAnAdministratorInForce(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, _ *gorm.DB, s, _ *access.Store) {
@@ -107,7 +152,7 @@ func TestAnAdministratorInForce(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, has(4999))
 		require.False(t, has(5000), "expired")
-		_, _, err = s.RevokeToken(ctx, made.ID, 2000)
+		_, _, err = s.RevokeToken(ctx, made.ID, 2000, false)
 		require.NoError(t, err)
 		require.False(t, has(1))
 	})
@@ -157,7 +202,7 @@ func TestTheGuard(t *testing.T) {
 		_, late, err := other.CreateToken(ctx, token("late"))
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return !refused(late) }, time.Second, time.Millisecond, "made by another process")
-		_, _, err = other.RevokeToken(ctx, made.ID, 2000)
+		_, _, err = other.RevokeToken(ctx, made.ID, 2000, false)
 		require.NoError(t, err)
 		require.Eventually(t, func() bool { return refused(secret) }, time.Second, time.Millisecond, "revoked by another process")
 		now.Store(4999)

@@ -34,6 +34,7 @@ type kit struct {
 	attributes *control.Attributes
 	operator   *control.Control
 	gate       gate
+	serves     bool // this process answers requests
 
 	predictions *predlog.Log // only a serving process starts it; others read
 }
@@ -50,7 +51,7 @@ func newKit(c *config.Config, build string, log *slog.Logger, s *stores, t conne
 	k.attributes = control.NewAttributes(t.Client, t.namespace, log)
 	k.predictions = predlog.New(s.predictions, predlog.Options{Flush: c.LogFlush, BufferBytes: int64(c.LogBuffer), Logger: log, Registerer: k.registry})
 	k.operator = control.New(control.Options{
-		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, Tokens: s.access, Applied: s.pipelines, Datasets: s.datasets,
+		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, Tokens: s.access, Orders: s.access, KeepAdmin: c.Auth == config.AuthTokens && c.AdminToken == "", Applied: s.pipelines, Datasets: s.datasets,
 		Traffic: s.traffic, Registry: s.tracking, Blobs: s.blobs, Evidence: k.predictions,
 		Rollouts: &activities.Activities{Pipelines: s.pipelines, Blobs: s.blobs, Traffic: s.traffic, Now: time.Now}, UIURL: t.uiURL, Namespace: t.namespace,
 		Queue: workflows.Queue(c.QueuePrefix, workflows.KindDefault), Attributes: k.attributes, Gone: s.gone, Logger: log,
@@ -80,15 +81,25 @@ func (k *kit) worker(data activities.Data) *worker.Worker {
 		Prefix: c.QueuePrefix, Queues: c.Queues, Attributes: k.attributes,
 		Activities: &activities.Activities{
 			Pipelines: s.pipelines, Data: data, Blobs: s.blobs, Tracker: s.tracking, Ledger: s.ledger, Traffic: s.traffic,
-			Starter: k.operator, Workflows: k.operator, Evidence: k.predictions, Lease: c.TrafficLease, Now: time.Now, Build: k.build, Threads: c.TrainThreads, Project: c.Project,
+			Starter: k.operator, Workflows: k.operator, Evidence: k.predictions, Orders: s.access, Guarded: k.guarded, Lease: c.TrafficLease, Now: time.Now, Build: k.build, Threads: c.TrainThreads, Project: c.Project,
 		},
 	})
+}
+
+// guarded reports whether requests need a token here. A worker has no API that
+// would know: it goes by its own setting, and by the tokens there are.
+func (k *kit) guarded(ctx context.Context) (bool, error) {
+	if k.config.Auth == config.AuthTokens || k.serves {
+		return k.config.Auth == config.AuthTokens, nil
+	}
+	return k.stores.access.HasTokens(ctx, time.Now().UnixMilli())
 }
 
 // serving makes the parts that answer requests: the prediction log, the engine
 // and the API. drain is how long a stopping API still takes requests.
 func (k *kit) serving(drain time.Duration) []Part {
 	c, s := k.config, k.stores
+	k.serves = true
 	engine := serve.New(serve.Options{
 		Traffic: s.traffic, Versions: s.tracking, Blobs: s.blobs, Log: k.predictions, Replica: replica(c.Listen), Replicas: s.traffic, Lease: c.TrafficLease, MaxInstances: c.MaxInstances,
 		Pending: s.known, Logger: k.log, Registerer: k.registry,

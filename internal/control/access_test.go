@@ -35,6 +35,9 @@ type desk struct {
 	audit    []perennial.AuditEntry
 	auditErr error
 	tokens   []access.Token
+	orders   []access.Order
+
+	keepAdmin bool
 }
 
 func (w *desk) Get(_ context.Context, name string) (*pipeline.Spec, error) {
@@ -64,11 +67,16 @@ func (w *desk) Append(ctx context.Context, e perennial.AuditEntry) (perennial.Au
 	return e, w.auditErr
 }
 
+func (w *desk) SaveOrder(_ context.Context, o access.Order) error {
+	w.orders = append(w.orders, o)
+	return nil
+}
+
 func atDesk(t *testing.T) (*control.Control, *desk) {
 	t.Helper()
 	w := &desk{temporal: mocks.NewClient(t)}
 	return control.New(control.Options{
-		Temporal: w.temporal, Pipelines: w, Ledger: w, Audit: w, Tokens: w, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
+		Temporal: w.temporal, Pipelines: w, Ledger: w, Audit: w, Tokens: w, Orders: w, KeepAdmin: true, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 	}), w
 }
 

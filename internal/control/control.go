@@ -58,6 +58,8 @@ type Options struct {
 	Rollouts   Rollouts
 	Evidence   Evidence
 	Tokens     Tokens
+	Orders     Orders
+	KeepAdmin  bool   // the last administrator's token is not revoked: nothing else lets anybody in
 	UIURL      string // of the Temporal Web UI; "" where there is none
 	Namespace  string
 	Queue      string      // that workflows are started on; default workflows.QueueDefault

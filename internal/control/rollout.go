@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
 	temporalclient "go.temporal.io/sdk/client"
@@ -29,6 +28,11 @@ const (
 // by StartRollout.
 func (c *Control) Offer(ctx context.Context, o activities.Offer) (activities.Offered, error) {
 	const op = "control.Offer"
+	opID, err := c.order(ctx, o.Model, workflows.UpdateOffer, o.Actor, o.OpID)
+	if err != nil {
+		return activities.Offered{}, perennial.Wrap(op, err)
+	}
+	o.OpID = opID
 	for try := 1; ; try++ {
 		out, err := c.offer(ctx, o)
 		if perennial.CodeOf(err) != perennial.CodeUnavailable || try == offerTries {
@@ -98,7 +102,7 @@ func (c *Control) StartRollout(ctx context.Context, model string, req client.Rol
 	if err != nil {
 		return client.RolloutResponse{}, perennial.Wrap(op, err)
 	}
-	out, err := c.Offer(ctx, activities.Offer{Model: model, Version: req.Version, Reason: req.Reason, Actor: actor.Name, OpID: uuid.NewString(), Force: req.Force})
+	out, err := c.Offer(ctx, activities.Offer{Model: model, Version: req.Version, Reason: req.Reason, Actor: actor.Name, Force: req.Force})
 	if err != nil {
 		return client.RolloutResponse{}, perennial.Wrap(op, err)
 	}
@@ -134,9 +138,13 @@ func (c *Control) CommandRollout(ctx context.Context, model, name string, req cl
 	if err != nil {
 		return client.RolloutView{}, perennial.Wrap(op, err)
 	}
+	opID, err := c.order(ctx, model, name, actor.Name, "")
+	if err != nil {
+		return client.RolloutView{}, perennial.Wrap(op, err)
+	}
 	handle, err := c.o.Temporal.UpdateWorkflow(ctx, temporalclient.UpdateWorkflowOptions{
-		WorkflowID: workflows.RolloutID(model), UpdateName: name, WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
-		Args: []any{workflows.Command{Reason: req.Reason, Actor: actor.Name, IfEpoch: req.IfEpoch}},
+		WorkflowID: workflows.RolloutID(model), UpdateID: opID, UpdateName: name, WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
+		Args: []any{workflows.Command{Reason: req.Reason, OpID: opID, IfEpoch: req.IfEpoch}},
 	})
 	if err == nil {
 		err = handle.Get(ctx, nil)

@@ -74,8 +74,21 @@ func (c *Control) SetSchedule(ctx context.Context, name string, req client.Sched
 		return none, perennial.Wrap(op, err)
 	}
 	return c.scheduleView(ctx, spec, row), c.record(ctx, perennial.AuditEntry{
-		Action: "schedule.set", Target: name, Reason: req.Reason, Before: before, After: inForce(row),
+		Action: auditedAs(req), Target: name, Reason: req.Reason, Before: before, After: inForce(row),
 	})
+}
+
+// auditedAs names a change of a schedule in the audit.
+func auditedAs(req client.ScheduleRequest) string {
+	switch {
+	case req.Reset:
+		return "schedule.reset"
+	case req.Paused == nil || req.Cron != "" || req.Timezone != "" || req.Jitter != "":
+		return "schedule.set"
+	case *req.Paused:
+		return "schedule.pause"
+	}
+	return "schedule.resume"
 }
 
 // RemoveSchedule removes a pipeline's schedule until its file changes; not_found

@@ -12,7 +12,7 @@ import (
 // Tokens keeps who may do what (internal/access).
 type Tokens interface {
 	CreateToken(ctx context.Context, t access.Token) (made access.Token, secret string, err error)
-	RevokeToken(ctx context.Context, id string, now int64) (t access.Token, changed bool, err error)
+	RevokeToken(ctx context.Context, id string, now int64, keepAdmin bool) (t access.Token, changed bool, err error)
 	Tokens(ctx context.Context) ([]access.Token, error)
 }
 
@@ -50,13 +50,14 @@ func wrongExpiry(op, came string) error {
 }
 
 // RevokeToken ends a token; one that has ended already stays as it is. An
-// unknown id is not_found.
+// unknown id is not_found, the last administrator's token precondition where
+// nothing else would let anybody in.
 func (c *Control) RevokeToken(ctx context.Context, id, reason string) (client.TokenView, error) {
 	const op = "control.RevokeToken"
 	if _, err := authorise(ctx, op, perennial.AccessAdmin); err != nil {
 		return client.TokenView{}, err
 	}
-	ended, changed, err := c.o.Tokens.RevokeToken(ctx, id, c.o.Now().UnixMilli())
+	ended, changed, err := c.o.Tokens.RevokeToken(ctx, id, c.o.Now().UnixMilli(), c.o.KeepAdmin)
 	if err != nil {
 		return client.TokenView{}, perennial.Wrap(op, err)
 	}

@@ -22,7 +22,8 @@ func (w *desk) CreateToken(_ context.Context, t access.Token) (access.Token, str
 	return t, shownOnce, nil
 }
 
-func (w *desk) RevokeToken(_ context.Context, id string, at int64) (access.Token, bool, error) {
+func (w *desk) RevokeToken(_ context.Context, id string, at int64, keepAdmin bool) (access.Token, bool, error) {
+	w.keepAdmin = keepAdmin
 	for i, t := range w.tokens {
 		if t.ID == id {
 			changed := t.RevokedAt == 0
@@ -71,6 +72,7 @@ func TestTokensAreAuditedWithoutTheirText(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, list, 1)
 
+	require.True(t, w.keepAdmin, "an administrator must be left")
 	require.Len(t, w.audit, 2, "a second revoke changes nothing")
 	require.Equal(t, "token.create", w.audit[0].Action)
 	require.Equal(t, "builds", w.audit[0].Reason)

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"math"
@@ -46,6 +47,7 @@ func (c *Control) Workflow(ctx context.Context, id, runID string) (client.Workfl
 	status, known := c.status(ctx, view)
 	if known {
 		c.fill(ctx, &view, status)
+		view.StartedBy, view.Pipeline = cmp.Or(view.StartedBy, status.Actor), cmp.Or(view.Pipeline, status.Pipeline) // started from outside, without a memo
 	}
 	if view.State.Terminal() && view.State != perennial.WorkflowCompleted && view.Error == nil {
 		err := c.o.Temporal.GetWorkflow(ctx, id, view.WorkflowRunID).Get(ctx, nil)
