@@ -50,11 +50,11 @@ histories: build ## record the golden histories that are missing, from a real se
 	PERENNIAL_TEST_BINARY=$(BINARY) $(TEST) -count=1 -run Histories ./internal/processtest/... -update
 
 test-stores: ## every store's suite against a PostgreSQL server started for it
-	@packages=$$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | awk '/internal\/db\/dbtest/ { print $$1 }'); \
+	@packages=$$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | awk '/internal\/db\/dbtest/ && !/processtest/ { print $$1 }'); \
 	.ci/with-postgres $(TEST) -count=1 $$packages
 
-test-process: build ## the tests that run the real binary
-	PERENNIAL_TEST_BINARY=$(BINARY) $(TEST) -count=1 -timeout 20m ./internal/processtest/...
+test-process: build build-lean ## the tests that run the real binary, clusters of it on a PostgreSQL server started for them
+	PERENNIAL_TEST_BINARY=$(BINARY) PERENNIAL_TEST_LEAN_BINARY=$(BINARY)-lean .ci/with-postgres $(TEST) -count=1 -timeout 20m ./internal/processtest/...
 
 test-queries: build ## every query of dashboards and alerts against a real Prometheus that scrapes a running up
 	@.ci/install prometheus:prometheus promtool:prometheus
@@ -71,7 +71,7 @@ bench: ## every benchmark, five times
 	$(TEST) -run '^$$' -bench . -benchmem -count 5 ./...
 
 nightly: ## the long ones
-	PERENNIAL_TEST_NIGHTLY=1 $(TEST) -count=1 -timeout 60m ./...
+	PERENNIAL_TEST_NIGHTLY=1 .ci/with-postgres $(TEST) -count=1 -timeout 60m ./...
 	$(MAKE) --no-print-directory fuzz-short FUZZTIME=2m
 	$(MAKE) --no-print-directory bench
 

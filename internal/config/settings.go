@@ -56,7 +56,7 @@ func settings() []Setting {
 		{"MAX_INSTANCES", "", "10000", "most rows in one request", count(func(c *Config) *int { return &c.MaxInstances })},
 		{"MAX_IN_FLIGHT", "", "4096", "most requests at once", count(func(c *Config) *int { return &c.MaxInFlight })},
 		{"REQUEST_TIMEOUT", "", "5s", "longest a request may take", duration(func(c *Config) *time.Duration { return &c.RequestTimeout })},
-		{"TRAFFIC_LEASE", "", "15m", "a rollout unattended for so long: all traffic to the champion", duration(func(c *Config) *time.Duration { return &c.TrafficLease })},
+		{"TRAFFIC_LEASE", "", "15m", "a rollout unattended for so long: all traffic to the champion", lease},
 		{"LOG_FLUSH", "", "100ms", "how often predictions are written to disk", duration(func(c *Config) *time.Duration { return &c.LogFlush })},
 		{"LOG_BUFFER", "", "64MiB", "memory for predictions not yet on disk", bytes(func(c *Config) *int { return &c.LogBuffer })},
 		{"SHUTDOWN_GRACE", "", "20s", "how long running work may take to end", duration(func(c *Config) *time.Duration { return &c.ShutdownGrace })},
@@ -143,6 +143,19 @@ func duration(field func(*Config) *time.Duration) func(*Config, string) error {
 		*field(c) = d
 		return nil
 	}
+}
+
+// minLease leaves a rollout time to renew its lease several times, also on a busy
+// machine.
+const minLease = 5 * time.Second
+
+// lease takes how long a rollout may stay unattended.
+func lease(c *Config, v string) error {
+	err := duration(func(c *Config) *time.Duration { return &c.TrafficLease })(c, v)
+	if err == nil && c.TrafficLease < minLease {
+		err = fmt.Errorf("%q is too short for a rollout to show that it is attended to: at least %s", v, minLease)
+	}
+	return err
 }
 
 // units are the suffixes of a size.

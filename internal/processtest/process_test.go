@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// process is a running `perennial up`.
+// process is the running program: `perennial up`, or a part of a cluster.
 type process struct {
 	*client.Client
 	t        *testing.T
@@ -63,6 +63,8 @@ type process struct {
 	url      string
 	temporal string // address of the embedded server
 	args     []string
+	env      []string
+	lean     bool // the binary without Temporal's server, where there is one
 }
 
 // output collects what a process prints.
@@ -94,6 +96,14 @@ func demo(t *testing.T) string {
 // setup starts the program on a project and stops it when the test ends.
 func setup(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
+	p := prepare(t, dir, args...)
+	p.start()
+	return p
+}
+
+// prepare is setup but for the start.
+func prepare(t *testing.T, dir string, args ...string) *process {
+	t.Helper()
 	ports := freePorts(t, 3)
 	p := &process{
 		t: t, project: dir, home: filepath.Join(t.TempDir(), "home"),
@@ -105,7 +115,6 @@ func setup(t *testing.T, dir string, args ...string) *process {
 	}, args...)
 	p.Client = client.New(p.url, "")
 	t.Cleanup(p.Close)
-	p.start()
 	return p
 }
 
@@ -114,9 +123,12 @@ func (p *process) start() {
 	p.t.Helper()
 	file, err := binary()
 	require.NoError(p.t, err)
+	if lean := os.Getenv("PERENNIAL_TEST_LEAN_BINARY"); p.lean && lean != "" {
+		file = lean
+	}
 	p.out, p.exited = &output{}, make(chan error, 1)
 	p.cmd = exec.Command(file, p.args...)
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.t.TempDir(), p.out, p.out
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = p.t.TempDir(), p.out, p.out, append(os.Environ(), p.env...)
 	require.NoError(p.t, p.cmd.Start())
 	cmd, exited := p.cmd, p.exited
 	go func() { exited <- cmd.Wait() }()
@@ -130,7 +142,18 @@ func (p *process) start() {
 // stop ends the program as Ctrl-C does and expects it to end cleanly.
 func (p *process) stop() {
 	p.t.Helper()
-	require.NoError(p.t, p.cmd.Process.Signal(syscall.SIGINT))
+	p.end(syscall.SIGINT)
+}
+
+// terminate ends the program as an orchestrator does.
+func (p *process) terminate() {
+	p.t.Helper()
+	p.end(syscall.SIGTERM)
+}
+
+func (p *process) end(s os.Signal) {
+	p.t.Helper()
+	require.NoError(p.t, p.cmd.Process.Signal(s))
 	select {
 	case err := <-p.exited:
 		require.NoError(p.t, err, p.out.String())

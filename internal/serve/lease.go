@@ -26,7 +26,8 @@ func (e *Engine) renewed(row perennial.Traffic) {
 // somebody attends to it again.
 func (e *Engine) checkLeases() {
 	for name, m := range e.state.Load().models {
-		unattended := leased(m.row.Mode) && time.Since(e.leases[name].moved) >= e.lease
+		// A renewal is seen up to a poll late, and its end up to another.
+		unattended := leased(m.row.Mode) && time.Since(e.leases[name].moved) >= e.lease-2*e.poll
 		if unattended == m.unattended {
 			continue
 		}

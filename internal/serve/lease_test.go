@@ -35,10 +35,10 @@ func TestAnUnattendedRolloutFallsBackToTheChampion(t *testing.T) {
 					require.Equal(t, "6", version(t, e))
 				}
 				fail(w)
-				<-time.After(serve.DefaultLease - 2*serve.DefaultPoll)
+				<-time.After(serve.DefaultLease - 4*serve.DefaultPoll)
 				synctest.Wait()
 				require.Equal(t, "6", version(t, e))
-				<-time.After(3 * serve.DefaultPoll)
+				<-time.After(4 * serve.DefaultPoll)
 				synctest.Wait()
 				require.Equal(t, "5", version(t, e), "nothing reaches the challenger")
 				last := w.log()[len(w.log())-1]

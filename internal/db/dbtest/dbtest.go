@@ -34,13 +34,12 @@ func Each(t *testing.T, f func(t *testing.T, open func() *gorm.DB)) {
 		file := filepath.Join(t.TempDir(), "test.db")
 		f(t, func() *gorm.DB { return open(t, "sqlite:"+file) })
 	})
-	server := os.Getenv(PostgresURL)
-	if server == "" {
+	if os.Getenv(PostgresURL) == "" {
 		return
 	}
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		own := postgresSchema(t, server)
+		own := Postgres(t)
 		f(t, func() *gorm.DB { return open(t, own) })
 	})
 }
@@ -53,9 +52,14 @@ func open(t *testing.T, url string) *gorm.DB {
 	return g
 }
 
-// postgresSchema makes a schema and gives the URL that works in it.
-func postgresSchema(t *testing.T, server string) string {
+// Postgres makes a schema that is dropped when the test ends, and gives the URL
+// that works in it; "" where no server is configured.
+func Postgres(t *testing.T) string {
 	t.Helper()
+	server := os.Getenv(PostgresURL)
+	if server == "" {
+		return ""
+	}
 	u, err := url.Parse(server)
 	require.NoError(t, err, PostgresURL)
 	schema := "t_" + strings.ReplaceAll(uuid.NewString(), "-", "")
