@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -63,7 +64,7 @@ func (c *cluster) worker(settings ...string) *process {
 func (c *cluster) node(command, listen string, settings []string) *process {
 	c.t.Helper()
 	address := "127.0.0.1:" + itoa(freePorts(c.t, 1)[0])
-	p := &process{t: c.t, url: "http://" + address, args: []string{command, listen, address}, env: append(c.env[:len(c.env):len(c.env)], settings...), lean: true}
+	p := &process{t: c.t, url: "http://" + address, args: []string{command, listen, address}, env: slices.Concat(c.env, settings), lean: true}
 	p.Client = client.New(p.url, "")
 	c.t.Cleanup(p.Close)
 	p.start()
@@ -184,22 +185,21 @@ func (l *load) stop() {
 func (l *load) all() []answer {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.answers[:len(l.answers):len(l.answers)]
+	return slices.Clip(l.answers)
 }
 
 // failed gives the requests that failed so far.
 func (l *load) failed() []error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.faults[:len(l.faults):len(l.faults)]
+	return slices.Clip(l.faults)
 }
 
 // last tells when a variant answered last.
 func (l *load) last(v perennial.Variant) (at time.Time, ok bool) {
-	all := l.all()
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i].variant == v {
-			return all[i].at, true
+	for _, a := range slices.Backward(l.all()) {
+		if a.variant == v {
+			return a.at, true
 		}
 	}
 	return time.Time{}, false

@@ -257,7 +257,7 @@ func (p *process) metrics() string {
 	p.t.Helper()
 	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.url+"/metrics", nil)
 	require.NoError(p.t, err)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
 	require.NoError(p.t, err)
 	defer func() { require.NoError(p.t, resp.Body.Close()) }()
 	b, err := io.ReadAll(resp.Body)
