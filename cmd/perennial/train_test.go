@@ -129,7 +129,7 @@ func TestTrainKeepsItsResultsInTheProject(t *testing.T) {
 	stages, err := repo.Stages()
 	require.NoError(t, err)
 	require.Len(t, stages, 1)
-	require.Equal(t, "train@iris", stages[0].Name)
+	require.Equal(t, "train-iris", stages[0].Name)
 	require.Equal(t, "perennial train iris --wait", stages[0].Cmd)
 	paths := func(entries []dvc.Entry) (list []string) {
 		for _, e := range entries {
@@ -146,6 +146,24 @@ func TestTrainKeepsItsResultsInTheProject(t *testing.T) {
 		_, err := repo.Open(t.Context(), out.MD5)
 		require.Equal(t, out.Path == "models/trained/iris.model", err == nil, "only what dvc caches is in the cache: %s", out.Path)
 	}
+}
+
+func TestTrainLocksAnItemOfAForeach(t *testing.T) {
+	t.Parallel()
+	dir, f := demo(t)
+	stages := "stages:\n  train:\n    foreach: [other, iris]\n    do: {cmd: 'train ${item}', deps: ['data/raw/${item}.csv'], outs: ['models/trained/${item}.model']}\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "dvc.yaml"), []byte(stages), 0o600))
+	got := perennialCLI(t, "", "train", "iris", "--wait", "--project", dir, "--api", f.url)
+	require.Equal(t, exitDone, got.code, got.err)
+	repo, err := dvc.Open(dir)
+	require.NoError(t, err)
+	locked, err := repo.Stages()
+	require.NoError(t, err)
+	require.Len(t, locked, 1)
+	require.Equal(t, "train@iris", locked[0].Name)
+	require.Equal(t, "train iris", locked[0].Cmd)
+	require.Equal(t, "data/raw/iris.csv", locked[0].Deps[0].Path)
+	require.Equal(t, "models/trained/iris.model", locked[0].Outs[0].Path)
 }
 
 func TestTrainRefusesResultsOfSomethingElse(t *testing.T) {
@@ -177,7 +195,7 @@ func TestTrainRefusesResultsOfSomethingElse(t *testing.T) {
 
 func TestTrainLeavesTheLockToDVC(t *testing.T) {
 	dir, f := demo(t)
-	t.Setenv("DVC_STAGE", "train@iris")
+	t.Setenv("DVC_STAGE", "train-iris")
 	got := perennialCLI(t, "", "train", "iris", "--wait", "--project", dir, "--api", f.url)
 	require.Equal(t, exitDone, got.code, got.err)
 	require.FileExists(t, filepath.Join(dir, "models/trained/iris.model"))

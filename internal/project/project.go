@@ -48,40 +48,45 @@ const (
 	// emptyStages has no stage yet; the comment shows the form of one.
 	emptyStages = `# Each pipeline is one stage, which dvc repro runs:
 #
-#   train:
-#     foreach:
-#       - NAME
-#     do:
-#       cmd: perennial train ${item} --wait
-#       deps:
-#         - data/raw/${item}.csv
-#         - pipelines/${item}.yaml
-#         - pipelines/${item}.schema.yaml
-#       outs:
-#         - models/trained/${item}.model
-#       metrics:
-#         - reports/${item}.json:
-#             cache: false
+#   train-NAME:
+#     cmd: perennial train NAME --wait
+#     deps:
+#       - data/raw/NAME.csv
+#       - pipelines/NAME.yaml
+#       - pipelines/NAME.schema.yaml
+#     outs:
+#       - models/trained/NAME.model
+#     metrics:
+#       - reports/NAME.json:
+#           cache: false
 stages: {}
 `
 
 	demoStages = `stages:
-  train:
-    foreach:
-      - iris
-      - california-housing
-    do:
-      cmd: perennial train ${item} --wait
-      deps:
-        - data/raw/${item}.csv
-        - pipelines/${item}.yaml
-        - pipelines/${item}.schema.yaml
-        - pipelines/${item}.split.csv
-      outs:
-        - models/trained/${item}.model
-      metrics:
-        - reports/${item}.json:
-            cache: false
+  train-iris:
+    cmd: perennial train iris --wait
+    deps:
+      - data/raw/iris.csv
+      - pipelines/iris.yaml
+      - pipelines/iris.schema.yaml
+      - pipelines/iris.split.csv
+    outs:
+      - models/trained/iris.model
+    metrics:
+      - reports/iris.json:
+          cache: false
+  train-california-housing:
+    cmd: perennial train california-housing --wait
+    deps:
+      - data/raw/california-housing.csv
+      - pipelines/california-housing.yaml
+      - pipelines/california-housing.schema.yaml
+      - pipelines/california-housing.split.csv
+    outs:
+      - models/trained/california-housing.model
+    metrics:
+      - reports/california-housing.json:
+          cache: false
 `
 
 	demoOutputs = "/iris.model\n/california-housing.model\n"

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,6 +102,40 @@ func TestDemoRestoresItsData(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, string(card), want.md5)
 	}
+}
+
+// What dvc status and dvc pull say in a fresh clone: where this fails after a
+// change to data or pipelines, train both pipelines with --wait and dvc push.
+func TestLockOfThisRepository(t *testing.T) {
+	t.Parallel()
+	repo, err := dvc.Open(root)
+	require.NoError(t, err)
+	tracked := map[string]string{}
+	pointers, err := repo.Pointers(t.Context())
+	require.NoError(t, err)
+	for _, p := range pointers {
+		tracked[p.Path] = p.MD5
+	}
+	stages, err := repo.Stages()
+	require.NoError(t, err)
+	var names []string
+	for _, s := range stages {
+		names = append(names, s.Name)
+		for _, e := range slices.Concat(s.Deps, s.Outs) {
+			if sum, ok := tracked[e.Path]; ok {
+				require.Equal(t, sum, e.MD5, "dvc.lock has another version of %s than its pointer", e.Path)
+				continue
+			}
+			file := filepath.Join(root, filepath.FromSlash(e.Path))
+			if strings.HasSuffix(e.Path, ".model") {
+				file = filepath.Join(root, "data/remote/files/md5", e.MD5[:2], e.MD5[2:])
+			}
+			sum, size, err := dvc.HashFile(file)
+			require.NoError(t, err)
+			require.Equal(t, dvc.Entry{Path: e.Path, MD5: sum, Size: size}, e, "%s: %s changed since it was trained", s.Name, e.Path)
+		}
+	}
+	require.ElementsMatch(t, []string{"train-iris", "train-california-housing"}, names)
 }
 
 func TestEmptyProject(t *testing.T) {
