@@ -16,7 +16,7 @@ type DataRef struct {
 	MD5          string `json:"md5"`                     // the md5 DVC uses, over every byte
 	Size         int64  `json:"size"`                    // bytes
 	Rows         int    `json:"rows"`                    // data rows
-	BaseMD5      string `json:"base_md5"`                // the base data's md5; equal to MD5 without feedback
+	BaseMD5      string `json:"base_md5"`                // the data file's md5; equal to MD5 without feedback
 	FeedbackRows int    `json:"feedback_rows"`           // labelled live predictions among Rows
 	Snapshot     string `json:"snapshot,omitempty"`      // sha256 of the snapshot document
 	Sides        string `json:"sides_sha256,omitempty"`  // sha256 of the side table

@@ -98,7 +98,7 @@ func (a *Activities) SplitDataset(ctx context.Context, in SplitInput) (Snapshot,
 		return Snapshot{}, perennial.Wrap(op, err)
 	}
 	data := bundle.Data
-	data.BaseMD5, data.Sides = base.BaseMD5, hexOf(sidesKey)
+	data.Sides = hexOf(sidesKey)
 	snapshot := dataset.NewSnapshot(data, &bundle.Spec.Schema, seed, units, sides)
 	reused, err := a.Blobs.Has(ctx, "sha256:"+snapshot.SHA256())
 	if err != nil {

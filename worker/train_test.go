@@ -211,7 +211,7 @@ func TestLaterDataKeepsEverySide(t *testing.T) {
 	second, err := w.tracking.GetVersion(ctx, "iris", "2")
 	require.NoError(t, err)
 	require.NotEqual(t, first.Lineage.Data.MD5, second.Lineage.Data.MD5)
-	require.Equal(t, first.Lineage.Data.MD5, second.Lineage.Data.BaseMD5)
+	require.Equal(t, second.Lineage.Data.MD5, second.Lineage.Data.BaseMD5, "no feedback is in it")
 	require.Equal(t, 152, second.Lineage.Data.Rows)
 	before, after := w.sides(t, first), w.sides(t, second)
 	for key, side := range before {

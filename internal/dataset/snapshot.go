@@ -8,7 +8,7 @@ import (
 )
 
 // Snapshot is the document that names one training's data completely: the
-// content, the base it grew from, the schema that read it and who may see which
+// content, the base beneath the feedback, the schema that read it and who may see which
 // row. Its hash stands in DataRef.Snapshot.
 type Snapshot struct {
 	Data perennial.DataRef      `json:"data"` // Snapshot left empty

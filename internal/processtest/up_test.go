@@ -96,7 +96,7 @@ func TestOneByteChangesTheLineage(t *testing.T) {
 	second, err := p.Version(t.Context(), "california-housing", "2")
 	require.NoError(t, err)
 	require.NotEqual(t, first.Lineage.Data.MD5, second.Lineage.Data.MD5)
-	require.Equal(t, first.Lineage.Data.MD5, second.Lineage.Data.BaseMD5, "the base stays the base")
+	require.Equal(t, second.Lineage.Data.MD5, second.Lineage.Data.BaseMD5, "no feedback is in it")
 	require.NotEqual(t, first.Lineage.ModelSHA256, second.Lineage.ModelSHA256)
 	require.Equal(t, first.Lineage.ParamsSHA256, second.Lineage.ParamsSHA256)
 	require.Equal(t, "1", p.served("california-housing", housingFeatures).Version, "a later version takes over by a rollout, not by itself")
