@@ -107,11 +107,11 @@ func (c *Control) RemoveSchedule(ctx context.Context, name, reason string) (clie
 	if err != nil {
 		return none, perennial.Wrap(op, err)
 	}
-	row, live, err := c.observe(ctx, row)
+	row, d, err := c.observe(ctx, row)
 	if err != nil {
 		return none, perennial.Wrap(op, err)
 	}
-	if !live && (row.Spec == "" || row.Removed) {
+	if d == nil && (row.Spec == "" || row.Removed) {
 		return none, perennial.Errorf(perennial.CodeNotFound, op, "pipeline %s has no schedule", name)
 	}
 	before := inForce(row)
@@ -196,17 +196,15 @@ func inForce(row ledger.Schedule) []byte {
 // nextStarts is how many of the coming starts are shown.
 const nextStarts = 3
 
-// scheduleView tells what our row knows, and what Temporal does.
+// scheduleView tells what our row knows, and what Temporal does. What was changed
+// there is kept, as at every look.
 func (c *Control) scheduleView(ctx context.Context, spec *pipeline.Spec, row ledger.Schedule) client.ScheduleView {
 	v := client.ScheduleView{
 		Pipeline: spec.Pipeline.Name, ScheduleID: workflows.ScheduleID(spec.Pipeline.Name), Next: []time.Time{}, Running: []string{},
 		File: client.ScheduleFile{Cron: spec.Pipeline.Retrain.Schedule, Timezone: spec.Pipeline.Retrain.Timezone},
 	}
 	row.Pipeline = v.Pipeline
-	d, err := c.schedule(ctx, v.Pipeline).Describe(ctx)
-	if err == nil {
-		row, _, err = c.seen(row, d)
-	}
+	row, d, err := c.observe(ctx, row)
 	v.State, v.Source, v.ChangedBy, v.Reason = "none", row.Source, row.Actor, row.Reason
 	if row.ChangedAt > 0 {
 		at := time.UnixMilli(row.ChangedAt).UTC()
@@ -223,7 +221,7 @@ func (c *Control) scheduleView(ctx context.Context, spec *pipeline.Spec, row led
 	if v.State = "active"; row.Paused {
 		v.State = "paused"
 	}
-	if err == nil {
+	if err == nil && d != nil {
 		describe(&v, d)
 	}
 	return v

@@ -69,8 +69,8 @@ func (c *Control) syncSchedule(ctx context.Context, spec *pipeline.Spec, row led
 		_, err := c.applyFile(ctx, spec, byFile, "the pipeline file changed")
 		return err
 	}
-	_, live, err := c.observe(ctx, row)
-	if err != nil || live || row.Spec == "" || row.Removed {
+	_, d, err := c.observe(ctx, row)
+	if err != nil || d != nil || row.Spec == "" || row.Removed {
 		return err
 	}
 	if restore {
@@ -153,28 +153,28 @@ func (c *Control) putSchedule(ctx context.Context, row ledger.Schedule) (ledger.
 }
 
 // observe looks at a schedule in Temporal and keeps what was changed there since
-// we last saw it; live is false where Temporal knows none.
-func (c *Control) observe(ctx context.Context, row ledger.Schedule) (_ ledger.Schedule, live bool, err error) {
+// we last saw it; d is nil where Temporal knows none.
+func (c *Control) observe(ctx context.Context, row ledger.Schedule) (_ ledger.Schedule, d *temporalclient.ScheduleDescription, err error) {
 	const op = "control.observe"
-	d, err := c.schedule(ctx, row.Pipeline).Describe(ctx)
+	d, err = c.schedule(ctx, row.Pipeline).Describe(ctx)
 	if missing(err) {
-		return row, false, nil
+		return row, nil, nil
 	}
 	if err != nil {
-		return row, false, unavailable(op, err)
+		return row, nil, unavailable(op, err)
 	}
 	seen, differs, err := c.seen(row, d)
 	if err != nil || !differs {
-		return row, true, perennial.Wrap(op, err)
+		return row, d, perennial.Wrap(op, err)
 	}
 	stored, _, err := c.o.Ledger.Schedule(ctx, row.Pipeline)
 	if err != nil {
-		return row, true, perennial.Wrap(op, err)
+		return row, d, perennial.Wrap(op, err)
 	}
 	if stored.Pipeline = row.Pipeline; stored != row {
-		return stored, true, nil // it was changed through us just now
+		return stored, d, nil // it was changed through us just now
 	}
-	return seen, true, c.o.Ledger.SaveSchedule(ctx, seen)
+	return seen, d, c.o.Ledger.SaveSchedule(ctx, seen)
 }
 
 // seen gives a row as Temporal describes its schedule, and whether that differs
