@@ -102,6 +102,15 @@ func (p *process) rewrite(name, old, replacement string) {
 	require.NoError(p.t, os.WriteFile(file, []byte(strings.Replace(string(b), old, replacement, 1)), 0o600))
 }
 
+// appendTo adds to a pipeline file of a project.
+func appendTo(t *testing.T, dir, name, text string) {
+	t.Helper()
+	file := filepath.Join(dir, "pipelines", name)
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, append(b, text...), 0o600))
+}
+
 type recorder struct {
 	t *testing.T
 	c temporalclient.Client

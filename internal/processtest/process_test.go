@@ -23,31 +23,43 @@ import (
 	"github.com/perennial-ml/perennial/internal/project"
 )
 
-// built is the directory of the binary that binary built, if it did.
-var built string
+// built are the directories of the binaries that were built here.
+var built sync.Map
 
-// binary is the program under test, built once where CI doesn't hand it over.
-var binary = sync.OnceValues(func() (string, error) {
-	if b := os.Getenv("PERENNIAL_TEST_BINARY"); b != "" {
-		return filepath.Abs(b)
-	}
+// binary is the program under test.
+var binary = program("PERENNIAL_TEST_BINARY", "")
+
+// testModels is the program with models that break in service.
+var testModels = program("PERENNIAL_TEST_MODELS_BINARY", "testmodels")
+
+// program gives a binary, built once with the tags where CI doesn't hand it over.
+func program(variable, tags string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		if b := os.Getenv(variable); b != "" {
+			return filepath.Abs(b)
+		}
+		return build(tags)
+	})
+}
+
+func build(tags string) (string, error) {
 	dir, err := os.MkdirTemp("", "perennial-binary")
 	if err != nil {
 		return "", err
 	}
-	built = dir
+	built.Store(dir, true)
 	file := filepath.Join(dir, "perennial")
-	build := exec.Command("go", "build", "-o", file, "../../cmd/perennial")
+	build := exec.Command("go", "build", "-tags", tags, "-o", file, "../../cmd/perennial")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
 	return file, nil
-})
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	_ = os.RemoveAll(built)
+	built.Range(func(dir, _ any) bool { return os.RemoveAll(fmt.Sprint(dir)) == nil })
 	os.Exit(code)
 }
 
@@ -55,6 +67,7 @@ func TestMain(m *testing.M) {
 type process struct {
 	*client.Client
 	t        *testing.T
+	program  func() (string, error)
 	cmd      *exec.Cmd
 	out      *output
 	exited   chan error
@@ -96,7 +109,14 @@ func demo(t *testing.T) string {
 // setup starts the program on a project and stops it when the test ends.
 func setup(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
+	return setupWith(t, binary, dir, args...)
+}
+
+// setupWith does so with another build of it.
+func setupWith(t *testing.T, program func() (string, error), dir string, args ...string) *process {
+	t.Helper()
 	p := prepare(t, dir, args...)
+	p.program = program
 	p.start()
 	return p
 }
@@ -106,7 +126,7 @@ func prepare(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
 	ports := freePorts(t, 3)
 	p := &process{
-		t: t, project: dir, home: filepath.Join(t.TempDir(), "home"),
+		t: t, program: binary, project: dir, home: filepath.Join(t.TempDir(), "home"),
 		url: fmt.Sprintf("http://127.0.0.1:%d", ports[0]), temporal: fmt.Sprintf("127.0.0.1:%d", ports[1]),
 	}
 	p.args = append([]string{
@@ -121,7 +141,7 @@ func prepare(t *testing.T, dir string, args ...string) *process {
 // start runs the program and waits until it answers.
 func (p *process) start() {
 	p.t.Helper()
-	file, err := binary()
+	file, err := p.program()
 	require.NoError(p.t, err)
 	if lean := os.Getenv("PERENNIAL_TEST_LEAN_BINARY"); p.lean && lean != "" {
 		file = lean
