@@ -136,7 +136,8 @@ func MapError(err error) error { return mapError(err, false) }
 
 // mapError is MapError; after the last try nothing is retryable.
 func mapError(err error, last bool) error {
-	if _, ok := errors.AsType[*temporal.ApplicationError](err); ok {
+	_, ours := errors.AsType[*perennial.Error](err) // perhaps around what another workflow answered
+	if _, theirs := errors.AsType[*temporal.ApplicationError](err); theirs && !ours {
 		return err
 	}
 	failure := perennial.FailureOf(err)

@@ -36,6 +36,17 @@ func TestMapErrorTellsTemporalWhatNotToTryAgain(t *testing.T) {
 	}
 }
 
+func TestMapErrorTellsWhatAnotherWorkflowAnswered(t *testing.T) {
+	t.Parallel()
+	inner := worker.MapError(perennial.Errorf(perennial.CodePrecondition, "BeginRollout", "it was rolled back"))
+	require.Equal(t, inner, worker.MapError(inner), "what is mapped stays")
+	answered := &perennial.Error{Code: perennial.CodePrecondition, Op: "control.offer", Message: "it was rolled back", Err: inner}
+	var app *temporal.ApplicationError
+	require.ErrorAs(t, worker.MapError(perennial.Wrap("OfferVersion", answered)), &app)
+	require.True(t, app.NonRetryable())
+	require.Equal(t, "precondition", app.Type())
+}
+
 func TestMapErrorKeepsTheCauseForOperatorsOnly(t *testing.T) {
 	t.Parallel()
 	var app *temporal.ApplicationError

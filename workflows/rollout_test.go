@@ -26,6 +26,7 @@ type stage struct {
 	row      activities.Rollout
 	policy   activities.Rollout // what a new rollout starts from
 	frozen   bool
+	look     time.Duration // how long an observation takes
 	moves    []string
 	seen     func(r activities.Rollout) activities.Seen
 	recorded []activities.Progress
@@ -34,22 +35,19 @@ type stage struct {
 	actors   []string
 }
 
-// minute is how long an observation takes in these tests.
-const minute = time.Minute
-
 func onStage(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{env: new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment(), policy: activities.Rollout{
 		Policy: "sha256:p", Steps: []int{500, 2500, 5000}, HoldbackBP: 500, OnInsufficient: "hold", OnNewVersion: "restart",
 	}}
-	s.seen = allIsWell
+	s.seen, s.look = allIsWell, time.Minute
 	worker.Register(s.env)
 	s.env.RegisterActivity(&activities.Activities{})
 	s.env.OnActivity(act.AuthoriseUpdate, mock.Anything, mock.Anything).Return(s.authorise).Maybe()
 	s.env.OnActivity(act.BeginRollout, mock.Anything, mock.Anything).Return(s.begin).Maybe()
 	s.env.OnActivity(act.MoveTraffic, mock.Anything, mock.Anything).Return(s.move).Maybe()
 	s.env.OnActivity(act.LoadRollout, mock.Anything, mock.Anything).Return(func(context.Context, activities.LoadInput) (activities.Rollout, error) { return s.row, nil }).Maybe()
-	s.env.OnActivity(act.ObserveRollout, mock.Anything, mock.Anything).After(minute).Return(func(_ context.Context, r activities.Rollout) (activities.Seen, error) { return s.seen(r), nil }).Maybe()
+	s.env.OnActivity(act.ObserveRollout, mock.Anything, mock.Anything).AfterFn(func() time.Duration { return s.look }).Return(func(_ context.Context, r activities.Rollout) (activities.Seen, error) { return s.seen(r), nil }).Maybe()
 	s.env.OnActivity(act.RecordWorkflow, mock.Anything, mock.Anything).Return(func(_ context.Context, p activities.Progress) error {
 		s.recorded = append(s.recorded, p)
 		return nil

@@ -232,6 +232,15 @@ func TestRolloutOfAGoodAndOfAFaultyVersion(t *testing.T) {
 	require.Positive(t, requests.answered.Load())
 }
 
+// loads waits until the version that is rolled out is loaded.
+func (p *process) loads() {
+	p.t.Helper()
+	p.eventually(20*time.Second, "the challenger is loaded", func(ctx context.Context) bool {
+		v, err := p.Rollout(ctx, housing)
+		return err == nil && len(v.Replicas) == 1 && v.Replicas[0].State == "loaded"
+	})
+}
+
 // obeys asks for everything that an operator may ask for, of the rollout of
 // version 1 over version 2.
 func (p *process) obeys() {
@@ -267,10 +276,7 @@ func (p *process) obeys() {
 	require.Equal(t, client.PhaseHeld, held.Phase)
 	_, err = p.CommandRollout(ctx, housing, workflows.UpdateResume, client.RolloutCommand{IfEpoch: 1})
 	require.Equal(t, perennial.CodePrecondition, perennial.CodeOf(err))
-	p.eventually(20*time.Second, "version 1 is loaded", func(ctx context.Context) bool {
-		v, err := p.Rollout(ctx, housing)
-		return err == nil && len(v.Replicas) == 1 && v.Replicas[0].State == "loaded"
-	})
+	p.loads()
 
 	_, err = p.Freeze(ctx, client.FreezeRequest{Model: housing, For: "1h", Reason: "release"})
 	require.NoError(t, err)
@@ -288,10 +294,9 @@ func (p *process) obeys() {
 		return err == nil && v.State == perennial.WorkflowCompleted && v.Result.Outcome == perennial.OutcomeAborted
 	})
 	begin()
-	p.eventually(20*time.Second, "it may be promoted", func(ctx context.Context) bool {
-		_, err := p.CommandRollout(ctx, housing, workflows.UpdatePromote, client.RolloutCommand{Reason: "looks good"})
-		return err == nil
-	})
+	p.loads()
+	_, err = p.CommandRollout(ctx, housing, workflows.UpdatePromote, client.RolloutCommand{Reason: "looks good"})
+	require.NoError(t, err)
 	row = p.reaches(20*time.Second, "version 1 is the champion", func(row client.TrafficView) bool { return row.Champion == "1" })
 	require.Contains(t, []perennial.Mode{perennial.ModeWatch, perennial.ModeServing}, row.Mode)
 	_, err = p.Rollback(ctx, housing, client.RollbackRequest{Reason: "complaints", Freeze: "1h"})
