@@ -64,7 +64,7 @@ func (c *cluster) worker(settings ...string) *process {
 func (c *cluster) node(command, listen string, settings []string) *process {
 	c.t.Helper()
 	address := "127.0.0.1:" + itoa(freePorts(c.t, 1)[0])
-	p := &process{t: c.t, url: "http://" + address, args: []string{command, listen, address}, env: slices.Concat(c.env, settings), lean: true}
+	p := &process{t: c.t, program: binary, url: "http://" + address, args: []string{command, listen, address}, env: slices.Concat(c.env, settings), lean: true}
 	p.Client = client.New(p.url, "")
 	c.t.Cleanup(p.Close)
 	p.start()

@@ -3,7 +3,6 @@ package processtest_test
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -16,9 +15,6 @@ import (
 	"github.com/perennial-ml/perennial/internal/db"
 	"github.com/perennial-ml/perennial/workflows"
 )
-
-// nightly reports whether the long tests run too.
-func nightly() bool { return os.Getenv("PERENNIAL_TEST_NIGHTLY") != "" }
 
 // killPoint is a moment at which the program is killed.
 type killPoint struct {
