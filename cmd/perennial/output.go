@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -66,6 +67,9 @@ func (c *cli) printError(err error) {
 		message = err.Error() // on this side of the wire the cause is the reader's own
 	}
 	c.sayf("perennial: %s", message)
+	if len(fields) == 1 && place(fields[0])+fields[0].Message == message {
+		fields = nil // the message says it all
+	}
 	for _, f := range fields {
 		c.sayf("  %s%s", place(f), f.Message)
 	}
@@ -88,7 +92,11 @@ func place(f perennial.FieldError) string {
 }
 
 func (c *cli) printUsageError(cmd *cobra.Command, err error) {
-	c.sayf("perennial: %s", err)
+	message := err.Error()
+	if e, ok := errors.AsType[*perennial.Error](err); ok {
+		message = e.Message
+	}
+	c.sayf("perennial: %s", message)
 	c.sayf("Run '%s --help' for how to use it.", cmd.CommandPath())
 }
 

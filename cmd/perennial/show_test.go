@@ -116,6 +116,12 @@ func TestErrorsAreASentenceWithAHint(t *testing.T) {
 	require.Equal(t, exitFailed, got.code)
 	require.JSONEq(t, `{"code":"invalid","detail":"1 field is wrong.","hint":"Look at the schema.","errors":[{"path":"/features/plan","rule":"category","message":"plan is unknown."}]}`, got.err)
 
+	fault := perennial.Errorf(perennial.CodeInvalid, "", "iris.yaml:3: There is no key.")
+	fault.Fields = []perennial.FieldError{{File: "iris.yaml", Line: 3, Message: "There is no key."}}
+	f = newFake(t, map[string]any{"GET /models": fault})
+	got = perennialCLI(t, "", "models", "--api", f.url)
+	require.Equal(t, "perennial: iris.yaml:3: There is no key.\n", got.err, "said once")
+
 	got = perennialCLI(t, "", "models", "--api", "127.0.0.1:1")
 	require.Equal(t, exitFailed, got.code)
 	require.Contains(t, got.err, "nothing answers at http://127.0.0.1:1: is `perennial up` running?")

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -35,6 +36,10 @@ type UpOptions struct {
 // Up runs everything in this process until ctx ends.
 func Up(ctx context.Context, o UpOptions) error {
 	c := o.Config
+	if info, err := os.Stat(c.Project); err != nil || !info.IsDir() {
+		return perennial.Errorf(perennial.CodeNotFound, "app.Up", "the project %s is no directory", c.Project).
+			WithHint("Name a directory that exists with --project, or make one: perennial init %s", c.Project)
+	}
 	log, closeLog, err := openHome(c)
 	if err != nil {
 		return err

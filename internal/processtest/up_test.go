@@ -187,6 +187,7 @@ func TestUpSaysWhatIsWrongInOneLine(t *testing.T) {
 		"API port in use":      {append([]string{"--project", demo(t), "--listen", "127.0.0.1:" + port}, free...), 1, []string{port, "in use"}},
 		"Temporal port in use": {[]string{"--project", demo(t), "--listen", "127.0.0.1:0", "--temporal-port", port}, 1, []string{port, "Temporal"}},
 		"unusable home":        {append([]string{"--project", demo(t), "--home", filepath.Join(file, "x")}, free...), 1, []string{file, "--home"}},
+		"no such project":      {append([]string{"--project", filepath.Join(file, "x"), "--listen", "127.0.0.1:0"}, free...), 1, []string{file, "--project"}},
 		"broken pipeline":      {append([]string{"--project", broken, "--listen", "127.0.0.1:0"}, free...), 1, []string{"iris.yaml:3", "taks", "task"}},
 		"corrupt data":         {append([]string{"--project", corrupt, "--listen", "127.0.0.1:0"}, free...), 1, []string{"data/remote"}},
 		"open address":         {[]string{"--listen", "0.0.0.0:8080"}, 2, []string{"0.0.0.0:8080", "authentication"}},
