@@ -9,6 +9,7 @@
 package access
 
 import (
+	"context"
 	"embed"
 	"io/fs"
 
@@ -28,7 +29,16 @@ var Migrations fs.FS = migrations
 // number of goroutines and processes. Its errors are *perennial.Error with the
 // codes that each method names, and unavailable, deadline or internal for the
 // database's own troubles.
-type Store struct{ db *gorm.DB }
+type Store struct {
+	db      *gorm.DB
+	changed func(ctx context.Context) // a token was made or revoked through this store; nil: nobody asks
+}
 
 // NewStore gives a store on a database that db.Migrate has prepared.
 func NewStore(g *gorm.DB) *Store { return &Store{db: g} }
+
+func (s *Store) tell(ctx context.Context) {
+	if s.changed != nil {
+		s.changed(ctx)
+	}
+}

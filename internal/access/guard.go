@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/hex"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,7 @@ type GuardOptions struct {
 type Guard struct {
 	o       GuardOptions
 	own     []own
+	reading sync.Mutex // one Reload at a time: an older state must not replace a newer one
 	holders atomic.Pointer[map[[sha256.Size]byte]*holder]
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -54,7 +56,8 @@ type holder struct {
 	noted   int64        // the use that the table knows; only the poller's
 }
 
-// NewGuard makes a guard that lets nobody in before Start.
+// NewGuard makes a guard that lets nobody in before Start. What changes through
+// its own store it knows at once, what other processes change at its next look.
 func NewGuard(o GuardOptions) *Guard {
 	if o.Poll <= 0 {
 		o.Poll = pollEvery
@@ -64,6 +67,7 @@ func NewGuard(o GuardOptions) *Guard {
 	}
 	g := &Guard{o: o}
 	g.holders.Store(&map[[sha256.Size]byte]*holder{})
+	o.Store.changed = g.changed
 	if o.AdminToken != "" {
 		g.own = append(g.own, own{sha256.Sum256([]byte(o.AdminToken)), perennial.Actor{Name: AdminName, Role: perennial.AccessAdmin}})
 	}
@@ -158,8 +162,21 @@ func (g *Guard) report(err error) {
 	g.o.Logger.Info("the tokens can be read again")
 }
 
-// Reload reads the tokens now: the caller has changed one.
+// changed follows a change of a token before whoever made it is answered. Where
+// that fails the next look makes up for it.
+func (g *Guard) changed(ctx context.Context) {
+	if g.cancel == nil {
+		return
+	}
+	if err := g.Reload(ctx); err != nil {
+		g.o.Logger.Warn("a changed token is not in force yet: the tokens can't be read", "error", err)
+	}
+}
+
+// Reload reads the tokens now.
 func (g *Guard) Reload(ctx context.Context) error {
+	g.reading.Lock()
+	defer g.reading.Unlock()
 	rows, err := g.o.Store.inForce(ctx)
 	if err != nil {
 		return perennial.Wrap("access.Guard", err)

@@ -97,6 +97,7 @@ func (s *Store) CreateToken(ctx context.Context, t Token) (made Token, secret st
 	if err != nil {
 		return Token{}, "", db.Fault(op, err)
 	}
+	s.tell(ctx)
 	return row.token(), secret, nil
 }
 
@@ -153,6 +154,7 @@ func (s *Store) RevokeToken(ctx context.Context, id string, now int64, keepAdmin
 	if err != nil {
 		return Token{}, false, db.Fault(op, err)
 	}
+	s.tell(ctx)
 	return t, changed, nil
 }
 

@@ -220,6 +220,24 @@ func TestTheGuard(t *testing.T) {
 	})
 }
 
+func TestTheGuardKnowsItsOwnStoresChangesAtOnce(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, _ *gorm.DB, s, _ *access.Store) {
+		ctx := t.Context()
+		guard := access.NewGuard(access.GuardOptions{Store: s, Poll: time.Hour, Now: func() time.Time { return time.UnixMilli(2000) }, Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, guard.Start(ctx))
+		made, secret, err := s.CreateToken(ctx, token("ci"))
+		require.NoError(t, err)
+		_, err = guard.Authenticate(secret)
+		require.NoError(t, err)
+		_, _, err = s.RevokeToken(ctx, made.ID, 2000, false)
+		require.NoError(t, err)
+		_, err = guard.Authenticate(secret)
+		require.Equal(t, perennial.CodeUnauthorized, perennial.CodeOf(err))
+		require.NoError(t, guard.Stop(ctx))
+	})
+}
+
 func TestTheGuardKeepsTheLastGoodState(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, g *gorm.DB, s, _ *access.Store) {
