@@ -67,6 +67,10 @@ func trainedHere(dir, file string, run *client.RunView) error {
 	}
 	path := spec.Pipeline.Data.Path
 	sum, _, err := dvc.HashFile(filepath.Join(dir, filepath.FromSlash(path)))
+	if perennial.CodeOf(err) == perennial.CodeNotFound {
+		return perennial.Errorf(perennial.CodeNotFound, "", "it is trained, but %s isn't here to compare; no results were written into the project", path).
+			WithHint("Restore it with: perennial data pull")
+	}
 	if err != nil {
 		return err
 	}

@@ -91,6 +91,8 @@ func (c *Control) lastPhase(ctx context.Context, row perennial.Traffic) string {
 		return none
 	}
 	switch {
+	case s.Result != nil && s.Result.Outcome == perennial.OutcomePromoted && s.Result.Version != row.Champion: // it was rolled back later
+		return string(perennial.OutcomeRolledBack)
 	case s.Result != nil && s.Result.Outcome != "":
 		return string(s.Result.Outcome)
 	case s.Rollout != nil && s.Rollout.Challenger == row.Champion:
