@@ -96,5 +96,8 @@ func (c *cli) printTraining(ctx context.Context, api *client.Client, dir, name s
 		for _, file := range kept {
 			field(w, "wrote", file)
 		}
+		if view.Result.Outcome == perennial.OutcomeOffered {
+			field(w, "follow", "perennial rollout status "+name)
+		}
 	})
 }
