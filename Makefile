@@ -71,7 +71,7 @@ fuzz-short: ## every fuzz test for FUZZTIME (10s)
 bench: ## every benchmark, five times
 	$(TEST) -run '^$$' -bench . -benchmem -count 5 ./...
 
-nightly: ## the long ones
+nightly: temporal ## the long ones
 	PERENNIAL_TEST_NIGHTLY=1 .ci/with-postgres $(TEST) -count=1 -timeout 60m ./...
 	$(MAKE) --no-print-directory fuzz-short FUZZTIME=2m
 	$(MAKE) --no-print-directory bench
