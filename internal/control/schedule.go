@@ -38,9 +38,6 @@ func (c *Control) Schedule(ctx context.Context, name string) (client.ScheduleVie
 	if err != nil {
 		return client.ScheduleView{}, perennial.Wrap("control.Schedule", err)
 	}
-	if seen, _, err := c.observe(ctx, row); err == nil { // kept: what was shown must not be lost with Temporal
-		row = seen
-	}
 	return c.scheduleView(ctx, spec, row), nil
 }
 
