@@ -10,7 +10,7 @@ TEST    := go test -vet=off
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help build build-lean run test race lint fmt fmt-check vet workflowcheck actionlint replay histories \
+.PHONY: help build build-lean run admin-token test race lint fmt fmt-check vet workflowcheck actionlint replay histories \
 	test-stores test-process test-queries fuzz-short bench nightly image check-prometheus check-container temporal ci clean
 
 help: ## print this
@@ -27,6 +27,15 @@ build-lean: ## the program without the embedded Temporal server, and a check tha
 
 run: build ## start it here
 	$(BINARY) up
+
+admin-token: deploy/secrets/admin-token ## a token for the container's published port
+
+# The container's user must be able to read it; on the host the directory keeps
+# others out.
+deploy/secrets/admin-token:
+	@mkdir -p -m 700 $(@D)
+	@head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >$@ && chmod 444 $@
+	@echo "$@ holds the token"
 
 image: build ## the container image perennial:dev
 	mkdir -p dist/home
@@ -101,7 +110,7 @@ check-prometheus: ## are configuration and rules of deploy/prometheus well-forme
 	promtool check config deploy/prometheus/prometheus.yml
 	promtool test rules deploy/prometheus/rules_test.yml
 
-check-container: build ## the image: as anybody, read-only, answers /predict
+check-container: build ## the image: as anybody, read-only, answers /predict; with a token on a published port; as api and worker
 	@.ci/install curl:curl
 	.ci/with-docker deploy/check
 

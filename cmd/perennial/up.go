@@ -45,6 +45,9 @@ Every setting can also come from the environment; a flag wins:
 		return err
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := devserver.NameUser(); err != nil {
+			return err
+		}
 		attributes := []string{
 			workflows.AttrPipeline.GetName(), workflows.AttrModel.GetName(), workflows.AttrVersion.GetName(),
 			workflows.AttrDataHash.GetName(), workflows.AttrPhase.GetName(), workflows.AttrDecision.GetName(),

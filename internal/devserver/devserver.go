@@ -17,6 +17,8 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
+	"strconv"
 	"time"
 
 	"github.com/temporalio/ui-server/v2/server"
@@ -60,6 +62,21 @@ func New(o Options) *Server {
 	level := &slog.LevelVar{}
 	level.Set(slog.LevelError)
 	return &Server{o: o, level: level, failed: make(chan error, 1)}
+}
+
+// NameUser gives the user of this process a name and a home in the environment
+// where it has none, as a number without an entry in /etc/passwd in a container:
+// the server's telemetry looks the user up and doesn't start without. Go
+// remembers the first answer, so call it before anything else may ask.
+func NameUser() error {
+	for name, value := range map[string]string{"USER": strconv.Itoa(os.Getuid()), "HOME": "/"} {
+		if os.Getenv(name) == "" {
+			if err := os.Setenv(name, value); err != nil {
+				return perennial.Errorf(perennial.CodeInternal, "devserver.NameUser", "the environment can't be changed").Because(err)
+			}
+		}
+	}
+	return nil
 }
 
 // Name names the part.
