@@ -64,6 +64,9 @@ func (b *bootstrap) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(pipelines.Items) == 0 {
+		b.screen.Sayf("pipelines", "none yet: put a pipeline file and its schema under pipelines/ and start again")
+	}
 	var waiting []string
 	runs := map[string]client.TrainResponse{}
 	for _, p := range pipelines.Items {

@@ -46,7 +46,7 @@ func readConfig(dvcDir string) (config, error) {
 	c.remote.name = file.Section("core").Key("remote").String()
 	if c.remote.name == "" {
 		c.remote.err = perennial.Errorf(perennial.CodePrecondition, "", "the project has no default remote").
-			WithHint("Set one: dvc remote add -d NAME URL.")
+			WithHint("Set one in .dvc/config, as `dvc remote add -d NAME URL` does; `perennial data add --local` needs none.")
 		return c, nil
 	}
 	c.remote.url = file.Section(`'remote "` + c.remote.name + `"'`).Key("url").String()

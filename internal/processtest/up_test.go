@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/dvc"
+	"github.com/perennial-ml/perennial/internal/project"
 )
 
 func TestUpTrainsServesAndComesBack(t *testing.T) {
@@ -154,6 +157,41 @@ func TestUpInAnEmptyDirectoryPlaysTheDemo(t *testing.T) {
 	p := setup(t, t.TempDir())
 	require.Equal(t, "setosa", p.served("iris", irisFeatures).Prediction)
 	require.DirExists(t, filepath.Join(p.home, "demo", "pipelines"))
+}
+
+func TestUpOnAProjectWithoutPipelines(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "project")
+	require.NoError(t, project.Init(dir, false))
+	p := setup(t, dir)
+	p.eventually(10*time.Second, "it says what to do", func(context.Context) bool { return strings.Contains(p.out.String(), "none yet: put a pipeline file") })
+	p.stop()
+}
+
+// What dvc.lock promises: trained again from the same bytes, models and reports
+// come out the same.
+func TestTrainingMakesWhatTheLockOfTheRepositorySays(t *testing.T) {
+	t.Parallel()
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the last digit of a sum depends on the processor's fused multiplication; dvc.lock was written on amd64")
+	}
+	committed, err := dvc.Open(filepath.Join("..", ".."))
+	require.NoError(t, err)
+	want, err := committed.Stages()
+	require.NoError(t, err)
+	p := setup(t, demo(t))
+	p.served("iris", irisFeatures)
+	p.served("california-housing", housingFeatures)
+	for _, name := range []string{"iris", "california-housing"} {
+		out, code := run(t, "train", name, "--wait", "--project", p.project, "--api", p.url)
+		require.Zero(t, code, out)
+	}
+	repo, err := dvc.Open(p.project)
+	require.NoError(t, err)
+	came, err := repo.Stages()
+	require.NoError(t, err)
+	require.ElementsMatch(t, want, came)
+	p.stop()
 }
 
 func TestUpSaysWhatIsWrongInOneLine(t *testing.T) {
