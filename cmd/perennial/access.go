@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/access"
 	"github.com/perennial-ml/perennial/internal/client"
 )
 
@@ -115,6 +116,9 @@ func (c *cli) newTokenRevoke() *cobra.Command {
 // tokenID gives the id of the token of a name that is in force; anything else is
 // an id already.
 func tokenID(ctx context.Context, api *client.Client, name string) (string, error) {
+	if strings.HasPrefix(name, access.TokenPrefix) { // it would be in every proxy's log
+		return "", usageError{"a token is revoked by its name or id: perennial token list shows them"}
+	}
 	list, err := api.Tokens(ctx)
 	if err != nil {
 		return "", err

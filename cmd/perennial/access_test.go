@@ -43,6 +43,15 @@ func TestATokenIsRevokedByNameOrID(t *testing.T) {
 	}
 }
 
+func TestATokenIsNoName(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, answers())
+	r := perennialCLI(t, "", "token", "revoke", "prn_c2VjcmV0", "--api", f.url)
+	require.Equal(t, 2, r.code)
+	require.NotContains(t, r.out+r.err, "prn_c2VjcmV0")
+	require.Empty(t, f.requests(), "it isn't sent where it could be logged")
+}
+
 func TestABrokenAuditFails(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, map[string]any{"GET /audit/verify": client.AuditReport{Entries: 3, Hash: "bb", Broken: 4, Reason: "it is missing: the next row is 5"}})

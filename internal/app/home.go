@@ -10,6 +10,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/access"
 	"github.com/perennial-ml/perennial/internal/config"
 	"github.com/perennial-ml/perennial/internal/telemetry"
 )
@@ -30,7 +31,7 @@ func openHome(c *config.Config) (*slog.Logger, func(), error) {
 	if err != nil {
 		return nil, nil, homeFault(op, c.Home, err)
 	}
-	return telemetry.Logger(f, c.LogFormat, c.LogLevel), func() { _ = f.Close() }, nil
+	return telemetry.Logger(telemetry.Hide(f, access.TokenPrefix, c.AdminToken), c.LogFormat, c.LogLevel), func() { _ = f.Close() }, nil
 }
 
 // minRoom is the space that a start needs at least: two databases, Temporal's

@@ -12,6 +12,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/activities"
+	"github.com/perennial-ml/perennial/internal/access"
 	"github.com/perennial-ml/perennial/internal/blob"
 	"github.com/perennial-ml/perennial/internal/config"
 	"github.com/perennial-ml/perennial/internal/datastore"
@@ -57,7 +58,7 @@ func Worker(ctx context.Context, o ProcessOptions) error {
 // process opens what both have in common, and runs the parts.
 func process(ctx context.Context, o ProcessOptions, parts func(*kit) ([]Part, error)) error {
 	c := o.Config
-	log := telemetry.Logger(o.Log, c.LogFormat, c.LogLevel)
+	log := telemetry.Logger(telemetry.Hide(o.Log, access.TokenPrefix, c.AdminToken), c.LogFormat, c.LogLevel)
 	unlock, err := shareHome(c)
 	if err != nil {
 		return err

@@ -54,7 +54,9 @@ func TestTokens(t *testing.T) {
 		require.Equal(t, perennial.CodeUnauthorized, perennial.CodeOf(err))
 	}
 	reader, trainer, operator := as(tokens[perennial.AccessReader]), as(tokens[perennial.AccessTrainer]), as(tokens[perennial.AccessOperator])
-	_, err := reader.Retrain(ctx, client.RetrainRequest{Pipeline: "iris"})
+	_, err := admin.RevokeToken(ctx, tokens[perennial.AccessReader], "the token in place of its id")
+	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
+	_, err = reader.Retrain(ctx, client.RetrainRequest{Pipeline: "iris"})
 	require.Equal(t, perennial.CodeForbidden, perennial.CodeOf(err))
 
 	p.Client = trainer
