@@ -102,7 +102,7 @@ func workflowTable(w io.Writer, list []client.WorkflowView) {
 		outcome := "-"
 		if v.Result != nil {
 			outcome = string(v.Result.Outcome)
-		} else if v.Error != nil {
+		} else if v.Error != nil && v.State == perennial.WorkflowFailed {
 			outcome = string(v.Error.Code)
 		}
 		done := "-"
