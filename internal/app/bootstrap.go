@@ -44,7 +44,7 @@ func (b *bootstrap) Start(ctx context.Context) error {
 		if err := b.run(ctx); err != nil && ctx.Err() == nil {
 			b.log.Error("bootstrap", "error", err)
 			message, hint, _ := perennial.Explain(err)
-			b.screen.Sayf("bootstrap", "%s", strings.TrimSpace(message+" "+hint))
+			b.screen.Sayf("bootstrap", "%s", sentences(message, hint))
 		}
 	}()
 	return nil
@@ -110,9 +110,12 @@ func (b *bootstrap) follow(ctx context.Context, name string, started client.Trai
 	}
 	switch {
 	case view.Error != nil:
-		b.screen.Sayf(name, "training %s: %s %s", view.State, view.Error.Message, view.Error.Hint)
+		b.screen.Sayf(name, "training %s: %s", view.State, sentences(view.Error.Message, view.Error.Hint))
 		for _, f := range view.Error.Errors {
-			b.screen.Sayf("", "%s:%d: %s", f.File, f.Line, f.Message)
+			if f.Line > 0 {
+				f.File = fmt.Sprintf("%s:%d", f.File, f.Line)
+			}
+			b.screen.Sayf("", "%s: %s", f.File, f.Message)
 		}
 		return nil
 	case view.Result == nil:
@@ -128,6 +131,14 @@ func (b *bootstrap) follow(ctx context.Context, name string, started client.Trai
 	}
 	b.screen.Sayf(name, "version %s in service: %s, %s (%.1f s)", view.Result.Version, run.Algorithm, headline(run), took(view))
 	return nil
+}
+
+// sentences joins what went wrong and what to do about it.
+func sentences(message, hint string) string {
+	if hint != "" && !strings.HasSuffix(message, ".") {
+		message += "."
+	}
+	return strings.TrimSpace(message + " " + hint)
 }
 
 // took gives the seconds a workflow ran.
