@@ -7,12 +7,35 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/activities"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/serve"
 )
 
 // rollbackTries is how often a rollback tries against other writers of the row.
 const rollbackTries = 10
+
+// How often, and how far apart, a write is tried that may be repeated.
+const (
+	insistTries = 3
+	insistPause = 100 * time.Millisecond
+)
+
+// insist repeats a write that failed for a moment: a rollback whose row is
+// written must not stop half-way because a reply was lost.
+func insist(ctx context.Context, write func() error) error {
+	for try := 1; ; try++ {
+		err := write()
+		if err == nil || try == insistTries || !activities.Retryable(perennial.CodeOf(err)) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(insistPause):
+		}
+	}
+}
 
 // Rollback sends all of a model's traffic to a version at once: by default to
 // the one that was good before the present rollout or promotion. It writes the
@@ -38,14 +61,16 @@ func (c *Control) Rollback(ctx context.Context, model string, req client.Rollbac
 		return client.RolloutView{}, perennial.Wrap(op, err)
 	}
 	if until > 0 {
-		if err := c.o.Traffic.SetFreeze(ctx, serve.Freeze{Model: model, Until: until, Reason: after.Reason, Actor: actor.Name, MadeAt: c.o.Now().UnixMilli()}); err != nil {
+		freeze := serve.Freeze{Model: model, Until: until, Reason: after.Reason, Actor: actor.Name, MadeAt: c.o.Now().UnixMilli()}
+		if err := insist(ctx, func() error { return c.o.Traffic.SetFreeze(ctx, freeze) }); err != nil {
 			return client.RolloutView{}, perennial.Wrap(op, err)
 		}
 	}
-	if err := c.o.Registry.SetAlias(ctx, model, perennial.AliasChampion, after.Champion); err != nil {
+	alias := func() error { return c.o.Registry.SetAlias(ctx, model, perennial.AliasChampion, after.Champion) }
+	if err := insist(ctx, alias); err != nil {
 		c.o.Logger.Error("the alias champion could not follow the rollback", "model", model, "version", after.Champion, "error", err)
 	}
-	if err := c.reject(ctx, before, after); err != nil {
+	if err := insist(ctx, func() error { return c.reject(ctx, before, after) }); err != nil {
 		c.o.Logger.Error("the version that was rolled back is not marked", "model", model, "error", err)
 	}
 	if err := c.record(ctx, perennial.AuditEntry{Action: "rollback", Target: model, Reason: req.Reason, Before: state(before), After: state(after)}); err != nil {
@@ -69,10 +94,13 @@ func (c *Control) rollback(ctx context.Context, model string, req client.Rollbac
 		if err != nil {
 			return before, after, err
 		}
-		after, err = c.o.Traffic.Set(ctx, perennial.Traffic{
-			Model: model, Mode: perennial.ModeServing, Champion: to, OpID: opID, RolloutID: before.RolloutID,
-			Reason: reason, Actor: actor, ChangedAt: c.o.Now().UnixMilli(),
-		}, before.Epoch)
+		err = insist(ctx, func() (err error) { // the op id makes it one change
+			after, err = c.o.Traffic.Set(ctx, perennial.Traffic{
+				Model: model, Mode: perennial.ModeServing, Champion: to, OpID: opID, RolloutID: before.RolloutID,
+				Reason: reason, Actor: actor, ChangedAt: c.o.Now().UnixMilli(),
+			}, before.Epoch)
+			return err
+		})
 		if perennial.CodeOf(err) != perennial.CodePrecondition || req.IfEpoch != 0 {
 			return before, after, err
 		}
