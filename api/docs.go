@@ -90,6 +90,7 @@ func (s *Server) document(op *huma.Operation) {
 	if _, ok := s.templates[fiberPattern(op.Path)]; !ok {
 		s.templates[fiberPattern(op.Path)] = op.Path
 	}
+	secure(op)
 	s.huma.OpenAPI().AddOperation(op)
 }
 

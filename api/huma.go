@@ -55,6 +55,9 @@ func newHuma(app *fiber.App, build string) huma.API {
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "", "", "" // ours are in docs.go
 	config.CreateHooks = nil                                             // no $schema field in answers
 	config.RejectUnknownQueryParameters = true
+	config.Components.SecuritySchemes = map[string]*huma.SecurityScheme{securityScheme: {
+		Type: "http", Scheme: "bearer", Description: "A token of the role that the route names, or of a higher one. Asked for where authentication is on.",
+	}}
 	api := humafiber.New(app, config)
 	api.UseMiddleware(func(ctx huma.Context, next func(huma.Context)) {
 		c := copied{ctx}
@@ -235,9 +238,22 @@ func sentence(s string) string {
 
 // register adds one operation and remembers its template for the metrics.
 func register[I, O any](s *Server, op huma.Operation, handler func(context.Context, *I) (*O, error)) {
-	roleOf(op.Method, op.Path)
+	secure(&op)
 	s.templates[fiberPattern(op.Path)] = op.Path
 	huma.Register(s.huma, op, handler)
+}
+
+// securityScheme names the one way to say who asks, in the OpenAPI document.
+const securityScheme = "token"
+
+// secure writes into an operation's document which role it needs.
+func secure(op *huma.Operation) {
+	needed := roleOf(op.Method, op.Path)
+	if needed == open {
+		return
+	}
+	op.Security = []map[string][]string{{securityScheme: {}}}
+	op.Extensions = map[string]any{"x-role": string(needed)}
 }
 
 // fiberPattern writes a template as humafiber does.

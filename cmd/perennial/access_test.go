@@ -71,4 +71,6 @@ func TestTheTokenComesFromItsFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("prn_from-a-file\n"), 0o600))
 	require.Equal(t, 0, perennialCLI(t, "", "models", "--api", f.url, "--token-file", file).code)
 	require.Equal(t, "Bearer prn_from-a-file", asked)
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	require.Contains(t, perennialCLI(t, "", "models", "--api", f.url, "--token-file", file).err, "is empty")
 }

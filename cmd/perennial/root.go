@@ -153,7 +153,10 @@ func (c *cli) client() (*client.Client, error) {
 			return nil, perennial.Errorf(perennial.CodeInvalid, "cli", "the token file %s can't be read", c.tokenFile).
 				WithHint("Give a readable file with --token-file or PERENNIAL_TOKEN_FILE.").Because(err)
 		}
-		token = strings.TrimSpace(string(b))
+		if token = strings.TrimSpace(string(b)); token == "" {
+			return nil, perennial.Errorf(perennial.CodeInvalid, "cli", "the token file %s is empty", c.tokenFile).
+				WithHint("Put a token into it: perennial token create NAME --role ROLE.")
+		}
 	}
 	return client.New(c.api, token), nil
 }
