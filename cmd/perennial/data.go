@@ -80,7 +80,7 @@ remote. The API is told which content stands behind each path now, so that worke
 func (c *cli) newDataPush() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "push [PATH...]",
-		Short:   "Copy what pointers name from the cache into the default remote",
+		Short:   "Copy what pointers and dvc.lock name from the cache into the default remote",
 		Example: "  perennial data push",
 		Args:    cobra.ArbitraryArgs,
 	}

@@ -41,3 +41,27 @@ func TestPushTakesWhatAddPutIntoTheCache(t *testing.T) {
 	_, err = repo.Push(t.Context(), "x.csv")
 	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
 }
+
+func TestPushTakesTheOutputsOfStages(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, dvc.Init(dir))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, ".dvc", "config"), []byte("[core]\n    remote = here\n['remote \"here\"']\n    url = ../remote\n"), 0o600))
+	repo, err := dvc.Open(dir)
+	require.NoError(t, err)
+	stage := dvc.Stage{Name: "train", Cmd: "x"}
+	for name, cached := range map[string]bool{"m.model": true, "m.json": false} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600))
+		e, err := repo.Track(t.Context(), name, cached)
+		require.NoError(t, err)
+		stage.Outs = append(stage.Outs, e)
+	}
+	stage.Outs = append(stage.Outs, dvc.Entry{Path: "d", MD5: "013d0da08d6506664ce640459139176b.dir", Size: 1, Files: 1})
+	require.NoError(t, repo.WriteLock(stage))
+	pushed, err := repo.Push(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"m.model"}, pushed)
+	pushed, err = repo.Push(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, pushed)
+}
