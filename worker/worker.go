@@ -41,6 +41,11 @@ type Worker struct {
 	polling    atomic.Bool
 }
 
+// stickyWait is how long a workflow waits for the worker that has it in memory
+// before any other may take it. It is what an abort of a rollout waits when that
+// worker was killed.
+const stickyWait = time.Second
+
 // New makes a worker that doesn't poll yet.
 func New(o Options) *Worker {
 	if o.TrainSlots == 0 {
@@ -61,6 +66,7 @@ func New(o Options) *Worker {
 		WorkerStopTimeout:                o.StopGrace,
 		MaxConcurrentWorkflowTaskPollers: 10,
 		MaxConcurrentActivityTaskPollers: 10,
+		StickyScheduleToStartTimeout:     stickyWait,
 		MaxHeartbeatThrottleInterval:     time.Second,
 		DefaultHeartbeatThrottleInterval: time.Second,
 		OnFatalError:                     func(err error) { w.failed <- err },

@@ -83,7 +83,18 @@ func updateFault(op string, err error) error {
 		f := workflows.FailureOf(err)
 		return &perennial.Error{Code: f.Code, Op: op, Message: f.Message, Hint: f.Hint, Fields: f.Errors, Err: err}
 	}
+	if late(err) {
+		return perennial.Errorf(perennial.CodeUnavailable, op, "Temporal or every worker doesn't answer; it may still be done when they do").
+			WithHint("Predictions go on. Look at both, and at how the rollout stands; `perennial rollback` needs neither.").Because(err)
+	}
 	return unavailable(op, err)
+}
+
+// late reports whether an update wasn't answered in time: by Temporal, or by the
+// worker that Temporal waits for.
+func late(err error) bool {
+	_, ok := errors.AsType[*temporalclient.WorkflowUpdateServiceTimeoutOrCanceledError](err)
+	return ok
 }
 
 // StartRollout rolls a registered version out. Errors: not_found for an unknown
