@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"sync"
@@ -88,10 +89,12 @@ type Engine struct {
 	state    atomic.Pointer[snapshot]
 	lastErr  atomic.Pointer[error] // of the last poll
 
-	retries map[string]retry // of the polling goroutine, as leases
-	leases  map[string]lease
-	cancel  context.CancelFunc
-	running sync.WaitGroup
+	retries   map[string]retry // of the polling goroutine, as what follows
+	leases    map[string]lease
+	loads     map[string]*loading // by model
+	following bool                // Start has read the rows once
+	cancel    context.CancelFunc
+	running   sync.WaitGroup
 }
 
 // New makes an Engine that serves nothing yet.
@@ -99,7 +102,7 @@ func New(o Options) *Engine {
 	e := &Engine{
 		traffic: o.Traffic, versions: o.Versions, blobs: o.Blobs, log: o.Log, decode: o.Decode, pending: o.Pending,
 		replica: o.Replica, replicas: o.Replicas, poll: o.Poll, lease: o.Lease, maxInstances: o.MaxInstances, logger: o.Logger,
-		metrics: newMetrics(o.Registerer), retries: map[string]retry{}, leases: map[string]lease{},
+		metrics: newMetrics(o.Registerer), retries: map[string]retry{}, leases: map[string]lease{}, loads: map[string]*loading{},
 	}
 	if e.decode == nil {
 		e.decode = decodeModel
@@ -129,6 +132,7 @@ func New(o Options) *Engine {
 // is no error: it is logged, shown and tried again. ctx bounds the first read.
 func (e *Engine) Start(ctx context.Context) error {
 	e.follow(ctx)
+	e.following = true
 	var run context.Context
 	run, e.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	e.every(run, e.poll, e.follow)
@@ -235,11 +239,16 @@ func (e *Engine) report(row perennial.Traffic, old, next *served, known bool) {
 		e.logger.Info("traffic", "model", row.Model, "mode", row.Mode, "champion", row.Champion, "challenger", row.Challenger, "epoch", row.Epoch)
 		return
 	}
-	e.metrics.loadFailures.WithLabelValues(row.Model).Inc()
-	wait := e.poll
+	wait := time.Duration(0)
 	if known {
-		wait = min(2*e.retries[row.Model].wait, maxRetry)
+		wait = e.retries[row.Model].wait
 	}
+	if errors.Is(next.err, errLoading) {
+		e.retries[row.Model] = retry{wait: wait}
+		return
+	}
+	e.metrics.loadFailures.WithLabelValues(row.Model).Inc()
+	wait = min(max(2*wait, e.poll), maxRetry)
 	e.retries[row.Model] = retry{at: time.Now().Add(wait), wait: wait}
 	if !known || old.err == nil || old.err.Error() != next.err.Error() {
 		e.logger.Error("a version can't be loaded; serving goes on with the last good state", "model", row.Model, "epoch", row.Epoch, "error", next.err)
@@ -303,7 +312,7 @@ func (e *Engine) seat(ctx context.Context, model, name string, variant perennial
 			}
 		}
 	}
-	v, err := e.load(ctx, model, name)
+	v, err := e.fetch(ctx, model, name)
 	if err != nil {
 		return nil, err
 	}

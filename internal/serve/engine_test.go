@@ -201,6 +201,42 @@ func TestNobodyIsSentToAVersionThatTheRowNoLongerNames(t *testing.T) {
 	}
 }
 
+func TestASlowLoadHoldsUpNoChangeOfTraffic(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) { // the channel belongs into the bubble
+		w, r := newWorld(), &reports{}
+		w.files["churn/7"] = w.files["churn/5"]
+		w.slow = map[string]chan struct{}{"churn/7": make(chan struct{})}
+		w.put(canaryRow(10000, 2))
+		o := w.options()
+		o.Replicas = r
+		e := serve.New(o)
+		require.NoError(t, e.Start(t.Context()))
+		tick := func() {
+			<-time.After(2 * serve.DefaultPoll)
+			synctest.Wait()
+		}
+		require.Equal(t, "6", version(t, e))
+		w.put(perennial.Traffic{Model: "churn", Mode: perennial.ModeCanary, Champion: "5", Challenger: "7", WeightBP: 0, Epoch: 3})
+		tick()
+		require.Equal(t, "5", version(t, e), "nobody is sent to the version before")
+		w.put(canaryRow(10000, 4))
+		tick()
+		require.Equal(t, "6", version(t, e), "the next change is in force while 7 is loading")
+		last := perennial.Traffic{Model: "churn", Mode: perennial.ModeServing, Champion: "7", Epoch: 5}
+		w.put(last)
+		<-time.After(2 * time.Second)
+		synctest.Wait()
+		require.Equal(t, "5", version(t, e), "the champion of before, while 7 is loading")
+		require.Empty(t, r.of("7"), "it is no failure")
+		close(w.slow["churn/7"])
+		tick()
+		require.Equal(t, int64(5), e.Models()[0].Traffic.Epoch)
+		require.Equal(t, "7", version(t, e))
+		require.NoError(t, e.Stop(context.Background()))
+	})
+}
+
 func TestAssignment(t *testing.T) {
 	t.Parallel()
 	watch := perennial.Traffic{Model: "churn", Mode: perennial.ModeWatch, Champion: "6", Previous: "5", WeightBP: 9500, Salt: "s", Epoch: 9}

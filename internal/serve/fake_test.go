@@ -66,6 +66,7 @@ type world struct {
 	down  error
 	files map[string]*fakeModel // by model/version
 	loads map[string]int
+	slow  map[string]chan struct{} // a load waits for it
 
 	logged []perennial.Prediction
 }
@@ -81,9 +82,12 @@ func (w *world) GetVersion(_ context.Context, model, version string) (perennial.
 }
 
 func (w *world) Get(_ context.Context, key string) ([]byte, error) {
+	name := key[len("sha256:"):]
+	if wait := w.slow[name]; wait != nil {
+		<-wait
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	name := key[len("sha256:"):]
 	w.loads[name]++
 	if w.files[name] == nil {
 		return nil, perennial.Errorf(perennial.CodeNotFound, "blob.Get", "The object %s is missing.", key)

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/perennial-ml/perennial"
@@ -48,7 +49,7 @@ func (e *Engine) tell(ctx context.Context) {
 	var rows []Replica
 	for name, m := range e.state.Load().models {
 		said := map[string]bool{}
-		if m.err != nil && m.failed != "" {
+		if m.err != nil && m.failed != "" && !errors.Is(m.err, errLoading) {
 			message, _, _ := perennial.Explain(m.err)
 			rows = append(rows, Replica{Model: name, Version: m.failed, State: ReplicaFailed, Error: message, Epoch: m.row.Epoch})
 			said[m.failed] = true

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -109,7 +110,7 @@ func (e *Engine) serving(model string) (*served, error) {
 	switch {
 	case m != nil && m.champion != nil:
 		return m, nil
-	case m != nil && m.err != nil:
+	case m != nil && m.err != nil && !errors.Is(m.err, errLoading):
 		message, _, _ := perennial.Explain(m.err)
 		return nil, unavailable(model, "can't answer: version "+m.failed+" is in service and can't be loaded: "+message+".",
 			"Put the object back from a good copy; it is tried again by itself.")
