@@ -56,7 +56,7 @@ replay: ## every golden history against today's workflows
 	$(TEST) -count=1 -run Replay ./workflows/...
 
 histories: build ## record the golden histories that are missing, from a real server
-	PERENNIAL_TEST_BINARY=$(BINARY) $(TEST) -count=1 -run Histories ./internal/processtest/... -update
+	PERENNIAL_TEST_BINARY=$(BINARY) $(TEST) -count=1 -run 'Histories|TestTokens' ./internal/processtest/... -update
 
 test-stores: ## every store's suite against a PostgreSQL server started for it
 	@packages=$$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... | awk '/internal\/db\/dbtest/ && !/processtest/ { print $$1 }'); \

@@ -63,7 +63,7 @@ func TestEveryWorkflowTypeHasAGoldenHistory(t *testing.T) {
 		"tune":    {"bootstrap", "rounds"},
 		"rollout": {
 			"promoted", "promoted-by-hand", "rolled-back", "aborted", "overtaken", "superseding", "cancelled", "unchanged", "refused", "deadline",
-			"continues-as-new", "continued",
+			"continues-as-new", "continued", "forbidden",
 		},
 	}
 	have := strings.Join(golden(t), " ")

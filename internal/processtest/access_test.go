@@ -72,6 +72,10 @@ func TestTokens(t *testing.T) {
 	require.ErrorContains(t, err, "came past Perennial", "who only reaches Temporal changes no traffic")
 	p.promoted(operator)
 	p.promoted(operator) // ends the watch
+	ended, err := operator.FollowWorkflow(ctx, workflows.RolloutID("iris"), "", nil)
+	require.NoError(t, err)
+	require.Equal(t, perennial.OutcomePromoted, ended.Result.Outcome)
+	p.recordRollout("rollout-forbidden", ended)
 	back, err := operator.Rollback(ctx, "iris", client.RollbackRequest{Reason: "complaints"})
 	require.NoError(t, err)
 	require.Equal(t, "1", back.Champion)
@@ -122,6 +126,15 @@ func (p *process) raw(name string, input any) error {
 	})
 	require.NoError(p.t, err)
 	return handle.Get(p.t.Context(), nil)
+}
+
+// recordRollout keeps an ended rollout's history as a golden one.
+func (p *process) recordRollout(name string, ended client.WorkflowView) {
+	p.t.Helper()
+	c, err := temporalclient.Dial(temporalclient.Options{HostPort: p.temporal})
+	require.NoError(p.t, err)
+	defer c.Close()
+	recorder{t: p.t, c: c}.record(name, ended.WorkflowID, ended.WorkflowRunID)
 }
 
 // promoted promotes what is rolled out of iris as soon as it may be.
