@@ -16,9 +16,9 @@ var ErrStopping = errors.New("the worker is stopping")
 // how a cancellation reaches the returned context. That context ends too, with
 // cause ErrStopping, when the worker is told to stop, so that a long step lets
 // go at once instead of holding up the end of the program. Call stop when done.
-func heartbeat(ctx context.Context) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	stopping := activity.GetWorkerStopChannel(ctx)
+func heartbeat(step context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(step)
+	stopping := activity.GetWorkerStopChannel(step)
 	go func() {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
@@ -30,7 +30,7 @@ func heartbeat(ctx context.Context) (context.Context, func()) {
 				cancel(ErrStopping)
 				return
 			case <-tick.C:
-				activity.RecordHeartbeat(ctx)
+				activity.RecordHeartbeat(step) // one that is on its way when the step is done may arrive
 			}
 		}
 	}()

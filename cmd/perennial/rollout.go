@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -196,7 +197,7 @@ func showRollout(w io.Writer, v client.RolloutView) {
 		row(w)
 		row(w, "REPLICA", "VERSION", "STATE", "ERROR")
 		for _, r := range v.Replicas {
-			row(w, r.Replica, dash(v.Challenger), r.State, dash(r.Error))
+			row(w, r.Replica, dash(cmp.Or(v.Challenger, v.Champion)), r.State, dash(r.Error))
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/db"
+	"github.com/perennial-ml/perennial/internal/tracking"
 	"github.com/perennial-ml/perennial/workflows"
 )
 
@@ -149,6 +150,18 @@ func TestARolloutOutlivesItsWorkflow(t *testing.T) {
 	p.start()
 	p.serves(4*time.Minute, "3")
 	require.Equal(t, []float64{0, 0.05, 0.25, 0.5, 0.95, 1}, weights(p.requireSound(3), "3"))
+
+	p.stop() // as if it had been killed between the row and the alias
+	g, err := db.Open(t.Context(), db.Options{URL: "sqlite:" + filepath.Join(p.home, "perennial.db")})
+	require.NoError(t, err)
+	require.NoError(t, tracking.NewStore(g).SetAlias(t.Context(), housing, perennial.AliasChampion, "2"))
+	require.NoError(t, db.Close(g))
+	p.start()
+	p.eventually(time.Minute, "the alias follows the row", func(ctx context.Context) bool {
+		m, err := p.Model(ctx, housing)
+		return err == nil && m.Aliases[perennial.AliasChampion] == "3"
+	})
+	p.requireSound(3)
 }
 
 // TestALockedDatabaseIsWaitedFor holds the database for half a minute in
