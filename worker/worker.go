@@ -118,8 +118,19 @@ func (w *Worker) Start(ctx context.Context) error {
 	return nil
 }
 
-// Ready reports whether the worker polls.
-func (w *Worker) Ready() bool { return w.polling.Load() }
+// askFor is how long Temporal has to say that it is there.
+const askFor = time.Second
+
+// Ready reports whether the worker polls a server that answers.
+func (w *Worker) Ready(ctx context.Context) bool {
+	if !w.polling.Load() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	_, err := w.client.CheckHealth(ctx, &client.CheckHealthRequest{})
+	return err == nil
+}
 
 // Stop stops polling and waits for running activities.
 func (w *Worker) Stop(context.Context) error {

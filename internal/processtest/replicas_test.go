@@ -154,7 +154,7 @@ func TestTemporalGoneForLongerThanTheLease(t *testing.T) {
 	const lease = 5 * time.Second
 	c := setupCluster(t, "PERENNIAL_TRAFFIC_LEASE="+lease.String())
 	apis := []*process{c.api(), c.api()}
-	c.worker()
+	worker := c.worker()
 	c.apply(apis[0], "iris", halfway)
 	for _, budget := range []perennial.Budget{perennial.BudgetBootstrap, perennial.BudgetFull} {
 		require.Equal(t, perennial.OutcomeTrained, apis[0].train("iris", client.TrainRequest{Budget: budget}).Result.Outcome)
@@ -185,6 +185,8 @@ func TestTemporalGoneForLongerThanTheLease(t *testing.T) {
 	ready, err := apis[0].Ready(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "temporal", ready.Degraded[0].Part)
+	_, err = worker.Ready(t.Context())
+	require.Error(t, err, "a worker has nothing to poll")
 
 	c.temporal.start()
 	back := time.Now()
@@ -193,6 +195,8 @@ func TestTemporalGoneForLongerThanTheLease(t *testing.T) {
 	after, err := apis[0].Rollout(t.Context(), "iris")
 	require.NoError(t, err)
 	require.Equal(t, before.Epoch, after.Epoch, "the same step of the same rollout")
+	_, err = worker.Ready(t.Context())
+	require.NoError(t, err)
 	view, err := apis[0].CommandRollout(t.Context(), "iris", "abort", client.RolloutCommand{Reason: "enough"})
 	require.NoError(t, err)
 	require.Equal(t, "1", view.Champion)

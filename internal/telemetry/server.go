@@ -20,8 +20,8 @@ type ServerOptions struct {
 	Listen   string // host:port
 	Setting  string // by which another address is chosen
 	Registry *prometheus.Registry
-	Health   bool        // serve /healthz and /readyz besides /metrics
-	Ready    func() bool // behind /readyz
+	Health   bool                           // serve /healthz and /readyz besides /metrics
+	Ready    func(ctx context.Context) bool // behind /readyz
 }
 
 // Server shows metrics, and health where the process has no other port for it.
@@ -38,9 +38,9 @@ func NewServer(o ServerOptions) *Server {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{}))
 	if o.Health {
 		mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprintln(w, "ok") })
-		mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			ready := o.Ready()
+			ready := o.Ready(r.Context())
 			if !ready {
 				w.WriteHeader(http.StatusServiceUnavailable)
 			}
