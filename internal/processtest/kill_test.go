@@ -191,3 +191,51 @@ func TestALockedDatabaseIsWaitedFor(t *testing.T) {
 	require.Equal(t, []float64{0, 0.05, 0.25, 0.5, 0.95, 1}, weights(p.requireSound(2), "2"))
 	require.Zero(t, requests.failed.Load(), "every request was answered: %v", requests.fault.Load())
 }
+
+// TestKilledWhileCommanded kills the program a moment after an operator asked for
+// something: it is done, or it is not, and the next thing asked for is.
+func TestKilledWhileCommanded(t *testing.T) {
+	t.Parallel()
+	if !nightly() {
+		t.Skip("it takes minutes: make nightly")
+	}
+	p := setup(t, rollouts(t, 1_000_000, "1h"), "--no-bootstrap")
+	p.train(housing, client.TrainRequest{Budget: perennial.BudgetBootstrap})
+	p.train(housing, client.TrainRequest{Reason: "another"})
+	rollback := func(ctx context.Context) error {
+		_, err := p.Rollback(ctx, housing, client.RollbackRequest{To: "1", Reason: "complaints"})
+		return err
+	}
+	commands := map[string]func(ctx context.Context) error{"rollback": rollback}
+	for _, name := range []string{workflows.UpdatePause, workflows.UpdatePromote, workflows.UpdateAbort} {
+		commands[name] = func(ctx context.Context) error {
+			_, err := p.CommandRollout(ctx, housing, name, client.RolloutCommand{Reason: name})
+			return err
+		}
+	}
+	for name, command := range commands {
+		for _, later := range []time.Duration{0, 10 * time.Millisecond, 30 * time.Millisecond, 100 * time.Millisecond} {
+			_, err := p.StartRollout(t.Context(), housing, client.RolloutRequest{Version: "2", Reason: "before " + name, Force: true})
+			require.NoError(t, err)
+			p.reaches(time.Minute, "the canary", func(row client.TrafficView) bool { return row.Weight > 0 })
+			asked := make(chan error, 1)
+			go func() { asked <- command(t.Context()) }()
+			<-time.After(later)
+			p.kill()
+			answer := <-asked
+			p.start()
+			row := p.row()
+			t.Logf("killed %s after %s: answered %v, then %s of %s", later, name, answer, row.Mode, row.Champion)
+			if row.Mode != perennial.ModeServing || row.Champion != "1" {
+				require.NoError(t, rollback(t.Context()))
+			}
+			p.serves(time.Minute, "1")
+			p.eventually(2*time.Minute, "the rollout has ended and the alias follows", func(ctx context.Context) bool {
+				v, err := p.Workflow(ctx, workflows.RolloutID(housing), "")
+				m, modelErr := p.Model(ctx, housing)
+				return err == nil && modelErr == nil && v.State.Terminal() && m.Aliases[perennial.AliasChampion] == "1"
+			})
+			p.requireSound(2)
+		}
+	}
+}
