@@ -133,8 +133,11 @@ func (a *Activities) changed(ctx context.Context, next ledger.Attempt) (Claimed,
 	if attempted {
 		why = difference(next, last)
 		if why == "" {
-			return Claimed{Outcome: perennial.OutcomeUnchanged, Version: last.Version,
-				Reason: fmt.Sprintf("data, sides and parameters are those of the last training, which ended %s", last.Outcome)}, nil
+			reason := fmt.Sprintf("data, sides and parameters are those of the last training, which ended %s", last.Outcome)
+			if last.Version != "" && last.Version != version {
+				reason += fmt.Sprintf(" as version %s; perennial rollout start %s %s rolls it out", last.Version, next.Pipeline, last.Version)
+			}
+			return Claimed{Outcome: perennial.OutcomeUnchanged, Version: last.Version, Reason: reason}, nil
 		}
 		why += " than in the last training"
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"math"
 	"slices"
@@ -44,6 +45,9 @@ that each pass is a new unit while its evidence stays tied to the row. It runs u
 		if err != nil {
 			return err
 		}
+		// Where net/http opened a connection more than it needed, the server closes
+		// it after a while with an answer, and net/http logs that nobody asked.
+		log.SetOutput(io.Discard)
 		s.model, s.api, s.rows = args[0], api, rows
 		s.show = func(string) {}
 		if f, ok := c.err.(interface{ Fd() uintptr }); ok && !c.json && term.IsTerminal(int(f.Fd())) {
