@@ -112,7 +112,7 @@ func (p *process) requireSound(trainings int) []client.TrafficView {
 	for i, row := range h.Items {
 		rows[len(rows)-1-i] = row
 	}
-	requireUnbroken(p.t, rows)
+	require.NoError(p.t, broken(rows))
 	last := rows[len(rows)-1]
 
 	model, err := p.Model(ctx, housing)
@@ -148,19 +148,57 @@ func (p *process) requireSound(trainings int) []client.TrafficView {
 	return rows
 }
 
-// requireUnbroken checks a traffic history, oldest first.
-func requireUnbroken(t *testing.T, rows []client.TrafficView) {
-	t.Helper()
+// broken says what is wrong with a traffic history, oldest first; nil for nothing.
+func broken(rows []client.TrafficView) error {
 	before := client.TrafficView{Mode: perennial.ModeNone}
 	for i, row := range rows {
-		require.EqualValues(t, i+1, row.Epoch, "no gap")
-		require.NotEmpty(t, row.Champion, "epoch %d", row.Epoch)
-		require.True(t, perennial.MayFollow(before.Mode, row.Mode), "epoch %d: %s after %s", row.Epoch, row.Mode, before.Mode)
-		require.NotEqual(t, shares(before), shares(row), "epoch %d repeats a step", row.Epoch)
-		if row.Mode == perennial.ModeCanary && before.Mode == perennial.ModeCanary && before.Challenger == row.Challenger {
-			require.GreaterOrEqual(t, row.Weight, before.Weight, "epoch %d", row.Epoch)
+		switch {
+		case row.Epoch != int64(i+1):
+			return fmt.Errorf("epoch %d comes after %d", row.Epoch, i)
+		case row.Champion == "":
+			return fmt.Errorf("epoch %d has no champion", row.Epoch)
+		case !perennial.MayFollow(before.Mode, row.Mode):
+			return fmt.Errorf("epoch %d: %s can't follow %s", row.Epoch, row.Mode, before.Mode)
+		case shares(before) == shares(row):
+			return fmt.Errorf("epoch %d repeats a step", row.Epoch)
+		case row.Mode == perennial.ModeCanary && before.Mode == perennial.ModeCanary && before.Challenger == row.Challenger && row.Weight < before.Weight:
+			return fmt.Errorf("epoch %d goes a step back", row.Epoch)
+		case row.Champion != before.Champion && before.Mode == perennial.ModeCanary && row.Mode == perennial.ModeWatch && row.Champion != before.Challenger:
+			return fmt.Errorf("epoch %d makes %s the champion, which wasn't rolled out", row.Epoch, row.Champion)
 		}
 		before = row
+	}
+	return nil
+}
+
+// What the kill tests rest on must be able to fail.
+func TestABrokenHistoryIsSeen(t *testing.T) {
+	t.Parallel()
+	sound := func() []client.TrafficView {
+		return []client.TrafficView{
+			{Epoch: 1, Mode: perennial.ModeServing, Champion: "1"},
+			{Epoch: 2, Mode: perennial.ModeCanary, Champion: "1", Challenger: "2"},
+			{Epoch: 3, Mode: perennial.ModeCanary, Champion: "1", Challenger: "2", Weight: 0.05},
+			{Epoch: 4, Mode: perennial.ModeCanary, Champion: "1", Challenger: "2", Weight: 0.25},
+			{Epoch: 5, Mode: perennial.ModeWatch, Champion: "2", Previous: "1", Weight: 0.95},
+			{Epoch: 6, Mode: perennial.ModeServing, Champion: "2", Previous: "1"},
+		}
+	}
+	require.NoError(t, broken(sound()))
+	require.Equal(t, []float64{0, 0.05, 0.25, 0.95, 1}, weights(sound(), "2"))
+	for name, spoil := range map[string]func(rows []client.TrafficView){
+		"a gap":        func(rows []client.TrafficView) { rows[3].Epoch = 5 },
+		"no champion":  func(rows []client.TrafficView) { rows[2].Champion = "" },
+		"a step twice": func(rows []client.TrafficView) { rows[3].Weight = 0.05 },
+		"a step back":  func(rows []client.TrafficView) { rows[3].Weight = 0.01 },
+		"a leap": func(rows []client.TrafficView) {
+			rows[1] = client.TrafficView{Epoch: 2, Mode: perennial.ModeWatch, Champion: "2"}
+		},
+		"another is champion": func(rows []client.TrafficView) { rows[4].Champion = "3" },
+	} {
+		rows := sound()
+		spoil(rows)
+		require.Error(t, broken(rows), name)
 	}
 }
 
