@@ -160,10 +160,11 @@ func (o *observer) look(ctx context.Context) (Seen, error) {
 	case waits == "" && d.Passed:
 		return o.conclude(ctx, SeenAdvance, d)
 	case late:
-		if waits != "" {
-			d.Reason = strings.TrimSuffix(waits, ".") + "; " + d.Reason
+		seen, err := o.conclude(ctx, SeenDeadline, d)
+		if waits != "" { // the record says what was judged, and recomputes to itself
+			seen.Reason = strings.TrimSuffix(waits, ".") + "; " + d.Reason
 		}
-		return o.conclude(ctx, SeenDeadline, d)
+		return seen, err
 	}
 	return Seen{}, nil
 }

@@ -28,7 +28,7 @@ func (s *Server) datasetRoutes() {
 }
 
 type datasetInput struct {
-	Path string `path:"path" doc:"path within the project, percent-encoded as one segment: data%2Fraw%2Firis.csv"`
+	Path string `path:"path" doc:"path within the project, as data/raw/iris.csv; its slashes may be written %2F"`
 }
 
 func (s *Server) listDatasets(ctx context.Context, _ *struct{}) (*answer[client.List[client.DatasetView]], error) {
@@ -52,7 +52,7 @@ func (s *Server) getDataset(ctx context.Context, in *datasetInput) (*answer[clie
 }
 
 type registerDatasetInput struct {
-	Path string `path:"path" doc:"path within the project, percent-encoded as one segment: data%2Fraw%2Firis.csv"`
+	Path string `path:"path" doc:"path within the project, as data/raw/iris.csv; its slashes may be written %2F"`
 	Body client.RegisterDatasetRequest
 }
 

@@ -108,8 +108,15 @@ func (s *Server) guarded(c *fiber.Ctx, ex *exchange) (err error) {
 	defer cancel()
 	c.SetUserContext(perennial.WithActor(ctx, actor))
 	ex.routed = true
+	if path, ok := strings.CutPrefix(c.Path(), datasetsPath); ok && strings.Contains(path, "/") {
+		c.Path(datasetsPath + strings.ReplaceAll(path, "/", "%2F"))
+	}
 	return c.Next()
 }
+
+// datasetsPath is where a path follows that may have slashes of its own, which
+// routing takes for one segment.
+const datasetsPath = "/datasets/"
 
 // readable reports whether an address is text once its escapes are read: what
 // isn't can be no name of anything, and some databases refuse to be asked for it.

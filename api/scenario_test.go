@@ -116,6 +116,7 @@ func TestReads(t *testing.T) {
 		{name: "pipeline", do: "GET /pipelines/iris", status: 200},
 		{name: "datasets", do: "GET /datasets", status: 200},
 		{name: "dataset", do: "GET /datasets/data%2Fraw%2Firis.csv", status: 200},
+		{name: "dataset", do: "GET /datasets/data/raw/iris.csv", status: 200},
 		{name: "workflows", do: "GET /workflows?pipeline=iris", status: 200},
 		{name: "no workflows", do: "GET /workflows?pipeline=nothing", status: 200},
 		{name: "workflow", do: "GET /workflows/train:iris", status: 200},

@@ -66,11 +66,15 @@ func (s *Server) setSchedule(ctx context.Context, in *setScheduleInput) (*answer
 
 type removeScheduleInput struct {
 	Pipeline string `path:"pipeline" doc:"name of the pipeline"`
-	Body     client.ReasonRequest
+	Body     *client.ReasonRequest
 }
 
 func (s *Server) removeSchedule(ctx context.Context, in *removeScheduleInput) (*answer[client.ScheduleView], error) {
-	view, err := s.o.Control.RemoveSchedule(ctx, in.Pipeline, in.Body.Reason)
+	reason := ""
+	if in.Body != nil {
+		reason = in.Body.Reason
+	}
+	view, err := s.o.Control.RemoveSchedule(ctx, in.Pipeline, reason)
 	if err != nil {
 		return nil, perennial.Wrap("api.removeSchedule", err)
 	}

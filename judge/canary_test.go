@@ -54,6 +54,7 @@ func TestCanary(t *testing.T) {
 			again, err := judge.Recompute(d)
 			require.NoError(t, err)
 			require.Equal(t, d, again)
+			require.Empty(t, judge.Differences(d, again))
 		})
 	}
 }
@@ -64,4 +65,18 @@ func TestCanaryRecordThatWasChanged(t *testing.T) {
 	d.Evidence = []byte(`{"epoch":0,"weight_bp":0,"reference":{"version":"","n":0,"errors":0,"p99_ns":0},"challenger":{"version":"","n":501,"errors":0,"p99_ns":0}}`)
 	_, err := judge.Recompute(d)
 	require.Equal(t, perennial.CodeConflict, perennial.CodeOf(err))
+}
+
+func TestDifferences(t *testing.T) {
+	t.Parallel()
+	d := judge.Canary(canaryPolicy(500), judge.CanaryEvidence{Challenger: judge.CanarySide{N: 500}})
+	record := d
+	record.Passed, record.Checks = true, append([]perennial.Check{}, d.Checks...)
+	record.Checks[0].Limit = 400
+	differences := judge.Differences(record, d)
+	require.Len(t, differences, 2)
+	require.Equal(t, "passed: recorded true, recomputed false", differences[0])
+	require.Contains(t, differences[1], "check requests: ")
+	record.Checks = record.Checks[:1]
+	require.Contains(t, judge.Differences(record, d), "number of checks: recorded 1, recomputed 3")
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
+	"reflect"
 
 	"github.com/perennial-ml/perennial"
 )
@@ -37,6 +39,38 @@ func Recompute(d perennial.Decision) (perennial.Decision, error) {
 	}
 	again.ID, again.Model, again.Version, again.RunID, again.WorkflowID, again.At = d.ID, d.Model, d.Version, d.RunID, d.WorkflowID, d.At
 	return again, nil
+}
+
+// Differences names what a record and what Recompute made of it don't agree in,
+// each with both values; none where they are the same.
+func Differences(record, again perennial.Decision) []string {
+	var out []string
+	differ := func(what string, was, is any) {
+		if was != is {
+			out = append(out, fmt.Sprintf("%s: recorded %v, recomputed %v", what, was, is))
+		}
+	}
+	differ("verdict", record.Verdict, again.Verdict)
+	differ("passed", record.Passed, again.Passed)
+	differ("reason", record.Reason, again.Reason)
+	differ("number of checks", len(record.Checks), len(again.Checks))
+	for i := range min(len(record.Checks), len(again.Checks)) {
+		was, is := record.Checks[i], again.Checks[i]
+		if !reflect.DeepEqual(was, is) {
+			out = append(out, fmt.Sprintf("check %s: recorded %s, recomputed %s", is.Name, written(was), written(is)))
+		}
+	}
+	return out
+}
+
+// written is a check in one line.
+func written(c perennial.Check) string {
+	interval := ""
+	if c.Interval != nil {
+		interval = fmt.Sprintf(", interval %g..%g", c.Interval[0], c.Interval[1])
+	}
+	return fmt.Sprintf("%s %s (%s; n %d, value %g, reference %g, effect %g%s, limit %g; %q)",
+		c.Name, c.Verdict, c.Test, c.N, c.Value, c.Reference, c.Effect, interval, c.Limit, c.Message)
 }
 
 // redo decides again on what a record holds.

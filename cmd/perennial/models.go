@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/judge"
 )
 
 func (c *cli) newModels() *cobra.Command {
@@ -90,10 +92,11 @@ func (c *cli) newHistory() *cobra.Command {
 }
 
 func (c *cli) newDecision() *cobra.Command {
-	return group("decision", "Look at what Perennial decided by itself", &cobra.Command{
+	var recompute bool
+	show := &cobra.Command{
 		Use:     "show ID",
 		Short:   "Show a decision: every test, its numbers and the reason",
-		Example: "  perennial decision show 019a8f3e-0000-7000-8000-000000000000",
+		Example: "  perennial decision show gate-019a8f3e00007000800000000000000\n  perennial decision show gate-019a8f3e00007000800000000000000 --recompute",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := c.client()
@@ -104,9 +107,53 @@ func (c *cli) newDecision() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if recompute {
+				return c.recomputeDecision(d)
+			}
 			return c.print(d, func(w io.Writer) { showDecision(w, d) })
 		},
+	}
+	show.Flags().BoolVar(&recompute, "recompute", false, "decide again from the record's policy and evidence, and compare")
+	return group("decision", "Look at what Perennial decided by itself", show)
+}
+
+// recomputed is what --recompute prints as JSON.
+type recomputed struct {
+	DecisionID  string            `json:"decision_id"`
+	Same        bool              `json:"same"`
+	Verdict     perennial.Verdict `json:"verdict"` // the recomputed one
+	Differences []string          `json:"differences"`
+}
+
+// recomputeDecision decides again here, on what the record holds, and fails
+// where that isn't what was recorded.
+func (c *cli) recomputeDecision(d client.DecisionView) error {
+	record := perennial.Decision{
+		ID: d.DecisionID, Kind: d.Kind, Verdict: d.Verdict, Passed: d.Passed, Reason: d.Reason, Checks: d.Checks, InputsSHA256: d.InputsSHA256,
+	}
+	record.Policy, _ = d.Policy.(json.RawMessage)
+	record.Evidence, _ = d.Evidence.(json.RawMessage)
+	again, err := judge.Recompute(record)
+	if err != nil {
+		return err
+	}
+	out := recomputed{DecisionID: d.DecisionID, Verdict: again.Verdict, Differences: judge.Differences(record, again)}
+	if out.Same = len(out.Differences) == 0; out.Differences == nil {
+		out.Differences = []string{}
+	}
+	err = c.print(out, func(w io.Writer) {
+		field(w, "decision", out.DecisionID)
+		field(w, "verdict", out.Verdict)
+		field(w, "recomputed", map[bool]string{true: "same", false: "differs"}[out.Same])
+		for _, difference := range out.Differences {
+			row(w, difference)
+		}
 	})
+	if err == nil && !out.Same {
+		err = perennial.Errorf(perennial.CodeConflict, "cli.decision", "decision %s doesn't recompute to itself", out.DecisionID).
+			WithHint("The record was changed, or made by a version of Perennial that decides differently.")
+	}
+	return err
 }
 
 func showDecision(w io.Writer, d client.DecisionView) {

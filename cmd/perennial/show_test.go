@@ -9,6 +9,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/judge"
 )
 
 // answers are what the fake gives to the commands that only look.
@@ -129,4 +130,32 @@ func TestErrorsAreASentenceWithAHint(t *testing.T) {
 	got = perennialCLI(t, "", "models", "--api", f.url, "--token-file", "/nowhere")
 	require.Equal(t, exitFailed, got.code)
 	require.Contains(t, got.err, "the token file /nowhere can't be read")
+}
+
+func TestRecomputeADecision(t *testing.T) {
+	t.Parallel()
+	policy := judge.CanaryPolicy{MinRequests: 500, ErrorRate: perennial.ErrorRateGuardrail{MaxIncrease: 0.01}}
+	d := judge.Canary(policy, judge.CanaryEvidence{Reference: judge.CanarySide{N: 9500, P99: 1<<60 + 1}, Challenger: judge.CanarySide{N: 500}})
+	view := func(d perennial.Decision) client.DecisionView {
+		return client.DecisionView{DecisionID: "d1", Kind: d.Kind, Verdict: d.Verdict, Passed: d.Passed, Reason: d.Reason, Checks: d.Checks,
+			Policy: d.Policy, Evidence: d.Evidence, InputsSHA256: d.InputsSHA256}
+	}
+	f := newFake(t, map[string]any{"GET /decisions/d1": view(d)})
+	got := perennialCLI(t, "", "decision", "show", "d1", "--recompute", "--api", f.url)
+	require.Equal(t, result{exitDone, "decision:    d1\nverdict:     inconclusive\nrecomputed:  same\n", ""}, got)
+	got = perennialCLI(t, "", "decision", "show", "d1", "--recompute", "--json", "--api", f.url)
+	require.JSONEq(t, `{"decision_id":"d1","same":true,"verdict":"inconclusive","differences":[]}`, got.out)
+
+	d.Passed = false
+	f = newFake(t, map[string]any{"GET /decisions/d1": view(d)})
+	got = perennialCLI(t, "", "decision", "show", "d1", "--recompute", "--api", f.url)
+	require.Equal(t, exitFailed, got.code)
+	require.Contains(t, got.out, "recomputed:  differs\npassed: recorded false, recomputed true\n")
+	require.Contains(t, got.err, "decision d1 doesn't recompute to itself")
+
+	d.Evidence = []byte(`{"epoch":1}`)
+	f = newFake(t, map[string]any{"GET /decisions/d1": view(d)})
+	got = perennialCLI(t, "", "decision", "show", "d1", "--recompute", "--api", f.url)
+	require.Equal(t, exitFailed, got.code)
+	require.Contains(t, got.err, "The record was changed after the decision.")
 }

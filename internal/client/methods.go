@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -184,9 +185,14 @@ func (c *Client) Artifact(ctx context.Context, run, path string) ([]byte, error)
 	return get[[]byte](ctx, c, segments("runs", run, "artifacts")+segments(strings.Split(path, "/")...), nil)
 }
 
-// Decision gives a stored decision.
+// Decision gives a stored decision, its policy and evidence as they came
+// (json.RawMessage).
 func (c *Client) Decision(ctx context.Context, id string) (DecisionView, error) {
-	return get[DecisionView](ctx, c, segments("decisions", id), nil)
+	var policy, evidence json.RawMessage
+	out := DecisionView{Policy: &policy, Evidence: &evidence} // decoding fills what is pointed at
+	err := c.call(ctx, http.MethodGet, segments("decisions", id), nil, nil, &out)
+	out.Policy, out.Evidence = policy, evidence
+	return out, err
 }
 
 // Status gives the process at a glance.

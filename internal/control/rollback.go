@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,6 +15,9 @@ import (
 
 // rollbackTries is how often a rollback tries against other writers of the row.
 const rollbackTries = 10
+
+// rollbackRows is how far back a rollback looks for the version before.
+const rollbackRows = 10000
 
 // How often, and how far apart, a write is tried that may be repeated.
 const (
@@ -87,7 +91,7 @@ func (c *Control) rollback(ctx context.Context, model string, req client.Rollbac
 		reason = "rolled back"
 	}
 	for range rollbackTries {
-		if before, err = c.trafficAt(ctx, model, req.IfEpoch); err != nil {
+		if before, err = c.inService(ctx, model, req.IfEpoch); err != nil {
 			return before, after, err
 		}
 		to, err := c.target(ctx, before, req.To)
@@ -115,14 +119,18 @@ func (c *Control) target(ctx context.Context, row perennial.Traffic, to string) 
 		switch row.Mode {
 		case perennial.ModeShadow, perennial.ModeCanary, perennial.ModeAB:
 			to = row.Champion
-		case perennial.ModeWatch, perennial.ModeServing:
+		case perennial.ModeWatch:
 			to = row.Previous
+		case perennial.ModeServing:
+			rows, err := c.o.Traffic.History(ctx, row.Model, rollbackRows)
+			if err != nil {
+				return "", err
+			}
+			to = before(rows)
 		case perennial.ModeNone:
 		}
 	}
 	switch {
-	case row.Mode == perennial.ModeNone:
-		return "", perennial.Errorf(perennial.CodePrecondition, op, "Nothing of %s is in service.", row.Model)
 	case to == "":
 		return "", perennial.Errorf(perennial.CodePrecondition, op, "%s has no version to go back to.", row.Model).
 			WithHint("Name one: perennial history %s shows what was in service.", row.Model)
@@ -138,6 +146,32 @@ func (c *Control) target(ctx context.Context, row perennial.Traffic, to string) 
 		err = perennial.Errorf(perennial.CodePrecondition, op, "The model file of version %s of %s is gone: it can't be served.", to, row.Model)
 	}
 	return to, err
+}
+
+// before gives the champion that the one in force followed, "" for none, from a
+// model's states, newest first. What was rolled back is no such champion: a
+// version that is gone back to takes the place of what had come after it.
+func before(rows []perennial.Traffic) string {
+	var line []string
+	for _, row := range slices.Backward(rows) {
+		if len(line) > 0 && line[len(line)-1] == row.Champion {
+			continue
+		}
+		at := slices.Index(line, row.Champion)
+		switch back := row.Mode == perennial.ModeServing; {
+		case back && at >= 0:
+			line = line[:at]
+		case back && len(line) > 0:
+			line = line[:len(line)-1]
+		case at >= 0: // an old version was rolled out again
+			line = slices.Delete(line, at, at+1)
+		}
+		line = append(line, row.Champion)
+	}
+	if len(line) < 2 {
+		return ""
+	}
+	return line[len(line)-2]
 }
 
 // reject marks the version that a rollback took out of service.
@@ -170,8 +204,10 @@ func (c *Control) Freeze(ctx context.Context, req client.FreezeRequest) (client.
 	if err != nil || d <= 0 {
 		return client.FreezeView{}, wrongDuration(op, "/for", req.For)
 	}
-	if req.Model != "" && !perennial.ValidName(req.Model) {
-		return client.FreezeView{}, perennial.Errorf(perennial.CodeInvalid, op, "%q is no model name.", req.Model)
+	if req.Model != "" {
+		if err := c.known(ctx, req.Model); err != nil {
+			return client.FreezeView{}, perennial.Wrap(op, err)
+		}
 	}
 	now := c.o.Now()
 	f := serve.Freeze{Model: req.Model, Until: now.Add(d).UnixMilli(), Reason: req.Reason, Actor: actor.Name, MadeAt: now.UnixMilli()}
@@ -182,6 +218,19 @@ func (c *Control) Freeze(ctx context.Context, req client.FreezeRequest) (client.
 		return client.FreezeView{}, perennial.Wrap(op, err)
 	}
 	return *freezeView(f), c.record(ctx, perennial.AuditEntry{Action: "freeze", Target: req.Model, Reason: req.Reason, After: state(f)})
+}
+
+// known gives an error for a model that has neither a pipeline nor traffic.
+func (c *Control) known(ctx context.Context, model string) error {
+	_, err := c.o.Pipelines.Get(ctx, model)
+	if perennial.CodeOf(err) != perennial.CodeNotFound {
+		return err
+	}
+	row, err := c.o.Traffic.Get(ctx, model)
+	if err == nil && row.Mode == perennial.ModeNone {
+		err = neverServed("control.known", model)
+	}
+	return err
 }
 
 // Unfreeze lifts a model's freeze, or with "" that of every model. Without one it

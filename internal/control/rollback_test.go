@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -15,8 +16,10 @@ import (
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/control"
 	"github.com/perennial-ml/perennial/internal/db"
+	"github.com/perennial-ml/perennial/internal/ledger"
 	"github.com/perennial-ml/perennial/internal/serve"
 	"github.com/perennial-ml/perennial/internal/tracking"
+	"github.com/perennial-ml/perennial/workflows"
 )
 
 // lossy carries every call out and loses the reply of the nth.
@@ -84,22 +87,7 @@ func TestARollbackIsOneChangeWhateverReplyIsLost(t *testing.T) {
 func loseInRollback(t *testing.T, nth int) (lost bool) {
 	t.Helper()
 	ctx := as(t, perennial.AccessOperator)
-	g, err := db.Open(ctx, db.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "state.db")})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, db.Close(g)) })
-	require.NoError(t, db.Migrate(ctx, g, tracking.Component, tracking.Migrations))
-	require.NoError(t, db.Migrate(ctx, g, serve.Component, serve.Migrations))
-	versions, traffic := tracking.NewStore(g), serve.NewTrafficStore(g)
-	experiment, err := versions.EnsureExperiment(ctx, "iris", 1)
-	require.NoError(t, err)
-	_, err = versions.EnsureModel(ctx, "iris", 1)
-	require.NoError(t, err)
-	for _, v := range []string{"1", "2"} {
-		run, err := versions.CreateRun(ctx, tracking.RunSpec{ExperimentID: experiment.ID, StartedAt: 1, Op: v})
-		require.NoError(t, err)
-		_, err = versions.CreateVersion(ctx, perennial.ModelVersion{Model: "iris", RunID: run.ID, Status: "READY", Lineage: perennial.Lineage{RunID: run.ID, ModelSHA256: "file-" + v}}, v)
-		require.NoError(t, err)
-	}
+	versions, traffic := irisStores(t, "1", "2")
 	for epoch, row := range []perennial.Traffic{
 		{Mode: perennial.ModeServing, Champion: "1"},
 		{Mode: perennial.ModeCanary, Champion: "1", Challenger: "2", WeightBP: 2500},
@@ -117,7 +105,7 @@ func loseInRollback(t *testing.T, nth int) (lost bool) {
 		Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 	})
 	request := client.RollbackRequest{Reason: "complaints", Freeze: "1h"}
-	_, err = c.Rollback(ctx, "iris", request)
+	_, err := c.Rollback(ctx, "iris", request)
 	lost = l.calls >= nth
 	if err != nil {
 		require.Equal(t, perennial.CodeUnavailable, perennial.CodeOf(err))
@@ -144,4 +132,142 @@ func loseInRollback(t *testing.T, nth int) (lost bool) {
 	require.True(t, frozen)
 	require.Len(t, w.audit, 1)
 	return lost
+}
+
+// irisStores gives a registry with some versions of iris, and its traffic.
+func irisStores(t *testing.T, numbers ...string) (*tracking.Store, *serve.TrafficStore) {
+	t.Helper()
+	ctx := t.Context()
+	g, err := db.Open(ctx, db.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "state.db")})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, db.Close(g)) })
+	require.NoError(t, db.Migrate(ctx, g, tracking.Component, tracking.Migrations))
+	require.NoError(t, db.Migrate(ctx, g, serve.Component, serve.Migrations))
+	versions, traffic := tracking.NewStore(g), serve.NewTrafficStore(g)
+	experiment, err := versions.EnsureExperiment(ctx, "iris", 1)
+	require.NoError(t, err)
+	_, err = versions.EnsureModel(ctx, "iris", 1)
+	require.NoError(t, err)
+	for _, v := range numbers {
+		run, err := versions.CreateRun(ctx, tracking.RunSpec{ExperimentID: experiment.ID, StartedAt: 1, Op: v})
+		require.NoError(t, err)
+		_, err = versions.CreateVersion(ctx, perennial.ModelVersion{Model: "iris", RunID: run.ID, Status: "READY", Lineage: perennial.Lineage{RunID: run.ID, ModelSHA256: "file-" + v}}, v)
+		require.NoError(t, err)
+	}
+	return versions, traffic
+}
+
+func TestARollbackGoesToTheVersionBefore(t *testing.T) {
+	t.Parallel()
+	serving := func(v string) perennial.Traffic { return perennial.Traffic{Mode: perennial.ModeServing, Champion: v} }
+	canary := func(v, challenger string) perennial.Traffic {
+		return perennial.Traffic{Mode: perennial.ModeCanary, Champion: v, Challenger: challenger, WeightBP: 500}
+	}
+	watch := func(v, previous string) perennial.Traffic {
+		return perennial.Traffic{Mode: perennial.ModeWatch, Champion: v, Previous: previous, WeightBP: 9500}
+	}
+	for name, test := range map[string]struct {
+		rows []perennial.Traffic
+		to   string // "": nothing to go back to
+	}{
+		"a first version":            {[]perennial.Traffic{serving("1")}, ""},
+		"an aborted canary":          {[]perennial.Traffic{serving("1"), canary("1", "2"), serving("1")}, ""},
+		"in a canary":                {[]perennial.Traffic{serving("1"), canary("1", "2")}, "1"},
+		"in a watch":                 {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1")}, "1"},
+		"a promoted version":         {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("2")}, "1"},
+		"an aborted canary after it": {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("2"), canary("2", "3"), serving("2")}, "1"},
+		"after a rollback":           {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("1")}, ""},
+		"one back after another":     {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), canary("2", "3"), watch("3", "2"), serving("2")}, "1"},
+		"back to one never in line":  {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("3")}, "1"},
+		"an old version rolled out":  {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), canary("2", "1"), watch("1", "2"), serving("1")}, "2"},
+		"back over two":              {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), canary("2", "3"), watch("3", "2"), serving("1")}, ""},
+		"a version that came after":  {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("1"), canary("1", "3"), watch("3", "1"), serving("3")}, "1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := as(t, perennial.AccessOperator)
+			versions, traffic := irisStores(t, "1", "2", "3")
+			for epoch, row := range test.rows {
+				row.Model, row.OpID, row.RolloutID = "iris", fmt.Sprint("op-", epoch), "r"
+				_, err := traffic.Set(ctx, row, int64(epoch))
+				require.NoError(t, err)
+			}
+			l := &lossy{Traffic: traffic, Registry: versions}
+			_, w := atDesk(t)
+			c := control.New(control.Options{
+				Temporal: mocks.NewClient(t), Pipelines: w, Ledger: w, Audit: w, Traffic: l, Registry: l, Blobs: l,
+				Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
+			})
+			view, err := c.Rollback(ctx, "iris", client.RollbackRequest{Reason: "complaints"})
+			if test.to == "" {
+				require.Equal(t, perennial.CodePrecondition, perennial.CodeOf(err))
+				require.Empty(t, w.audit)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, test.to, view.Champion)
+		})
+	}
+}
+
+// ended is a ledger of rollouts that have ended, newest first.
+type ended struct {
+	*desk
+
+	outcomes []workflows.TrainResult
+}
+
+func (e ended) Workflows(context.Context, string, int) ([]ledger.Workflow, error) {
+	list := []ledger.Workflow{{ID: "retrain:iris:a", Status: []byte(`{"result":{"outcome":"trained"}}`)}}
+	for _, r := range e.outcomes {
+		status, err := json.Marshal(workflows.Status{Result: &r})
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, ledger.Workflow{ID: "rollout:iris", Status: status})
+	}
+	return list, nil
+}
+
+func TestThePhaseAfterARollout(t *testing.T) {
+	t.Parallel()
+	result := func(o perennial.Outcome, version string) workflows.TrainResult {
+		return workflows.TrainResult{Outcome: o, Version: version}
+	}
+	for want, outcomes := range map[string][]workflows.TrainResult{
+		"none":        {result(perennial.OutcomeUnchanged, "1")},
+		"promoted":    {result(perennial.OutcomeUnchanged, "1"), result(perennial.OutcomePromoted, "1"), result(perennial.OutcomeAborted, "2")},
+		"rolled_back": {result(perennial.OutcomeIncompatibleSchema, "3"), result(perennial.OutcomePromoted, "2")},
+		"aborted":     {result(perennial.OutcomeAborted, "2")},
+		"superseded":  {result(perennial.OutcomeSuperseded, "2")},
+	} {
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			_, traffic := irisStores(t, "1")
+			_, err := traffic.Set(t.Context(), perennial.Traffic{Model: "iris", Mode: perennial.ModeServing, Champion: "1", OpID: "op"}, 0)
+			require.NoError(t, err)
+			_, w := atDesk(t)
+			c := control.New(control.Options{Ledger: ended{w, outcomes}, Traffic: traffic, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
+			view, err := c.Rollout(t.Context(), "iris")
+			require.NoError(t, err)
+			require.Equal(t, want, view.Phase)
+		})
+	}
+}
+
+func TestAModelThatIsntThere(t *testing.T) {
+	t.Parallel()
+	_, traffic := irisStores(t)
+	_, w := atDesk(t)
+	c := control.New(control.Options{Pipelines: w, Ledger: w, Audit: w, Traffic: traffic, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now }})
+	ctx := as(t, perennial.AccessOperator)
+	_, err := c.Rollback(ctx, "irsi", client.RollbackRequest{To: "1"})
+	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
+	_, err = c.CommandRollout(ctx, "irsi", workflows.UpdatePause, client.RolloutCommand{})
+	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
+	_, err = c.Freeze(ctx, client.FreezeRequest{Model: "irsi", For: "1h"})
+	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err), "a freeze of nothing would look like one")
+	_, err = c.Freeze(ctx, client.FreezeRequest{Model: "iris", For: "1h"})
+	require.NoError(t, err, "a pipeline can be frozen before its first version")
+	require.Len(t, w.audit, 1)
 }

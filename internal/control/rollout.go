@@ -129,24 +129,40 @@ func (c *Control) StartRollout(ctx context.Context, model string, req client.Rol
 // was asked for (0: whatever it is).
 func (c *Control) trafficAt(ctx context.Context, model string, ifEpoch int64) (perennial.Traffic, error) {
 	row, err := c.o.Traffic.Get(ctx, model)
-	if err == nil && ifEpoch != 0 && row.Epoch != ifEpoch {
+	switch {
+	case err != nil:
+		return row, err
+	case ifEpoch != 0 && row.Epoch != ifEpoch:
 		return row, perennial.Errorf(perennial.CodePrecondition, "control.trafficAt", "The traffic of %s is at epoch %d, not %d: somebody changed it meanwhile.", model, row.Epoch, ifEpoch).
 			WithHint("Look at the state as it is now and ask again.")
+	}
+	return row, nil
+}
+
+// inService is trafficAt, not_found for a model that was never in service.
+func (c *Control) inService(ctx context.Context, model string, ifEpoch int64) (perennial.Traffic, error) {
+	row, err := c.trafficAt(ctx, model, ifEpoch)
+	if err == nil && row.Mode == perennial.ModeNone {
+		err = neverServed("control.inService", model)
 	}
 	return row, err
 }
 
+func neverServed(op, model string) error {
+	return perennial.Errorf(perennial.CodeNotFound, op, "Nothing of %s was ever in service.", model).WithHint("GET /models lists the models.")
+}
+
 // CommandRollout asks the running rollout to pause, resume, promote or abort,
-// and answers when that is done. Errors: precondition where nothing is rolled
-// out, the row has moved on or a freeze forbids it, conflict for what is so
-// already.
+// and answers when that is done. Errors: not_found for a model that was never in
+// service, precondition where nothing is rolled out, the row has moved on or a
+// freeze forbids it, conflict for what is so already.
 func (c *Control) CommandRollout(ctx context.Context, model, name string, req client.RolloutCommand) (client.RolloutView, error) {
 	const op = "control.CommandRollout"
 	actor, err := authorise(ctx, op, perennial.AccessOperator)
 	if err != nil {
 		return client.RolloutView{}, err
 	}
-	before, err := c.trafficAt(ctx, model, req.IfEpoch)
+	before, err := c.inService(ctx, model, req.IfEpoch)
 	if err != nil {
 		return client.RolloutView{}, perennial.Wrap(op, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/activities"
 	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/ledger"
 	"github.com/perennial-ml/perennial/internal/predlog"
 	"github.com/perennial-ml/perennial/internal/serve"
 	"github.com/perennial-ml/perennial/judge"
@@ -20,6 +21,7 @@ type Traffic interface {
 	activities.Readiness
 	Get(ctx context.Context, model string) (perennial.Traffic, error)
 	List(ctx context.Context) ([]perennial.Traffic, error)
+	History(ctx context.Context, model string, limit int) ([]perennial.Traffic, error)
 	Set(ctx context.Context, next perennial.Traffic, ifEpoch int64) (perennial.Traffic, error)
 	SetFreeze(ctx context.Context, f serve.Freeze) error
 	Unfreeze(ctx context.Context, model string) error
@@ -57,7 +59,7 @@ func (c *Control) Rollout(ctx context.Context, model string) (client.RolloutView
 		return client.RolloutView{}, perennial.Wrap(op, err)
 	}
 	if row.Mode == perennial.ModeNone {
-		return client.RolloutView{}, perennial.Errorf(perennial.CodeNotFound, op, "Nothing of %s was ever in service.", model)
+		return client.RolloutView{}, neverServed(op, model)
 	}
 	v := client.RolloutView{
 		Model: model, Phase: string(row.Mode), Mode: row.Mode, Epoch: row.Epoch, Champion: row.Champion, Previous: row.Previous, Challenger: row.Challenger,
@@ -83,24 +85,51 @@ func (c *Control) Rollout(ctx context.Context, model string) (client.RolloutView
 }
 
 // lastPhase tells how the last rollout of a model ended, none where it had none.
+// An offer that led to nothing is no rollout.
 func (c *Control) lastPhase(ctx context.Context, row perennial.Traffic) string {
-	const none = "none"
-	last, err := c.o.Ledger.Workflow(ctx, workflows.RolloutID(row.Model), "")
+	list, err := c.o.Ledger.Workflows(ctx, row.Model, 0)
+	if err != nil {
+		return phaseNone
+	}
+	for _, w := range list {
+		if w.ID != workflows.RolloutID(row.Model) {
+			continue
+		}
+		if phase := phaseOf(w, row.Champion); phase != phaseNone {
+			return phase
+		}
+	}
+	return phaseNone
+}
+
+const phaseNone = "none"
+
+// phaseOf tells how one run of a rollout ended.
+func phaseOf(w ledger.Workflow, champion string) string {
 	var s workflows.Status
-	if err != nil || json.Unmarshal(last.Status, &s) != nil {
-		return none
+	if json.Unmarshal(w.Status, &s) != nil {
+		return phaseNone
+	}
+	if s.Result != nil && s.Result.Outcome != "" {
+		switch s.Result.Outcome {
+		case perennial.OutcomePromoted:
+			if s.Result.Version != champion { // it was rolled back later
+				return string(perennial.OutcomeRolledBack)
+			}
+			return string(s.Result.Outcome)
+		case perennial.OutcomeRolledBack, perennial.OutcomeAborted, perennial.OutcomeSuperseded:
+			return string(s.Result.Outcome)
+		default:
+			return phaseNone
+		}
 	}
 	switch {
-	case s.Result != nil && s.Result.Outcome == perennial.OutcomePromoted && s.Result.Version != row.Champion: // it was rolled back later
-		return string(perennial.OutcomeRolledBack)
-	case s.Result != nil && s.Result.Outcome != "":
-		return string(s.Result.Outcome)
-	case s.Rollout != nil && s.Rollout.Challenger == row.Champion:
+	case s.Rollout != nil && s.Rollout.Challenger == champion:
 		return string(perennial.OutcomePromoted)
 	case s.Rollout != nil:
 		return string(perennial.OutcomeRolledBack)
 	}
-	return none
+	return phaseNone
 }
 
 // fillRollout adds what only a running rollout has.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"strings"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -121,7 +121,7 @@ func (c *Control) putSchedule(ctx context.Context, row ledger.Schedule) (ledger.
 		return row, perennial.Wrap(op, err)
 	}
 	action := c.scheduleAction(ctx, row.Pipeline)
-	note := fmt.Sprintf("%s: %s", row.Actor, row.Reason)
+	note := strings.TrimSuffix(row.Actor+": "+row.Reason, ": ")
 	_, err = c.o.Temporal.ScheduleClient().Create(ctx, temporalclient.ScheduleOptions{
 		ID: workflows.ScheduleID(row.Pipeline), Spec: spec, Action: action, Overlap: enumspb.SCHEDULE_OVERLAP_POLICY_SKIP,
 		CatchupWindow: scheduleCatchUp, Paused: row.Paused, Note: note, Memo: map[string]any{"pipeline": row.Pipeline},
