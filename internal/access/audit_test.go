@@ -104,6 +104,34 @@ func TestAnAuditEntryMustSayWhoWhenAndWhat(t *testing.T) {
 	})
 }
 
+func TestTheSameEntryAgainIsTheSameRow(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, _ *gorm.DB, s, other *access.Store) {
+		ctx := t.Context()
+		first, err := s.Append(ctx, entry(1))
+		require.NoError(t, err)
+		_, err = s.Append(ctx, entry(2))
+		require.NoError(t, err)
+		again, err := other.Append(ctx, entry(1))
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+		for name, change := range map[string]func(*perennial.AuditEntry){
+			"another time": func(e *perennial.AuditEntry) { e.At++ }, "another actor": func(e *perennial.AuditEntry) { e.Actor = "bob" },
+			"another request": func(e *perennial.AuditEntry) { e.RequestID = "s" }, "another state": func(e *perennial.AuditEntry) { e.After = json.RawMessage(`{}`) },
+		} {
+			e := entry(1)
+			change(&e)
+			row, err := s.Append(ctx, e)
+			require.NoError(t, err)
+			require.Greater(t, row.Seq, int64(2), name)
+		}
+		v, err := s.Verify(ctx)
+		require.NoError(t, err)
+		require.EqualValues(t, 6, v.Entries)
+		require.Zero(t, v.Broken)
+	})
+}
+
 func TestVerifyNamesTheFirstRowThatIsNotAsItWasWritten(t *testing.T) {
 	t.Parallel()
 	rehash := func(t *testing.T, g *gorm.DB, s *access.Store, seq int64) { // as somebody would who knows how it is made

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -74,11 +75,12 @@ func newSecret() string {
 // reserved are the names under which something other than a token acts.
 var reserved = []string{AdminName, "api", "temporal", "schedule", "bootstrap", "perennial"}
 
-// CreateToken makes a token of which ID and text are chosen here; Name, Role,
-// CreatedAt, CreatedBy and ExpiresAt come from t. The text is given back this
-// once. Codes: invalid for a name that is none or stands for something else, an
-// unknown role or an end in the past; conflict where a token of this name is in
-// force.
+// CreateToken makes a token of which the text is chosen here; ID (one is chosen
+// for ""), Name, Role, CreatedAt, CreatedBy and ExpiresAt come from t. The text is
+// given back this once. It is safe to repeat with an ID while the token wasn't
+// used: the token gets another text then, in place of one that nobody received.
+// Codes: invalid for a name that is none or stands for something else, an unknown
+// role or an end in the past; conflict where a token of this name is in force.
 func (s *Store) CreateToken(ctx context.Context, t Token) (made Token, secret string, err error) {
 	const op = "access.CreateToken"
 	if err := checkToken(t); err != nil {
@@ -86,10 +88,16 @@ func (s *Store) CreateToken(ctx context.Context, t Token) (made Token, secret st
 	}
 	secret = newSecret()
 	row := tokenRow{
-		TokenID: uuid.Must(uuid.NewV7()).String(), Name: t.Name, Role: string(t.Role), SHA256: hashOf(secret),
+		TokenID: cmp.Or(t.ID, uuid.Must(uuid.NewV7()).String()), Name: t.Name, Role: string(t.Role), SHA256: hashOf(secret),
 		CreatedAt: t.CreatedAt, CreatedBy: t.CreatedBy, ExpiresAt: t.ExpiresAt,
 	}
-	err = s.db.WithContext(ctx).Create(&row).Error
+	err = s.db.WithContext(ctx).Transaction(func(tx *gorm.DB) error {
+		again := tx.Model(&tokenRow{}).Where("token_id = ? AND revoked_at = 0 AND last_used_at = 0", row.TokenID).Update("sha256", row.SHA256)
+		if again.Error != nil || again.RowsAffected > 0 {
+			return again.Error
+		}
+		return tx.Create(&row).Error
+	})
 	if errors.Is(err, gorm.ErrDuplicatedKey) {
 		return Token{}, "", perennial.Errorf(perennial.CodeConflict, op, "A token named %s is in force.", t.Name).
 			WithHint("Revoke that one first, or choose another name: the audit tells holders apart by it.")

@@ -56,6 +56,36 @@ func TestTokens(t *testing.T) {
 	})
 }
 
+func TestATokenMadeTwiceIsOneToken(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, _ *gorm.DB, s, other *access.Store) {
+		ctx, order := t.Context(), token("ci")
+		order.ID = "chosen"
+		_, lost, err := s.CreateToken(ctx, order)
+		require.NoError(t, err)
+		made, secret, err := other.CreateToken(ctx, order)
+		require.NoError(t, err, "nobody received the first text")
+		require.Equal(t, order, made)
+		list, err := s.Tokens(ctx)
+		require.NoError(t, err)
+		require.Equal(t, []access.Token{made}, list)
+
+		guard := access.NewGuard(access.GuardOptions{Store: s, Poll: time.Hour, Now: func() time.Time { return time.UnixMilli(1500) }, Logger: slog.New(slog.DiscardHandler)})
+		require.NoError(t, guard.Start(ctx))
+		_, err = guard.Authenticate(secret)
+		require.NoError(t, err)
+		_, err = guard.Authenticate(lost)
+		require.Equal(t, perennial.CodeUnauthorized, perennial.CodeOf(err))
+		require.NoError(t, guard.Stop(ctx))
+		_, _, err = s.CreateToken(ctx, order)
+		require.Equal(t, perennial.CodeConflict, perennial.CodeOf(err), "it was used")
+		_, _, err = s.RevokeToken(ctx, "chosen", 2000, false)
+		require.NoError(t, err)
+		_, _, err = s.CreateToken(ctx, order)
+		require.Error(t, err, "it has ended")
+	})
+}
+
 func texts(row map[string]any) []string {
 	var out []string
 	for _, v := range row {
