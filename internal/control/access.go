@@ -8,7 +8,8 @@ import (
 	"github.com/perennial-ml/perennial"
 )
 
-// Audit keeps who changed what. Append gives the entry its place in the chain.
+// Audit keeps who changed what. Append gives the entry its place in the chain; it
+// is safe to repeat.
 type Audit interface {
 	Append(ctx context.Context, e perennial.AuditEntry) (perennial.AuditEntry, error)
 }
@@ -42,7 +43,10 @@ func (c *Control) record(ctx context.Context, e perennial.AuditEntry) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
 	defer cancel()
-	_, err := c.o.Audit.Append(ctx, e)
+	err := insist(ctx, func(bool) error { // the same entry again is the same row
+		_, err := c.o.Audit.Append(ctx, e)
+		return err
+	})
 	return perennial.Wrap("control.record", err)
 }
 

@@ -120,30 +120,50 @@ func (c *Control) Train(ctx context.Context, order client.TrainOrder) (client.St
 		order.Budget = perennial.BudgetFull
 	}
 	id := workflows.TrainID(order.Pipeline)
-	run, err := c.o.Temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
-		ID: id, TaskQueue: c.o.Queue,
-		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
-		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		StaticSummary:                            fmt.Sprintf("train %s (%s): %s", order.Pipeline, order.Budget, order.Reason),
-		Memo:                                     map[string]any{"pipeline": order.Pipeline, "trigger": order.Trigger, "reason": order.Reason, "actor": actor.Name},
-		TypedSearchAttributes:                    c.attributes(ctx, order.Pipeline),
+	started, err := c.start(ctx, temporalclient.StartWorkflowOptions{
+		ID: id, WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		StaticSummary:         fmt.Sprintf("train %s (%s): %s", order.Pipeline, order.Budget, order.Reason),
+		Memo:                  startMemo(order.Pipeline, order.Trigger, order.Reason, actor.Name),
+		TypedSearchAttributes: c.attributes(ctx, order.Pipeline),
 	}, workflows.Train, workflows.TrainInput{
 		Pipeline: order.Pipeline, Budget: order.Budget, Trigger: order.Trigger, Reason: order.Reason, Actor: actor.Name,
 		Force: true, // who asks for a training gets one; Retrain asks for a reason
 	})
-	var running *serviceerror.WorkflowExecutionAlreadyStarted
-	switch {
-	case errors.As(err, &running):
-		return client.Started{WorkflowID: id, WorkflowRunID: running.RunId}, nil
-	case err != nil:
-		return client.Started{}, unavailable(op, err)
+	if err != nil || !started.Started {
+		return started, perennial.Wrap(op, err)
 	}
-	started := client.Started{WorkflowID: id, WorkflowRunID: run.GetRunID(), Started: true}
 	return started, c.record(ctx, perennial.AuditEntry{
 		Action: "train.start", Target: order.Pipeline, Reason: order.Reason, WorkflowID: id,
 		After: state(map[string]any{"workflow_run_id": started.WorkflowRunID, "budget": order.Budget, "trigger": order.Trigger}),
 	})
+}
+
+// start starts a workflow, or finds the one with its id that runs or ran already.
+// Where no reply came, it looks whether this request's was started nevertheless:
+// whoever asks again would find it running, and nobody would have audited it.
+func (c *Control) start(ctx context.Context, o temporalclient.StartWorkflowOptions, workflow, in any) (client.Started, error) {
+	request := perennial.ActorOf(ctx).RequestID
+	o.TaskQueue, o.Memo["request_id"] = c.o.Queue, request
+	o.WorkflowIDConflictPolicy, o.WorkflowExecutionErrorWhenAlreadyStarted = enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL, true
+	run, err := c.o.Temporal.ExecuteWorkflow(ctx, o, workflow, in)
+	if err == nil {
+		return client.Started{WorkflowID: o.ID, WorkflowRunID: run.GetRunID(), Started: true}, nil
+	}
+	if running, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
+		return client.Started{WorkflowID: o.ID, WorkflowRunID: running.RunId}, nil
+	}
+	look, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
+	defer cancel()
+	d, known, lookErr := c.describe(look, o.ID, "")
+	if lookErr == nil && known && request != "" && memo(d, "request_id") == request {
+		return client.Started{WorkflowID: o.ID, WorkflowRunID: d.WorkflowExecution.RunID, Started: true}, nil
+	}
+	return client.Started{}, unavailable("control.start", err)
+}
+
+// startMemo is what lists and the workflow itself know a start by.
+func startMemo(pipeline string, trigger perennial.Trigger, reason, actor string) map[string]any {
+	return map[string]any{"pipeline": pipeline, "trigger": trigger, "reason": reason, "actor": actor}
 }
 
 // Cancel asks a running workflow to stop; it does so within seconds. One that

@@ -22,8 +22,7 @@ func (c *Control) order(ctx context.Context, model, update, actor, opID string) 
 	if opID == "" {
 		opID = uuid.NewString()
 	}
-	err := c.o.Orders.SaveOrder(ctx, access.Order{
-		OpID: opID, WorkflowID: workflows.RolloutID(model), Action: update, Actor: actor, CreatedAt: c.o.Now().UnixMilli(),
-	})
+	o := access.Order{OpID: opID, WorkflowID: workflows.RolloutID(model), Action: update, Actor: actor, CreatedAt: c.o.Now().UnixMilli()}
+	err := insist(ctx, func(bool) error { return c.o.Orders.SaveOrder(ctx, o) })
 	return opID, perennial.Wrap("control.order", err)
 }

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/perennial-ml/perennial"
@@ -42,7 +43,12 @@ func (c *Control) Apply(ctx context.Context, name string, req client.ApplyReques
 	if err != nil {
 		return none, perennial.Wrap(op, err)
 	}
-	changed, err := c.o.Applied.Apply(ctx, spec, c.o.Now().UnixMilli())
+	after, now, changed := state(map[string]string{"revision": spec.Revision}), c.o.Now().UnixMilli(), false
+	err = insist(ctx, func(again bool) (err error) {
+		changed, err = c.o.Applied.Apply(ctx, spec, now)
+		changed = changed || again && !bytes.Equal(before, after)
+		return err
+	})
 	if err != nil {
 		return none, perennial.Wrap(op, err)
 	}
@@ -52,7 +58,7 @@ func (c *Control) Apply(ctx context.Context, name string, req client.ApplyReques
 		return out, nil
 	}
 	return out, c.record(ctx, perennial.AuditEntry{
-		Action: "pipeline.apply", Target: name, Reason: req.Reason, Before: before, After: state(map[string]string{"revision": spec.Revision}),
+		Action: "pipeline.apply", Target: name, Reason: req.Reason, Before: before, After: after,
 	})
 }
 
@@ -67,7 +73,14 @@ func (c *Control) Delete(ctx context.Context, name, reason string) error {
 	if err != nil {
 		return perennial.Wrap(op, err)
 	}
-	if err := c.o.Applied.Delete(ctx, name); err != nil {
+	err = insist(ctx, func(again bool) error {
+		err := c.o.Applied.Delete(ctx, name)
+		if again && perennial.CodeOf(err) == perennial.CodeNotFound {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
 		return perennial.Wrap(op, err)
 	}
 	c.pipelineChanged(name)
@@ -107,7 +120,14 @@ func (c *Control) RegisterDataset(ctx context.Context, path string, req client.R
 	if err != nil && perennial.CodeOf(err) != perennial.CodeNotFound {
 		return before, perennial.Wrap(op, err)
 	}
-	stored, changed, err := c.o.Datasets.Register(ctx, datastore.Dataset{Path: path, MD5: req.MD5, Size: req.Size, RegisteredAt: c.o.Now().UnixMilli()})
+	asked := datastore.Dataset{Path: path, MD5: req.MD5, Size: req.Size, RegisteredAt: c.o.Now().UnixMilli()}
+	var stored datastore.Dataset
+	changed := false
+	err = insist(ctx, func(again bool) (err error) {
+		stored, changed, err = c.o.Datasets.Register(ctx, asked)
+		changed = changed || again && before.MD5 != asked.MD5
+		return err
+	})
 	if err != nil || !changed {
 		return stored, perennial.Wrap(op, err)
 	}

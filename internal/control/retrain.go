@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	temporalclient "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -48,7 +47,7 @@ func (c *Control) Retrain(ctx context.Context, order client.RetrainOrder) (clien
 	}
 	started, err := c.startRetrain(ctx, order, key)
 	if started.WorkflowRunID != "" {
-		err = errors.Join(err, c.o.Ledger.KeepKeyRun(ctx, key, started.WorkflowRunID))
+		err = errors.Join(err, insist(ctx, func(bool) error { return c.o.Ledger.KeepKeyRun(ctx, key, started.WorkflowRunID) }))
 	}
 	return started, perennial.Wrap(op, err)
 }
@@ -81,33 +80,21 @@ func (c *Control) claimKey(ctx context.Context, order client.RetrainOrder) (ledg
 // key started before it could be written down.
 func (c *Control) startRetrain(ctx context.Context, order client.RetrainOrder, key string) (client.Started, error) {
 	id, actor := workflows.RetrainID(order.Pipeline, key), perennial.ActorOf(ctx)
-	run, err := c.o.Temporal.ExecuteWorkflow(ctx, temporalclient.StartWorkflowOptions{
-		ID: id, TaskQueue: c.o.Queue,
-		WorkflowIDConflictPolicy:                 enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
-		WorkflowIDReusePolicy:                    enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
-		WorkflowExecutionErrorWhenAlreadyStarted: true,
-		StaticSummary:                            fmt.Sprintf("retrain %s: %s", order.Pipeline, cmp.Or(order.Reason, "no reason given")),
-		Memo:                                     retrainMemo(order.Pipeline, order.Trigger, order.Reason, actor.Name),
-		TypedSearchAttributes:                    c.attributes(ctx, order.Pipeline),
+	started, err := c.start(ctx, temporalclient.StartWorkflowOptions{
+		ID: id, WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_REJECT_DUPLICATE,
+		StaticSummary:         fmt.Sprintf("retrain %s: %s", order.Pipeline, cmp.Or(order.Reason, "no reason given")),
+		Memo:                  startMemo(order.Pipeline, order.Trigger, order.Reason, actor.Name),
+		TypedSearchAttributes: c.attributes(ctx, order.Pipeline),
 	}, workflows.TypeRetrain, workflows.RetrainInput{
 		Pipeline: order.Pipeline, Reason: order.Reason, Key: key, Force: order.Force, DryRun: order.DryRun, Trigger: order.Trigger,
 	})
-	if running, ok := errors.AsType[*serviceerror.WorkflowExecutionAlreadyStarted](err); ok {
-		return client.Started{WorkflowID: id, WorkflowRunID: running.RunId}, nil
+	if err != nil || !started.Started {
+		return started, perennial.Wrap("control.startRetrain", err)
 	}
-	if err != nil {
-		return client.Started{}, unavailable("control.startRetrain", err)
-	}
-	started := client.Started{WorkflowID: id, WorkflowRunID: run.GetRunID(), Started: true}
 	return started, c.record(ctx, perennial.AuditEntry{
 		Action: "retrain.start", Target: order.Pipeline, Reason: order.Reason, WorkflowID: id,
 		After: state(map[string]any{"workflow_run_id": started.WorkflowRunID, "trigger": order.Trigger, "force": order.Force, "dry_run": order.DryRun}),
 	})
-}
-
-// retrainMemo is what lists and the workflow itself know a Retrain by.
-func retrainMemo(pipeline string, trigger perennial.Trigger, reason, actor string) map[string]any {
-	return map[string]any{"pipeline": pipeline, "trigger": trigger, "reason": reason, "actor": actor}
 }
 
 // attributes are what a pipeline's workflows are found by in Temporal, none

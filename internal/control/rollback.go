@@ -25,11 +25,13 @@ const (
 	insistPause = 100 * time.Millisecond
 )
 
-// insist repeats a write that failed for a moment: a rollback whose row is
-// written must not stop half-way because a reply was lost.
-func insist(ctx context.Context, write func() error) error {
+// insist repeats a write that failed for a moment: a change must not stop
+// half-way, or be made without its audit row, because a reply was lost. again
+// says that an earlier try may have been made, so that what the write finds done
+// may be its own.
+func insist(ctx context.Context, write func(again bool) error) error {
 	for try := 1; ; try++ {
-		err := write()
+		err := write(try > 1)
 		if err == nil || try == insistTries || !activities.Retryable(perennial.CodeOf(err)) {
 			return err
 		}
@@ -66,21 +68,21 @@ func (c *Control) Rollback(ctx context.Context, model string, req client.Rollbac
 	}
 	if until > 0 {
 		freeze := serve.Freeze{Model: model, Until: until, Reason: after.Reason, Actor: actor.Name, MadeAt: c.o.Now().UnixMilli()}
-		if err := insist(ctx, func() error { return c.o.Traffic.SetFreeze(ctx, freeze) }); err != nil {
+		if err := insist(ctx, func(bool) error { return c.o.Traffic.SetFreeze(ctx, freeze) }); err != nil {
 			return client.RolloutView{}, perennial.Wrap(op, err)
 		}
 	}
-	alias := func() error { return c.o.Registry.SetAlias(ctx, model, perennial.AliasChampion, after.Champion) }
+	alias := func(bool) error { return c.o.Registry.SetAlias(ctx, model, perennial.AliasChampion, after.Champion) }
 	if err := insist(ctx, alias); err != nil {
 		c.o.Logger.Error("the alias champion could not follow the rollback", "model", model, "version", after.Champion, "error", err)
 	}
-	if err := insist(ctx, func() error { return c.reject(ctx, before, after) }); err != nil {
+	if err := insist(ctx, func(bool) error { return c.reject(ctx, before, after) }); err != nil {
 		c.o.Logger.Error("the version that was rolled back is not marked", "model", model, "error", err)
 	}
 	if err := c.record(ctx, perennial.AuditEntry{Action: "rollback", Target: model, Reason: req.Reason, Before: state(before), After: state(after)}); err != nil {
 		return client.RolloutView{}, err
 	}
-	view, err := c.Rollout(ctx, model)
+	view, err := c.rolloutAfter(ctx, model)
 	return view, perennial.Wrap(op, err)
 }
 
@@ -98,7 +100,7 @@ func (c *Control) rollback(ctx context.Context, model string, req client.Rollbac
 		if err != nil {
 			return before, after, err
 		}
-		err = insist(ctx, func() (err error) { // the op id makes it one change
+		err = insist(ctx, func(bool) (err error) { // the op id makes it one change
 			after, err = c.o.Traffic.Set(ctx, perennial.Traffic{
 				Model: model, Mode: perennial.ModeServing, Champion: to, OpID: opID, RolloutID: before.RolloutID,
 				Reason: reason, Actor: actor, ChangedAt: c.o.Now().UnixMilli(),
@@ -214,7 +216,7 @@ func (c *Control) Freeze(ctx context.Context, req client.FreezeRequest) (client.
 	if f.Reason == "" {
 		f.Reason = "frozen by " + actor.Name
 	}
-	if err := c.o.Traffic.SetFreeze(ctx, f); err != nil {
+	if err := insist(ctx, func(bool) error { return c.o.Traffic.SetFreeze(ctx, f) }); err != nil {
 		return client.FreezeView{}, perennial.Wrap(op, err)
 	}
 	return *freezeView(f), c.record(ctx, perennial.AuditEntry{Action: "freeze", Target: req.Model, Reason: req.Reason, After: state(f)})
@@ -240,7 +242,7 @@ func (c *Control) Unfreeze(ctx context.Context, model string) error {
 	if _, err := authorise(ctx, op, perennial.AccessOperator); err != nil {
 		return err
 	}
-	if err := c.o.Traffic.Unfreeze(ctx, model); err != nil {
+	if err := insist(ctx, func(bool) error { return c.o.Traffic.Unfreeze(ctx, model) }); err != nil {
 		return perennial.Wrap(op, err)
 	}
 	return c.record(ctx, perennial.AuditEntry{Action: "unfreeze", Target: model})

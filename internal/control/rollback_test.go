@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"path/filepath"
 	"testing"
@@ -11,12 +12,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/mocks"
+	"gorm.io/gorm"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/access"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/control"
+	"github.com/perennial-ml/perennial/internal/datastore"
 	"github.com/perennial-ml/perennial/internal/db"
 	"github.com/perennial-ml/perennial/internal/ledger"
+	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/internal/serve"
 	"github.com/perennial-ml/perennial/internal/tracking"
 	"github.com/perennial-ml/perennial/workflows"
@@ -49,6 +54,15 @@ func (l *lossy) Set(ctx context.Context, next perennial.Traffic, epoch int64) (p
 
 func (l *lossy) SetFreeze(ctx context.Context, f serve.Freeze) error {
 	return l.reply(l.Traffic.SetFreeze(ctx, f))
+}
+
+func (l *lossy) Unfreeze(ctx context.Context, model string) error {
+	return l.reply(l.Traffic.Unfreeze(ctx, model))
+}
+
+func (l *lossy) Replicas(ctx context.Context, model, version string) ([]serve.Replica, error) {
+	replicas, err := l.Traffic.Replicas(ctx, model, version)
+	return replicas, l.reply(err)
 }
 
 func (l *lossy) Frozen(ctx context.Context, model string, at int64) (serve.Freeze, bool, error) {
@@ -137,13 +151,31 @@ func loseInRollback(t *testing.T, nth int) (lost bool) {
 // irisStores gives a registry with some versions of iris, and its traffic.
 func irisStores(t *testing.T, numbers ...string) (*tracking.Store, *serve.TrafficStore) {
 	t.Helper()
-	ctx := t.Context()
-	g, err := db.Open(ctx, db.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "state.db")})
+	g := stores(t)
+	versions := tracking.NewStore(g)
+	register(t, versions, numbers...)
+	return versions, serve.NewTrafficStore(g)
+}
+
+// stores gives a database with every table that a Control writes to.
+func stores(t *testing.T) *gorm.DB {
+	t.Helper()
+	g, err := db.Open(t.Context(), db.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "state.db")})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, db.Close(g)) })
-	require.NoError(t, db.Migrate(ctx, g, tracking.Component, tracking.Migrations))
-	require.NoError(t, db.Migrate(ctx, g, serve.Component, serve.Migrations))
-	versions, traffic := tracking.NewStore(g), serve.NewTrafficStore(g)
+	for component, migrations := range map[string]fs.FS{
+		tracking.Component: tracking.Migrations, serve.Component: serve.Migrations, ledger.Component: ledger.Migrations,
+		access.Component: access.Migrations, pipeline.Component: pipeline.Migrations, datastore.Component: datastore.Migrations,
+	} {
+		require.NoError(t, db.Migrate(t.Context(), g, component, migrations))
+	}
+	return g
+}
+
+// register gives iris some versions.
+func register(t *testing.T, versions *tracking.Store, numbers ...string) {
+	t.Helper()
+	ctx := t.Context()
 	experiment, err := versions.EnsureExperiment(ctx, "iris", 1)
 	require.NoError(t, err)
 	_, err = versions.EnsureModel(ctx, "iris", 1)
@@ -154,7 +186,6 @@ func irisStores(t *testing.T, numbers ...string) (*tracking.Store, *serve.Traffi
 		_, err = versions.CreateVersion(ctx, perennial.ModelVersion{Model: "iris", RunID: run.ID, Status: "READY", Lineage: perennial.Lineage{RunID: run.ID, ModelSHA256: "file-" + v}}, v)
 		require.NoError(t, err)
 	}
-	return versions, traffic
 }
 
 func TestARollbackGoesToTheVersionBefore(t *testing.T) {

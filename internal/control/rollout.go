@@ -170,26 +170,41 @@ func (c *Control) CommandRollout(ctx context.Context, model, name string, req cl
 	if err != nil {
 		return client.RolloutView{}, perennial.Wrap(op, err)
 	}
-	handle, err := c.o.Temporal.UpdateWorkflow(ctx, temporalclient.UpdateWorkflowOptions{
-		WorkflowID: workflows.RolloutID(model), UpdateID: opID, UpdateName: name, WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
-		Args: []any{workflows.Command{Reason: req.Reason, OpID: opID, IfEpoch: req.IfEpoch}},
+	var done activities.Rollout
+	err = insist(ctx, func(bool) error { // the update's id makes it one
+		handle, err := c.o.Temporal.UpdateWorkflow(ctx, temporalclient.UpdateWorkflowOptions{
+			WorkflowID: workflows.RolloutID(model), UpdateID: opID, UpdateName: name, WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
+			Args: []any{workflows.Command{Reason: req.Reason, OpID: opID, IfEpoch: req.IfEpoch}},
+		})
+		if err == nil {
+			err = handle.Get(ctx, &done)
+		}
+		if missing(err) {
+			return perennial.Errorf(perennial.CodePrecondition, op, "Nothing of %s is being rolled out.", model).Because(err)
+		}
+		return updateFault(op, err)
 	})
-	if err == nil {
-		err = handle.Get(ctx, nil)
-	}
-	if _, missing := errors.AsType[*serviceerror.NotFound](err); missing {
-		return client.RolloutView{}, perennial.Errorf(perennial.CodePrecondition, op, "Nothing of %s is being rolled out.", model).Because(err)
-	}
 	if err != nil {
-		return client.RolloutView{}, updateFault(op, err)
+		return client.RolloutView{}, err
 	}
-	view, err := c.Rollout(ctx, model)
-	if err != nil {
-		return view, perennial.Wrap(op, err)
-	}
-	return view, c.record(ctx, perennial.AuditEntry{
-		Action: "rollout." + name, Target: model, Reason: req.Reason, WorkflowID: view.WorkflowID, Before: state(before), After: state(view),
+	err = c.record(ctx, perennial.AuditEntry{
+		Action: "rollout." + name, Target: model, Reason: req.Reason, WorkflowID: workflows.RolloutID(model), Before: state(before), After: state(done),
 	})
+	if err != nil {
+		return client.RolloutView{}, perennial.Wrap(op, err)
+	}
+	view, err := c.rolloutAfter(ctx, model)
+	return view, perennial.Wrap(op, err)
+}
+
+// rolloutAfter tells how a rollout stands after a change of it: whoever got an
+// error would ask for the change again, and a second promote is a second step.
+func (c *Control) rolloutAfter(ctx context.Context, model string) (view client.RolloutView, err error) {
+	err = insist(ctx, func(bool) (err error) {
+		view, err = c.Rollout(ctx, model)
+		return err
+	})
+	return view, err
 }
 
 // resume starts the rollout of every traffic row again that has none, as after a

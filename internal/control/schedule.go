@@ -117,7 +117,7 @@ func (c *Control) RemoveSchedule(ctx context.Context, name, reason string) (clie
 	}
 	row.Revision, row.Source, row.Removed, row.Cron, row.Spec, row.Paused = spec.Revision, ledger.ScheduleFromOperator, true, "", "", false
 	row.Actor, row.Reason, row.ChangedAt = actor.Name, reason, c.o.Now().UnixMilli()
-	if err := c.o.Ledger.SaveSchedule(ctx, row); err != nil {
+	if err := c.saveSchedule(ctx, row); err != nil {
 		return none, perennial.Wrap(op, err)
 	}
 	return c.scheduleView(ctx, spec, row), c.record(ctx, perennial.AuditEntry{Action: "schedule.remove", Target: name, Reason: reason, Before: before})

@@ -79,7 +79,7 @@ func (c *Control) syncSchedule(ctx context.Context, spec *pipeline.Spec, row led
 	}
 	row.Source, row.Removed, row.Spec, row.Cron = ledger.ScheduleFromOperator, true, "", ""
 	row.Actor, row.Reason, row.ChangedAt = byTemporal, "deleted with Temporal's tools", c.o.Now().UnixMilli()
-	return c.o.Ledger.SaveSchedule(ctx, row)
+	return c.saveSchedule(ctx, row)
 }
 
 // retireSchedule pauses the schedule of a pipeline that is gone. When the
@@ -93,7 +93,7 @@ func (c *Control) retireSchedule(ctx context.Context, row ledger.Schedule) error
 		row.Paused = true
 	}
 	row.Revision, row.Actor, row.Reason, row.ChangedAt = "", byFile, "the pipeline is gone", c.o.Now().UnixMilli()
-	return c.o.Ledger.SaveSchedule(ctx, row)
+	return c.saveSchedule(ctx, row)
 }
 
 // applyFile makes the schedule what the pipeline file says.
@@ -109,7 +109,7 @@ func (c *Control) applyFile(ctx context.Context, spec *pipeline.Spec, actor, rea
 	if err := c.schedule(ctx, row.Pipeline).Delete(ctx); err != nil && !missing(err) {
 		return row, unavailable("control.applyFile", err)
 	}
-	return row, c.o.Ledger.SaveSchedule(ctx, row)
+	return row, c.saveSchedule(ctx, row)
 }
 
 // putSchedule creates or changes a schedule in Temporal and keeps its row with
@@ -149,7 +149,7 @@ func (c *Control) putSchedule(ctx context.Context, row ledger.Schedule) (ledger.
 	if row.Spec, err = encodeSpec(d); err != nil {
 		return row, perennial.Wrap(op, err)
 	}
-	return row, c.o.Ledger.SaveSchedule(ctx, row)
+	return row, c.saveSchedule(ctx, row)
 }
 
 // observe looks at a schedule in Temporal and keeps what was changed there since
@@ -174,7 +174,7 @@ func (c *Control) observe(ctx context.Context, row ledger.Schedule) (_ ledger.Sc
 	if stored.Pipeline = row.Pipeline; stored != row {
 		return stored, d, nil // it was changed through us just now
 	}
-	return seen, d, c.o.Ledger.SaveSchedule(ctx, seen)
+	return seen, d, c.saveSchedule(ctx, seen)
 }
 
 // seen gives a row as Temporal describes its schedule, and whether that differs
@@ -196,6 +196,11 @@ func (c *Control) seen(row ledger.Schedule, d *temporalclient.ScheduleDescriptio
 	return row, true, nil
 }
 
+// saveSchedule keeps a row of what Temporal was told already.
+func (c *Control) saveSchedule(ctx context.Context, row ledger.Schedule) error {
+	return insist(ctx, func(bool) error { return c.o.Ledger.SaveSchedule(ctx, row) })
+}
+
 func (c *Control) schedule(ctx context.Context, pipeline string) temporalclient.ScheduleHandle {
 	return c.o.Temporal.ScheduleClient().GetHandle(ctx, workflows.ScheduleID(pipeline))
 }
@@ -206,7 +211,7 @@ func (c *Control) scheduleAction(ctx context.Context, pipeline string) *temporal
 	return &temporalclient.ScheduleWorkflowAction{
 		ID: workflows.RetrainID(pipeline, "schedule"), Workflow: workflows.TypeRetrain, TaskQueue: c.o.Queue,
 		Args:                  []any{workflows.RetrainInput{Pipeline: pipeline, Reason: reason, Trigger: perennial.TriggerSchedule}},
-		Memo:                  retrainMemo(pipeline, perennial.TriggerSchedule, reason, "schedule"),
+		Memo:                  startMemo(pipeline, perennial.TriggerSchedule, reason, "schedule"),
 		TypedSearchAttributes: c.attributes(ctx, pipeline),
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/access"
 	"github.com/perennial-ml/perennial/internal/client"
@@ -25,7 +27,7 @@ func (c *Control) CreateToken(ctx context.Context, req client.TokenRequest) (cli
 		return client.NewTokenView{}, err
 	}
 	now := c.o.Now()
-	order := access.Token{Name: req.Name, Role: req.Role, CreatedAt: now.UnixMilli(), CreatedBy: actor.Name}
+	order := access.Token{ID: uuid.Must(uuid.NewV7()).String(), Name: req.Name, Role: req.Role, CreatedAt: now.UnixMilli(), CreatedBy: actor.Name}
 	if req.Expires != "" {
 		lasts, err := time.ParseDuration(req.Expires)
 		if err != nil || lasts <= 0 {
@@ -33,7 +35,12 @@ func (c *Control) CreateToken(ctx context.Context, req client.TokenRequest) (cli
 		}
 		order.ExpiresAt = now.Add(lasts).UnixMilli()
 	}
-	made, secret, err := c.o.Tokens.CreateToken(ctx, order)
+	var made access.Token
+	var secret string
+	err = insist(ctx, func(bool) (err error) { // the id makes it one token
+		made, secret, err = c.o.Tokens.CreateToken(ctx, order)
+		return err
+	})
 	if err != nil {
 		return client.NewTokenView{}, perennial.Wrap(op, err)
 	}
@@ -57,7 +64,13 @@ func (c *Control) RevokeToken(ctx context.Context, id, reason string) (client.To
 	if _, err := authorise(ctx, op, perennial.AccessAdmin); err != nil {
 		return client.TokenView{}, err
 	}
-	ended, changed, err := c.o.Tokens.RevokeToken(ctx, id, c.o.Now().UnixMilli(), c.o.KeepAdmin)
+	var ended access.Token
+	changed, now := false, c.o.Now().UnixMilli()
+	err := insist(ctx, func(again bool) (err error) {
+		ended, changed, err = c.o.Tokens.RevokeToken(ctx, id, now, c.o.KeepAdmin)
+		changed = changed || again && ended.RevokedAt == now
+		return err
+	})
 	if err != nil {
 		return client.TokenView{}, perennial.Wrap(op, err)
 	}
