@@ -36,4 +36,6 @@ func (rolloutFake) Freeze(_ context.Context, req client.FreezeRequest) (client.F
 	return client.FreezeView{Model: req.Model, Until: now, Reason: req.Reason}, nil
 }
 
-func (rolloutFake) Unfreeze(context.Context, string) error { return nil }
+func (rolloutFake) Unfreeze(_ context.Context, model string) (client.Unfrozen, error) {
+	return client.Unfrozen{Model: model}, nil
+}

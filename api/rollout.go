@@ -105,8 +105,9 @@ type unfreezeInput struct {
 }
 
 func (s *Server) unfreeze(ctx context.Context, in *unfreezeInput) (*answer[client.Unfrozen], error) {
-	if err := s.o.Rollouts.Unfreeze(ctx, in.Model); err != nil {
+	lifted, err := s.o.Rollouts.Unfreeze(ctx, in.Model)
+	if err != nil {
 		return nil, perennial.Wrap("api.unfreeze", err)
 	}
-	return ok(client.Unfrozen{Model: in.Model}), nil
+	return ok(lifted), nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -154,7 +155,8 @@ func (c *cli) newAuditList() *cobra.Command {
 			return c.print(list, func(w io.Writer) {
 				row(w, "SEQ", "AT", "ACTOR", "ACTION", "TARGET", "REASON", "BEFORE", "AFTER")
 				for _, e := range list.Items {
-					row(w, e.Seq, when(e.At), e.Actor, e.Action, dash(e.Target), dash(e.Reason), oneLine(e.Before), oneLine(e.After))
+					before, after := changed(e.Before, e.After)
+					row(w, e.Seq, when(e.At), e.Actor, e.Action, dash(e.Target), dash(e.Reason), before, after)
 				}
 			})
 		},
@@ -164,7 +166,31 @@ func (c *cli) newAuditList() *cobra.Command {
 	return cmd
 }
 
-// oneLine shows a state as JSON, "-" for none.
+// stateWidth is how much of a state stands in a table; --json has all of it.
+const stateWidth = 100
+
+// changed writes the states before and after a change without what is the same
+// in both, each in one short line, "-" for none.
+func changed(before, after any) (string, string) {
+	was, hadState := before.(map[string]any)
+	is, hasState := after.(map[string]any)
+	if !hadState || !hasState {
+		return oneLine(before), oneLine(after)
+	}
+	left, right := map[string]any{}, map[string]any{}
+	for key, value := range was {
+		if !reflect.DeepEqual(value, is[key]) {
+			left[key] = value
+		}
+	}
+	for key, value := range is {
+		if !reflect.DeepEqual(value, was[key]) {
+			right[key] = value
+		}
+	}
+	return oneLine(left), oneLine(right)
+}
+
 func oneLine(v any) string {
 	if v == nil {
 		return "-"
@@ -172,6 +198,9 @@ func oneLine(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
 		return "-"
+	}
+	if line := []rune(string(b)); len(line) > stateWidth {
+		return string(line[:stateWidth]) + "…"
 	}
 	return string(b)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -73,4 +74,14 @@ func TestTheTokenComesFromItsFile(t *testing.T) {
 	require.Equal(t, "Bearer prn_from-a-file", asked)
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
 	require.Contains(t, perennialCLI(t, "", "models", "--api", f.url, "--token-file", file).err, "is empty")
+}
+
+func TestAuditedStatesAreShort(t *testing.T) {
+	t.Parallel()
+	before, after := changed(map[string]any{"epoch": 3, "model": "iris", "paused": false}, map[string]any{"epoch": 4, "model": "iris", "paused": true})
+	require.Equal(t, `{"epoch":3,"paused":false}`, before)
+	require.Equal(t, `{"epoch":4,"paused":true}`, after)
+	before, after = changed(nil, map[string]any{"reason": strings.Repeat("ü", 200)})
+	require.Equal(t, "-", before)
+	require.Len(t, []rune(after), stateWidth+1)
 }

@@ -67,7 +67,7 @@ func (c *cli) printError(err error) {
 		message = err.Error() // on this side of the wire the cause is the reader's own
 	}
 	c.sayf("perennial: %s", message)
-	if len(fields) == 1 && place(fields[0])+fields[0].Message == message {
+	if len(fields) == 1 && (fields[0].Message == message || place(fields[0])+fields[0].Message == message) {
 		fields = nil // the message says it all
 	}
 	for _, f := range fields {

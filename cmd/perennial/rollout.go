@@ -153,17 +153,27 @@ func (c *cli) newUnfreeze() *cobra.Command {
 			if len(args) == 1 {
 				model = args[0]
 			}
-			return api.Unfreeze(cmd.Context(), model)
+			lifted, err := api.Unfreeze(cmd.Context(), model)
+			if err != nil {
+				return err
+			}
+			return c.print(lifted, func(w io.Writer) {
+				field(w, "unfrozen", cmp.Or(lifted.Model, everyModel))
+				if lifted.Frozen != nil {
+					field(w, "still frozen", freezeLine(lifted.Frozen))
+				}
+			})
 		},
 	}
 }
 
-func showFreeze(w io.Writer, f *client.FreezeView) {
-	model := f.Model
-	if model == "" {
-		model = "every model"
-	}
-	field(w, "frozen", fmt.Sprintf("%s until %s: %s", model, when(f.Until), f.Reason))
+// everyModel stands for a freeze's model where it names none.
+const everyModel = "every model"
+
+func showFreeze(w io.Writer, f *client.FreezeView) { field(w, "frozen", freezeLine(f)) }
+
+func freezeLine(f *client.FreezeView) string {
+	return fmt.Sprintf("%s until %s: %s", cmp.Or(f.Model, everyModel), when(f.Until), f.Reason)
 }
 
 func showRollout(w io.Writer, v client.RolloutView) {

@@ -55,7 +55,8 @@ type FreezeView struct {
 
 // Unfrozen says whose freeze was lifted.
 type Unfrozen struct {
-	Model string `json:"model"` // "": that of every model
+	Model  string      `json:"model"`            // "": that of every model
+	Frozen *FreezeView `json:"frozen,omitempty"` // what holds still: the freeze of every model
 }
 
 // The phases of a rollout besides the modes of traffic.
@@ -146,11 +147,12 @@ func (c *Client) Freeze(ctx context.Context, req FreezeRequest) (FreezeView, err
 }
 
 // Unfreeze lifts a freeze; model "" lifts the one of every model.
-func (c *Client) Unfreeze(ctx context.Context, model string) error {
+func (c *Client) Unfreeze(ctx context.Context, model string) (Unfrozen, error) {
 	q := map[string][]string{}
 	if model != "" {
 		q["model"] = []string{model}
 	}
 	var out Unfrozen
-	return c.call(ctx, http.MethodDelete, "/freeze", q, struct{}{}, &out)
+	err := c.call(ctx, http.MethodDelete, "/freeze", q, struct{}{}, &out)
+	return out, err
 }

@@ -271,7 +271,10 @@ func TestEveryChangeIsOneChangeWhateverReplyIsLost(t *testing.T) {
 			_, err := w.Freeze(ctx, client.FreezeRequest{Model: "iris", For: "1h"})
 			return err
 		}},
-		"unfreeze": {ask: func(ctx context.Context, w *remote) error { return w.Control.Unfreeze(ctx, "churn") }},
+		"unfreeze": {ask: func(ctx context.Context, w *remote) error {
+			_, err := w.Control.Unfreeze(ctx, "churn")
+			return err
+		}},
 		"set a schedule": {ask: func(ctx context.Context, w *remote) error {
 			_, err := w.SetSchedule(ctx, "iris", client.ScheduleRequest{Cron: "0 4 * * *", Paused: &paused, Reason: "later"})
 			return err

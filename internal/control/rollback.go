@@ -235,17 +235,28 @@ func (c *Control) known(ctx context.Context, model string) error {
 	return err
 }
 
-// Unfreeze lifts a model's freeze, or with "" that of every model. Without one it
-// changes nothing.
-func (c *Control) Unfreeze(ctx context.Context, model string) error {
+// Unfreeze lifts a model's freeze, or with "" that of every model, and says which
+// freeze still holds. Without one it changes nothing.
+func (c *Control) Unfreeze(ctx context.Context, model string) (client.Unfrozen, error) {
 	const op = "control.Unfreeze"
 	if _, err := authorise(ctx, op, perennial.AccessOperator); err != nil {
-		return err
+		return client.Unfrozen{}, err
 	}
 	if err := insist(ctx, func(bool) error { return c.o.Traffic.Unfreeze(ctx, model) }); err != nil {
-		return perennial.Wrap(op, err)
+		return client.Unfrozen{}, perennial.Wrap(op, err)
 	}
-	return c.record(ctx, perennial.AuditEntry{Action: "unfreeze", Target: model})
+	if err := c.record(ctx, perennial.AuditEntry{Action: "unfreeze", Target: model}); err != nil {
+		return client.Unfrozen{}, err
+	}
+	out := client.Unfrozen{Model: model}
+	err := insist(ctx, func(bool) error {
+		freeze, frozen, err := c.o.Traffic.Frozen(ctx, model, c.o.Now().UnixMilli())
+		if err == nil && frozen {
+			out.Frozen = freezeView(freeze)
+		}
+		return err
+	})
+	return out, perennial.Wrap(op, err)
 }
 
 func freezeView(f serve.Freeze) *client.FreezeView {

@@ -237,6 +237,9 @@ func TestARollbackGoesToTheVersionBefore(t *testing.T) {
 			}
 			require.NoError(t, err)
 			require.Equal(t, test.to, view.Champion)
+			if test.rows[len(test.rows)-1].Mode == perennial.ModeServing {
+				require.Equal(t, "rolled_back", view.Phase)
+			}
 		})
 	}
 }
@@ -301,4 +304,14 @@ func TestAModelThatIsntThere(t *testing.T) {
 	_, err = c.Freeze(ctx, client.FreezeRequest{Model: "iris", For: "1h"})
 	require.NoError(t, err, "a pipeline can be frozen before its first version")
 	require.Len(t, w.audit, 1)
+
+	_, err = c.Freeze(ctx, client.FreezeRequest{For: "2h"})
+	require.NoError(t, err)
+	lifted, err := c.Unfreeze(ctx, "iris")
+	require.NoError(t, err)
+	require.NotNil(t, lifted.Frozen, "the freeze of every model holds still")
+	require.Empty(t, lifted.Frozen.Model)
+	lifted, err = c.Unfreeze(ctx, "")
+	require.NoError(t, err)
+	require.Nil(t, lifted.Frozen)
 }

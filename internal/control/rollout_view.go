@@ -85,8 +85,12 @@ func (c *Control) Rollout(ctx context.Context, model string) (client.RolloutView
 }
 
 // lastPhase tells how the last rollout of a model ended, none where it had none.
-// An offer that led to nothing is no rollout.
+// An offer that led to nothing is no rollout, and a rollback counts later too.
 func (c *Control) lastPhase(ctx context.Context, row perennial.Traffic) string {
+	rows, err := c.o.Traffic.History(ctx, row.Model, 2)
+	if err == nil && len(rows) == 2 && rows[1].Mode == perennial.ModeServing && rows[0].Champion != rows[1].Champion {
+		return string(perennial.OutcomeRolledBack)
+	}
 	list, err := c.o.Ledger.Workflows(ctx, row.Model, 0)
 	if err != nil {
 		return phaseNone

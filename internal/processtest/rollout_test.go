@@ -325,7 +325,8 @@ func (p *process) obeys() {
 	row := ask(workflows.UpdateAbort, "no freeze forbids it")
 	require.Equal(t, perennial.ModeServing, row.Mode)
 	require.Equal(t, "2", row.Champion)
-	require.NoError(t, p.Unfreeze(ctx, housing))
+	_, err = p.Unfreeze(ctx, housing)
+	require.NoError(t, err)
 
 	p.eventually(20*time.Second, "the workflow has ended", func(ctx context.Context) bool {
 		v, err := p.Workflow(ctx, workflows.RolloutID(housing), "")
@@ -343,5 +344,6 @@ func (p *process) obeys() {
 	require.Equal(t, "complaints", row.Reason)
 	require.Equal(t, perennial.ModeServing, row.Mode)
 	require.Equal(t, "2", row.Champion)
-	require.NoError(t, p.Unfreeze(ctx, housing))
+	_, err = p.Unfreeze(ctx, housing)
+	require.NoError(t, err)
 }
