@@ -31,8 +31,8 @@ const outsider = "temporal"
 // AuthoriseUpdate gives who asked for an update: whoever control wrote down
 // before it sent it. One that came past Perennial is forbidden where requests
 // need a token, and else the change of an operator named temporal; both are
-// audited. Safe to repeat: an order stays with the step that took it, and audit
-// rows of one request id are one event.
+// audited. Safe to repeat: an order stays with the step that took it, and the
+// audit's row is the same one, its time that of the step's first try.
 func (a *Activities) AuthoriseUpdate(ctx context.Context, in UpdateInput) (actor string, err error) {
 	const op = "AuthoriseUpdate"
 	info, step := activity.GetInfo(ctx), ""
@@ -50,7 +50,7 @@ func (a *Activities) AuthoriseUpdate(ctx context.Context, in UpdateInput) (actor
 		return "", perennial.Wrap(op, err)
 	}
 	entry := perennial.AuditEntry{
-		At: a.nowMillis(), Actor: outsider, Action: "rollout." + in.Name, Target: in.Model, Reason: in.Reason,
+		At: info.ScheduledTime.UnixMilli(), Actor: outsider, Action: "rollout." + in.Name, Target: in.Model, Reason: in.Reason,
 		WorkflowID: info.WorkflowExecution.ID, RequestID: stepID(ctx),
 	}
 	if guarded {

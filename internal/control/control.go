@@ -182,8 +182,15 @@ func (c *Control) Cancel(ctx context.Context, workflowID, reason string) error {
 		return perennial.Errorf(perennial.CodePrecondition, op, "workflow %s is not running: it is %s", workflowID, view.State)
 	}
 	c.o.Logger.Info("cancel", "workflow", workflowID, "actor", actor.Name, "reason", reason)
-	if err := c.o.Temporal.CancelWorkflow(ctx, workflowID, ""); err != nil {
+	err = insist(ctx, func(again bool) error {
+		err := c.o.Temporal.CancelWorkflow(ctx, workflowID, "")
+		if again && missing(err) {
+			return nil // it has ended since
+		}
 		return unavailable(op, err)
+	})
+	if err != nil {
+		return err
 	}
 	return c.record(ctx, perennial.AuditEntry{
 		Action: "workflow.cancel", Target: workflowID, Reason: reason, WorkflowID: workflowID,

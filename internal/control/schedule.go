@@ -112,8 +112,8 @@ func (c *Control) RemoveSchedule(ctx context.Context, name, reason string) (clie
 		return none, perennial.Errorf(perennial.CodeNotFound, op, "pipeline %s has no schedule", name)
 	}
 	before := inForce(row)
-	if err := c.schedule(ctx, name).Delete(ctx); err != nil && !missing(err) {
-		return none, unavailable(op, err)
+	if err := c.deleteSchedule(ctx, name); err != nil {
+		return none, perennial.Wrap(op, err)
 	}
 	row.Revision, row.Source, row.Removed, row.Cron, row.Spec, row.Paused = spec.Revision, ledger.ScheduleFromOperator, true, "", "", false
 	row.Actor, row.Reason, row.ChangedAt = actor.Name, reason, c.o.Now().UnixMilli()

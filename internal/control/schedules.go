@@ -106,8 +106,8 @@ func (c *Control) applyFile(ctx context.Context, spec *pipeline.Spec, actor, rea
 	if row.Cron != "" {
 		return c.putSchedule(ctx, row)
 	}
-	if err := c.schedule(ctx, row.Pipeline).Delete(ctx); err != nil && !missing(err) {
-		return row, unavailable("control.applyFile", err)
+	if err := c.deleteSchedule(ctx, row.Pipeline); err != nil {
+		return row, perennial.Wrap("control.applyFile", err)
 	}
 	return row, c.saveSchedule(ctx, row)
 }
@@ -115,10 +115,23 @@ func (c *Control) applyFile(ctx context.Context, spec *pipeline.Spec, actor, rea
 // putSchedule creates or changes a schedule in Temporal and keeps its row with
 // the spec as Temporal understood it.
 func (c *Control) putSchedule(ctx context.Context, row ledger.Schedule) (ledger.Schedule, error) {
-	const op = "control.putSchedule"
+	err := insist(ctx, func(bool) (err error) {
+		row.Spec, err = c.tellSchedule(ctx, row)
+		return err
+	})
+	if err != nil {
+		return row, perennial.Wrap("control.putSchedule", err)
+	}
+	return row, c.saveSchedule(ctx, row)
+}
+
+// tellSchedule makes a schedule in Temporal what its row says, and gives the spec
+// as Temporal understood it. Safe to repeat.
+func (c *Control) tellSchedule(ctx context.Context, row ledger.Schedule) (understood string, err error) {
+	const op = "control.tellSchedule"
 	spec, err := specOf(row)
 	if err != nil {
-		return row, perennial.Wrap(op, err)
+		return row.Spec, perennial.Wrap(op, err)
 	}
 	action := c.scheduleAction(ctx, row.Pipeline)
 	note := strings.TrimSuffix(row.Actor+": "+row.Reason, ": ")
@@ -137,19 +150,27 @@ func (c *Control) putSchedule(ctx context.Context, row ledger.Schedule) (ledger.
 		})
 	}
 	if bad, ok := errors.AsType[*serviceerror.InvalidArgument](err); ok {
-		return row, perennial.Errorf(perennial.CodeInvalid, op, "Temporal doesn't take this schedule: %s", bad.Message)
+		return row.Spec, perennial.Errorf(perennial.CodeInvalid, op, "Temporal doesn't take this schedule: %s", bad.Message)
 	}
 	if err != nil {
-		return row, unavailable(op, err)
+		return row.Spec, unavailable(op, err)
 	}
 	d, err := c.schedule(ctx, row.Pipeline).Describe(ctx)
 	if err != nil {
-		return row, unavailable(op, err)
+		return row.Spec, unavailable(op, err)
 	}
-	if row.Spec, err = encodeSpec(d); err != nil {
-		return row, perennial.Wrap(op, err)
-	}
-	return row, c.saveSchedule(ctx, row)
+	understood, err = encodeSpec(d)
+	return understood, perennial.Wrap(op, err)
+}
+
+// deleteSchedule deletes a schedule in Temporal, where there is one.
+func (c *Control) deleteSchedule(ctx context.Context, pipeline string) error {
+	return insist(ctx, func(bool) error {
+		if err := c.schedule(ctx, pipeline).Delete(ctx); err != nil && !missing(err) {
+			return unavailable("control.deleteSchedule", err)
+		}
+		return nil
+	})
 }
 
 // observe looks at a schedule in Temporal and keeps what was changed there since

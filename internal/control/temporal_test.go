@@ -30,7 +30,7 @@ type cluster struct {
 
 	l        *lossy
 	traffic  *serve.TrafficStore
-	started  []string          // ids, each time
+	started  []string          // ids, and what was cancelled
 	runs     map[string]string // request id by workflow id
 	schedule *temporalclient.Schedule
 }
@@ -67,6 +67,19 @@ func (s *cluster) DescribeWorkflow(_ context.Context, id, _ string) (*temporalcl
 	d.WorkflowExecution.ID, d.WorkflowExecution.RunID, d.Status = id, "run-1", enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 	d.Memo = &commonpb.Memo{Fields: map[string]*commonpb.Payload{"request_id": payload}}
 	return d, nil
+}
+
+func (s *cluster) QueryWorkflow(context.Context, string, string, string, ...any) (converter.EncodedValue, error) {
+	return nil, serviceerror.NewQueryFailed("no worker")
+}
+
+func (s *cluster) CancelWorkflow(_ context.Context, id, _ string) error {
+	if _, ok := s.runs[id]; !ok {
+		return serviceerror.NewNotFound("workflow execution already completed")
+	}
+	delete(s.runs, id)
+	s.started = append(s.started, "cancelled "+id)
+	return s.l.reply(nil)
 }
 
 func (s *cluster) NewWithStartWorkflowOperation(temporalclient.StartWorkflowOptions, any, ...any) temporalclient.WithStartWorkflowOperation {
@@ -146,7 +159,7 @@ func (c schedules) Create(_ context.Context, o temporalclient.ScheduleOptions) (
 		return nil, temporal.ErrScheduleAlreadyRunning
 	}
 	c.s.schedule = &temporalclient.Schedule{Spec: &o.Spec, State: &temporalclient.ScheduleState{Paused: o.Paused, Note: o.Note}}
-	return scheduleHandle{s: c.s}, nil
+	return scheduleHandle{s: c.s}, c.s.l.reply(nil)
 }
 
 func (h scheduleHandle) Update(_ context.Context, o temporalclient.ScheduleUpdateOptions) error {
@@ -155,7 +168,7 @@ func (h scheduleHandle) Update(_ context.Context, o temporalclient.ScheduleUpdat
 		return err
 	}
 	h.s.schedule = &temporalclient.Schedule{Spec: u.Schedule.Spec, State: u.Schedule.State}
-	return nil
+	return h.s.l.reply(nil)
 }
 
 func (h scheduleHandle) Delete(context.Context) error {
@@ -163,14 +176,14 @@ func (h scheduleHandle) Delete(context.Context) error {
 		return serviceerror.NewNotFound("no such schedule")
 	}
 	h.s.schedule = nil
-	return nil
+	return h.s.l.reply(nil)
 }
 
 func (h scheduleHandle) Describe(context.Context) (*temporalclient.ScheduleDescription, error) {
 	if h.s.schedule == nil {
 		return nil, serviceerror.NewNotFound("no such schedule")
 	}
-	return &temporalclient.ScheduleDescription{Schedule: *h.s.schedule, Info: temporalclient.ScheduleInfo{NextActionTimes: []time.Time{now}}}, nil
+	return &temporalclient.ScheduleDescription{Schedule: *h.s.schedule, Info: temporalclient.ScheduleInfo{NextActionTimes: []time.Time{now}}}, h.s.l.reply(nil)
 }
 
 func encoded(t *testing.T, spec temporalclient.ScheduleSpec) string {
