@@ -159,3 +159,15 @@ func TestRecomputeADecision(t *testing.T) {
 	require.Equal(t, exitFailed, got.code)
 	require.Contains(t, got.err, "The record was changed after the decision.")
 }
+
+func TestStatusOfAModelThatCantBeRead(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[perennial.Code]int{perennial.CodeNotFound: exitDone, perennial.CodeUnavailable: exitFailed} {
+		f := newFake(t, map[string]any{
+			"GET /workflows":   client.List[client.WorkflowView]{Items: []client.WorkflowView{irisWorkflow(perennial.WorkflowRunning)}},
+			"GET /models/iris": perennial.Errorf(code, "", "No iris."),
+		})
+		got := perennialCLI(t, "", "status", "iris", "--api", f.url)
+		require.Equal(t, want, got.code, got.out)
+	}
+}

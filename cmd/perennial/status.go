@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
 )
 
@@ -77,7 +78,7 @@ func (c *cli) modelStatus(ctx context.Context, api *client.Client, name string) 
 	switch {
 	case err == nil:
 		out.Model = &m
-	case len(work.Items) == 0:
+	case perennial.CodeOf(err) != perennial.CodeNotFound || len(work.Items) == 0:
 		return err
 	}
 	return c.print(out, func(w io.Writer) {
