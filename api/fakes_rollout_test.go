@@ -36,6 +36,6 @@ func (rolloutFake) Freeze(_ context.Context, req client.FreezeRequest) (client.F
 	return client.FreezeView{Model: req.Model, Until: now, Reason: req.Reason}, nil
 }
 
-func (rolloutFake) Unfreeze(_ context.Context, model string) (client.Unfrozen, error) {
+func (rolloutFake) Unfreeze(_ context.Context, model, _ string) (client.Unfrozen, error) {
 	return client.Unfrozen{Model: model}, nil
 }

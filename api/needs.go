@@ -129,5 +129,5 @@ type Rollouts interface {
 	CommandRollout(ctx context.Context, model, name string, req client.RolloutCommand) (client.RolloutView, error)
 	Rollback(ctx context.Context, model string, req client.RollbackRequest) (client.RolloutView, error)
 	Freeze(ctx context.Context, req client.FreezeRequest) (client.FreezeView, error)
-	Unfreeze(ctx context.Context, model string) (client.Unfrozen, error)
+	Unfreeze(ctx context.Context, model, reason string) (client.Unfrozen, error)
 }

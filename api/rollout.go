@@ -102,10 +102,15 @@ func (s *Server) freeze(ctx context.Context, in *freezeInput) (*answer[client.Fr
 
 type unfreezeInput struct {
 	Model string `query:"model" doc:"whose freeze; without, the one of every model"`
+	Body  *client.ReasonRequest
 }
 
 func (s *Server) unfreeze(ctx context.Context, in *unfreezeInput) (*answer[client.Unfrozen], error) {
-	lifted, err := s.o.Rollouts.Unfreeze(ctx, in.Model)
+	reason := ""
+	if in.Body != nil {
+		reason = in.Body.Reason
+	}
+	lifted, err := s.o.Rollouts.Unfreeze(ctx, in.Model, reason)
 	if err != nil {
 		return nil, perennial.Wrap("api.unfreeze", err)
 	}

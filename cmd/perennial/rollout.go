@@ -141,9 +141,10 @@ func (c *cli) newFreeze() *cobra.Command {
 }
 
 func (c *cli) newUnfreeze() *cobra.Command {
-	return &cobra.Command{
+	var reason string
+	cmd := &cobra.Command{
 		Use: "unfreeze [MODEL]", Short: "Lift a freeze", Args: cobra.MaximumNArgs(1),
-		Example: "  perennial unfreeze iris",
+		Example: "  perennial unfreeze iris --reason 'the release is out'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			api, err := c.client()
 			if err != nil {
@@ -153,7 +154,7 @@ func (c *cli) newUnfreeze() *cobra.Command {
 			if len(args) == 1 {
 				model = args[0]
 			}
-			lifted, err := api.Unfreeze(cmd.Context(), model)
+			lifted, err := api.Unfreeze(cmd.Context(), model, reason)
 			if err != nil {
 				return err
 			}
@@ -165,6 +166,8 @@ func (c *cli) newUnfreeze() *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
+	return cmd
 }
 
 // everyModel stands for a freeze's model where it names none.

@@ -147,12 +147,12 @@ func (c *Client) Freeze(ctx context.Context, req FreezeRequest) (FreezeView, err
 }
 
 // Unfreeze lifts a freeze; model "" lifts the one of every model.
-func (c *Client) Unfreeze(ctx context.Context, model string) (Unfrozen, error) {
+func (c *Client) Unfreeze(ctx context.Context, model, reason string) (Unfrozen, error) {
 	q := map[string][]string{}
 	if model != "" {
 		q["model"] = []string{model}
 	}
 	var out Unfrozen
-	err := c.call(ctx, http.MethodDelete, "/freeze", q, struct{}{}, &out)
+	err := c.call(ctx, http.MethodDelete, "/freeze", q, ReasonRequest{Reason: reason}, &out)
 	return out, err
 }

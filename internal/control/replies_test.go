@@ -278,7 +278,7 @@ func TestEveryChangeIsOneChangeWhateverReplyIsLost(t *testing.T) {
 			return err
 		}},
 		"unfreeze": {ask: func(ctx context.Context, w *remote) error {
-			_, err := w.Control.Unfreeze(ctx, "churn")
+			_, err := w.Control.Unfreeze(ctx, "churn", "over")
 			return err
 		}},
 		"set a schedule": {ask: func(ctx context.Context, w *remote) error {

@@ -237,7 +237,7 @@ func (c *Control) known(ctx context.Context, model string) error {
 
 // Unfreeze lifts a model's freeze, or with "" that of every model, and says which
 // freeze still holds. Without one it changes nothing.
-func (c *Control) Unfreeze(ctx context.Context, model string) (client.Unfrozen, error) {
+func (c *Control) Unfreeze(ctx context.Context, model, reason string) (client.Unfrozen, error) {
 	const op = "control.Unfreeze"
 	if _, err := authorise(ctx, op, perennial.AccessOperator); err != nil {
 		return client.Unfrozen{}, err
@@ -245,7 +245,7 @@ func (c *Control) Unfreeze(ctx context.Context, model string) (client.Unfrozen, 
 	if err := insist(ctx, func(bool) error { return c.o.Traffic.Unfreeze(ctx, model) }); err != nil {
 		return client.Unfrozen{}, perennial.Wrap(op, err)
 	}
-	if err := c.record(ctx, perennial.AuditEntry{Action: "unfreeze", Target: model}); err != nil {
+	if err := c.record(ctx, perennial.AuditEntry{Action: "unfreeze", Target: model, Reason: reason}); err != nil {
 		return client.Unfrozen{}, err
 	}
 	out := client.Unfrozen{Model: model}

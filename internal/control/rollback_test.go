@@ -307,11 +307,11 @@ func TestAModelThatIsntThere(t *testing.T) {
 
 	_, err = c.Freeze(ctx, client.FreezeRequest{For: "2h"})
 	require.NoError(t, err)
-	lifted, err := c.Unfreeze(ctx, "iris")
+	lifted, err := c.Unfreeze(ctx, "iris", "over")
 	require.NoError(t, err)
 	require.NotNil(t, lifted.Frozen, "the freeze of every model holds still")
 	require.Empty(t, lifted.Frozen.Model)
-	lifted, err = c.Unfreeze(ctx, "")
+	lifted, err = c.Unfreeze(ctx, "", "over")
 	require.NoError(t, err)
 	require.Nil(t, lifted.Frozen)
 }

@@ -325,7 +325,7 @@ func (p *process) obeys() {
 	row := ask(workflows.UpdateAbort, "no freeze forbids it")
 	require.Equal(t, perennial.ModeServing, row.Mode)
 	require.Equal(t, "2", row.Champion)
-	_, err = p.Unfreeze(ctx, housing)
+	_, err = p.Unfreeze(ctx, housing, "over")
 	require.NoError(t, err)
 
 	p.eventually(20*time.Second, "the workflow has ended", func(ctx context.Context) bool {
@@ -344,6 +344,6 @@ func (p *process) obeys() {
 	require.Equal(t, "complaints", row.Reason)
 	require.Equal(t, perennial.ModeServing, row.Mode)
 	require.Equal(t, "2", row.Champion)
-	_, err = p.Unfreeze(ctx, housing)
+	_, err = p.Unfreeze(ctx, housing, "over")
 	require.NoError(t, err)
 }
