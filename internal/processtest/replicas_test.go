@@ -19,13 +19,20 @@ import (
 // nightly reports whether the long tests are asked for (make nightly).
 func nightly() bool { return os.Getenv("PERENNIAL_TEST_NIGHTLY") != "" }
 
-// within is how soon every replica must follow a change of traffic.
-const within = time.Second
+// within is how soon every replica must follow a change of traffic: a second,
+// where these tests have the machine for themselves (make test-process). Beside
+// the compiler and the tests of every other package, go test ./..., nothing is
+// that punctual.
+var within = func() time.Duration {
+	if os.Getenv("PERENNIAL_TEST_BINARY") == "" {
+		return 4 * time.Second
+	}
+	return time.Second
+}()
 
 // TestReplicasFollowTogether is done-when 5 of part 2: three API processes and
-// two workers on one database.
-func TestReplicasFollowTogether(t *testing.T) {
-	t.Parallel()
+// two workers on one database. It measures time, so no test runs beside it.
+func TestReplicasFollowTogether(t *testing.T) { //nolint:paralleltest // it measures time
 	c := setupCluster(t)
 	apis := []*process{c.api(), c.api()}
 	c.worker()
@@ -195,11 +202,18 @@ func TestTemporalGoneForLongerThanTheLease(t *testing.T) {
 	after, err := apis[0].Rollout(t.Context(), "iris")
 	require.NoError(t, err)
 	require.Equal(t, before.Epoch, after.Epoch, "the same step of the same rollout")
-	_, err = worker.Ready(t.Context())
+	worker.eventually(20*time.Second, "the worker is ready again", func(ctx context.Context) bool {
+		_, err := worker.Ready(ctx)
+		return err == nil
+	})
+	apis[0].eventually(20*time.Second, "the abort is taken", func(ctx context.Context) bool {
+		_, err := apis[0].CommandRollout(ctx, "iris", "abort", client.RolloutCommand{Reason: "enough"})
+		return perennial.CodeOf(err) != perennial.CodeUnavailable // Temporal has only just come back
+	})
+	after, err = apis[0].Rollout(t.Context(), "iris")
 	require.NoError(t, err)
-	view, err := apis[0].CommandRollout(t.Context(), "iris", "abort", client.RolloutCommand{Reason: "enough"})
-	require.NoError(t, err)
-	require.Equal(t, "1", view.Champion)
+	require.Equal(t, "1", after.Champion)
+	require.Equal(t, "aborted", after.Phase)
 	for _, l := range loads {
 		require.Empty(t, l.failed(), l.to)
 	}
