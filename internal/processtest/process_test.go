@@ -233,16 +233,21 @@ func (p *process) served(model, features string) client.PredictResponse {
 	return answer
 }
 
-// train trains a pipeline and waits for the end.
+// train trains a pipeline and waits for the end. A training that still runs, as
+// the bootstrap's does for a moment after its model answers, is waited for first.
 func (p *process) train(pipeline string, req client.TrainRequest) client.WorkflowView {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 3*time.Minute)
 	defer cancel()
-	started, err := p.Train(ctx, pipeline, req)
-	require.NoError(p.t, err)
-	view, err := p.FollowWorkflow(ctx, started.WorkflowID, started.WorkflowRunID, nil)
-	require.NoError(p.t, err)
-	return view
+	for {
+		started, err := p.Train(ctx, pipeline, req)
+		require.NoError(p.t, err)
+		view, err := p.FollowWorkflow(ctx, started.WorkflowID, started.WorkflowRunID, nil)
+		require.NoError(p.t, err)
+		if started.Started {
+			return view
+		}
+	}
 }
 
 // retrain starts a retraining and waits for its end.
