@@ -51,6 +51,7 @@ const (
 	TagPipeline    = "perennial.pipeline"
 	TagKind        = "perennial.kind" // train | candidate
 	TagAlgorithm   = "perennial.algorithm"
+	TagTermination = "perennial.termination" // how an iterative fit ended, as converged
 	TagDataMD5     = "perennial.data_md5"
 	TagOutcome     = "perennial.outcome"
 	TagVersion     = "perennial.version"

@@ -83,6 +83,9 @@ func (a *Activities) logFit(ctx context.Context, runID string, model *models.Mod
 	if err := a.Tracker.LogBatch(ctx, runID, nil, params, tags); err != nil {
 		return err
 	}
+	if err := a.logTrace(ctx, runID, model.Trace()); err != nil {
+		return err
+	}
 	return a.Tracker.LogArtifact(ctx, runID, perennial.Artifact{Path: ModelPath, Blob: key, Size: size})
 }
 

@@ -22,9 +22,9 @@ var faulty = entry{
 			{Name: "delay", Kind: ParamInt, Default: 0, Min: 0, Max: 60_000, Doc: "Milliseconds that an answer then takes; 0 for an answer that is no number."},
 		},
 	},
-	fit: func(ctx context.Context, p Params, t Training) (Predictor, error) {
+	fit: func(ctx context.Context, p Params, t Training) (Fitted, error) {
 		inner, err := ridge.fit(ctx, Params{"alpha": 1.0}, t)
-		return &faultyPredictor{inner: inner, after: p.Int("after"), delay: p.Int("delay"), read: time.Now().Add(24 * time.Hour)}, err
+		return Fitted{Predictor: &faultyPredictor{inner: inner.Predictor, after: p.Int("after"), delay: p.Int("delay"), read: time.Now().Add(24 * time.Hour)}}, err
 	},
 	decode: func(b []byte, width, outputs int) (Predictor, error) {
 		if len(b) < 16 {

@@ -46,9 +46,11 @@ func Fit(ctx context.Context, spec Spec, t *perennial.Table, rows []int) (*Model
 		return nil, perennial.Wrap(op, err)
 	}
 	training.Seed, training.Threads = spec.Seed, max(spec.Threads, 1)
-	if m.predictor, err = e.fit(ctx, m.head.Params, training); err != nil {
+	fitted, err := e.fit(ctx, m.head.Params, training)
+	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
+	m.predictor, m.trace = fitted.Predictor, fitted.Trace
 	return m, nil
 }
 

@@ -16,6 +16,7 @@ type Model struct {
 	predictor Predictor
 	profile   Profile
 	prov      Provenance
+	trace     Trace // of the fit; empty in a decoded model
 
 	features []perennial.Column
 	classes  []string
@@ -110,6 +111,10 @@ func (m *Model) Warning() string {
 	}
 	return ""
 }
+
+// Trace tells how the fit went; it is empty in a model read from a file, and its
+// slices must not be changed.
+func (m *Model) Trace() Trace { return m.trace }
 
 // Scratch is the memory that predictions of one model by one goroutine need.
 type Scratch struct {

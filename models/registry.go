@@ -75,7 +75,7 @@ func (p Params) Text(name string) string { v, _ := p[name].(string); return v }
 type entry struct {
 	Algorithm
 	takesNull bool // Training may hold NaN
-	fit       func(ctx context.Context, p Params, t Training) (Predictor, error)
+	fit       func(ctx context.Context, p Params, t Training) (Fitted, error)
 	// decode reads what Predictor.Encode wrote, for rows of the given width and
 	// as many outputs as classes, or 1. Bytes that don't fit are code malformed,
 	// and memory is bounded by their number.
