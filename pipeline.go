@@ -84,7 +84,10 @@ type Split struct {
 	File   string    `json:"file,omitempty"`   // of given: CSV with the header "row", one 0-based row index of the test part a line
 }
 
-// Preprocess says how features are prepared, by type, then by column.
+// Preprocess says how features are prepared, by type, then by column. auto, the
+// default of impute, scale and encode, is what suits the candidate's algorithm:
+// trees that take null and categories get both as they are, and nothing scaled;
+// the others get the median or most frequent value, one_hot and standard.
 type Preprocess struct {
 	Numeric     NumericPrep     `json:"numeric"`
 	Categorical CategoricalPrep `json:"categorical"`
@@ -94,14 +97,14 @@ type Preprocess struct {
 
 // NumericPrep prepares numeric and integer columns.
 type NumericPrep struct {
-	Impute string `json:"impute,omitempty"` // mean | median | most_frequent | none
-	Scale  string `json:"scale,omitempty"`  // standard | min_max | none
+	Impute string `json:"impute,omitempty"` // auto | mean | median | most_frequent | none
+	Scale  string `json:"scale,omitempty"`  // auto | standard | min_max | none
 }
 
 // CategoricalPrep prepares categorical columns.
 type CategoricalPrep struct {
-	Impute string `json:"impute,omitempty"` // most_frequent | none (null is a category of its own)
-	Encode string `json:"encode,omitempty"` // one_hot | ordinal
+	Impute string `json:"impute,omitempty"` // auto | most_frequent | none (null is a category of its own)
+	Encode string `json:"encode,omitempty"` // auto | one_hot | ordinal | native (as it is, for trees that split categories)
 }
 
 // DatePrep prepares date columns.

@@ -22,6 +22,7 @@ var malaschitzForest = entry{
 			{Name: "max_features", Kind: ParamInt, Default: 0, Min: 0, Max: 1e6, Doc: "Prepared features tried per split, at most all; 0 is the square root of their number."},
 		},
 	},
+	trees: true,
 	fit: func(ctx context.Context, p Params, t Training) (Fitted, error) {
 		e, err := tree.FitMalaschitz(ctx, tree.Data{X: t.X, Y: t.Y, Rows: t.Rows, Cols: t.Cols, Classes: t.Classes}, tree.MalaschitzSettings{
 			Trees: p.Int("trees"), MaxDepth: p.Int("max_depth"), LeafSize: p.Int("leaf_size"), MaxFeatures: p.Int("max_features"), Threads: t.Threads,

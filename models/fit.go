@@ -38,7 +38,7 @@ func Fit(ctx context.Context, spec Spec, t *perennial.Table, rows []int) (*Model
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	training, err := m.training(ctx, t, rows)
+	training, err := m.training(ctx, e, t, rows)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
@@ -84,7 +84,7 @@ func prepare(spec *Spec, t *perennial.Table, rows []int) (*Model, *entry, error)
 }
 
 // training encodes the rows, fits the preparation and prepares them.
-func (m *Model) training(ctx context.Context, t *perennial.Table, rows []int) (Training, error) {
+func (m *Model) training(ctx context.Context, e *entry, t *perennial.Table, rows []int) (Training, error) {
 	read, err := newReader(t, m.features)
 	if err != nil {
 		return Training{}, err
@@ -99,11 +99,12 @@ func (m *Model) training(ctx context.Context, t *perennial.Table, rows []int) (T
 		return Training{}, err
 	}
 	m.profile = newProfile(m.features, raw, len(rows))
-	if m.prep, err = preprocess.Fit(ctx, m.head.Preprocess, m.features, raw, len(rows)); err != nil {
+	takes := preprocess.Takes{Null: e.takesNull, Categories: e.takesCategories, Unscaled: e.trees}
+	if m.prep, err = preprocess.Fit(ctx, m.head.Preprocess, takes, m.features, raw, len(rows)); err != nil {
 		return Training{}, err
 	}
 	width := m.prep.Width()
-	out := Training{X: make([]float64, len(rows)*width), Y: y, Rows: len(rows), Cols: width, Classes: len(m.classes)}
+	out := Training{X: make([]float64, len(rows)*width), Y: y, Rows: len(rows), Cols: width, Classes: len(m.classes), Categories: m.prep.Categories()}
 	for i := range rows {
 		if i&4095 == 0 && ctx.Err() != nil {
 			return Training{}, ctx.Err()
@@ -122,6 +123,14 @@ func (m *Model) checkTraining(e *entry, t *Training) error {
 		message := fmt.Sprintf("%s can't take null, and %s may be null and isn't imputed.", e.Name, null[0])
 		return &perennial.Error{Code: perennial.CodeInvalid, Message: message, Fields: []perennial.FieldError{{
 			Path: "/preprocess/columns/" + pointer(null[0]) + "/impute", Rule: "applies", Came: "none", Allowed: []string{"mean", "median", "most_frequent"}, Message: message,
+		}}}
+	}
+	if t.Categories != nil && !e.takesCategories {
+		names := m.prep.Names()
+		name := names[slices.IndexFunc(t.Categories, func(n int) bool { return n > 0 })]
+		message := fmt.Sprintf("%s can't take categories as they are, and %s is encoded as native.", e.Name, name)
+		return &perennial.Error{Code: perennial.CodeInvalid, Message: message, Fields: []perennial.FieldError{{
+			Path: "/preprocess/columns/" + pointer(name) + "/encode", Rule: "applies", Came: "native", Allowed: []string{"auto", "one_hot", "ordinal"}, Message: message,
 		}}}
 	}
 	i := slices.IndexFunc(t.X, func(v float64) bool { return math.IsInf(v, 0) || (math.IsNaN(v) && !e.takesNull) })

@@ -38,13 +38,18 @@ const (
 	ParamBool   ParamKind = "bool"
 )
 
-// Training is what an algorithm is fitted on: Rows × Cols finite prepared
-// values, row by row, and one target per row, a class index 0…Classes−1 or, where
-// Classes is 0, a number.
+// Training is what an algorithm is fitted on: Rows × Cols prepared values, row by
+// row, and one target per row, a class index 0…Classes−1 or, where Classes is 0, a
+// number. Values are finite, but NaN, for null, where the algorithm's entry takes
+// it.
 type Training struct {
 	X, Y       []float64
 	Rows, Cols int
 	Classes    int
+	// Categories says of each prepared column whether it holds a number (0) or
+	// category codes 0…n−1 (n), of which the last is that of unlisted values; nil
+	// where all are numbers. Only entries with takesCategories see any.
+	Categories []int
 	Seed       int64
 	Threads    int // at least 1
 }
@@ -74,8 +79,10 @@ func (p Params) Text(name string) string { v, _ := p[name].(string); return v }
 // entry is an algorithm with its code.
 type entry struct {
 	Algorithm
-	takesNull bool // Training may hold NaN
-	fit       func(ctx context.Context, p Params, t Training) (Fitted, error)
+	takesNull       bool // Training may hold NaN
+	takesCategories bool // Training may hold category codes
+	trees           bool // only the order of a feature's values matters: no scaling by default
+	fit             func(ctx context.Context, p Params, t Training) (Fitted, error)
 	// decode reads what Predictor.Encode wrote, for rows of the given width and
 	// as many outputs as classes, or 1. Bytes that don't fit are code malformed,
 	// and memory is bounded by their number.

@@ -19,8 +19,8 @@ func defaultPipeline() perennial.Pipeline {
 		},
 		Split: perennial.Split{Test: 0.2, Stream: 0.5, Seed: 42},
 		Preprocess: perennial.Preprocess{
-			Numeric:     perennial.NumericPrep{Impute: "median", Scale: "standard"},
-			Categorical: perennial.CategoricalPrep{Impute: "most_frequent", Encode: "one_hot"},
+			Numeric:     perennial.NumericPrep{Impute: "auto", Scale: "auto"},
+			Categorical: perennial.CategoricalPrep{Impute: "auto", Encode: "auto"},
 			Date:        perennial.DatePrep{Parts: []string{"month", "weekday"}},
 		},
 		Tuning: perennial.Tuning{Strategy: "random", Trials: 20, MaxTime: hour / 3, Folds: 5, Parallel: 2, Seed: 42},

@@ -10,10 +10,10 @@ import (
 
 // What each setting may be.
 var (
-	numericImputes     = []string{"mean", "median", "most_frequent", "none"}
-	categoricalImputes = []string{"most_frequent", "none"}
-	scaleChoices       = []string{"standard", "min_max", "none"}
-	encodeChoices      = []string{"one_hot", "ordinal"}
+	numericImputes     = []string{"auto", "mean", "median", "most_frequent", "none"}
+	categoricalImputes = []string{"auto", "most_frequent", "none"}
+	scaleChoices       = []string{"auto", "standard", "min_max", "none"}
+	encodeChoices      = []string{"auto", "one_hot", "ordinal", "native"}
 	transformChoices   = []string{"log1p"}
 	dateChoices        = []string{"year", "month", "day", "weekday", "hour", "days"}
 )
@@ -27,22 +27,40 @@ type settings struct {
 	parts                            []string
 }
 
-// resolve merges defaults, the type's settings and the column's own. Defaults:
-// numeric median and standard, categorical most_frequent and one_hot, dates
-// month and weekday with the median moment for null, booleans most_frequent.
-func resolve(p perennial.Preprocess, f *perennial.Column) settings {
+// Takes says what the algorithm takes that rows are prepared for. It decides what
+// auto means, which is the default of impute, encode and scale.
+type Takes struct {
+	Null       bool // NaN for null: auto imputes nothing
+	Categories bool // category codes: auto encodes as native
+	Unscaled   bool // only the order of values matters: auto scales nothing
+}
+
+// resolve merges defaults, the type's settings and the column's own. Where the
+// algorithm takes less than it could, auto is: numbers and dates median and
+// standard, categories most_frequent and one_hot, booleans most_frequent. Dates
+// give month and weekday.
+func resolve(p perennial.Preprocess, takes Takes, f *perennial.Column) settings {
 	var o perennial.ColumnPrep
 	if i := slices.IndexFunc(p.Columns, func(c perennial.ColumnPrep) bool { return c.Name == f.Name }); i >= 0 {
 		o = p.Columns[i]
 	}
 	s := settings{transform: o.Transform, clip: o.Clip}
+	fill, scale, encode := "most_frequent", "standard", "one_hot"
+	if takes.Unscaled {
+		scale = "none"
+	}
+	if takes.Categories {
+		encode = "native"
+	}
 	switch f.Type {
 	case perennial.TypeNumeric, perennial.TypeInteger:
-		s.impute = first(o.Impute, p.Numeric.Impute, "median")
-		s.scale = first(o.Scale, p.Numeric.Scale, "standard")
+		fill = "median"
+		s.impute = first(o.Impute, p.Numeric.Impute)
+		s.scale = first(o.Scale, p.Numeric.Scale)
 	case perennial.TypeDate:
-		s.impute = first(o.Impute, "median")
-		s.scale = first(o.Scale, p.Numeric.Scale, "standard")
+		fill = "median"
+		s.impute = o.Impute
+		s.scale = first(o.Scale, p.Numeric.Scale)
 		s.parts = o.Parts
 		if len(s.parts) == 0 {
 			s.parts = p.Date.Parts
@@ -51,12 +69,24 @@ func resolve(p perennial.Preprocess, f *perennial.Column) settings {
 			s.parts = []string{"month", "weekday"}
 		}
 	case perennial.TypeCategorical:
-		s.impute = first(o.Impute, p.Categorical.Impute, "most_frequent")
-		s.encode = first(o.Encode, p.Categorical.Encode, "one_hot")
+		s.impute = first(o.Impute, p.Categorical.Impute)
+		s.encode = automatic(first(o.Encode, p.Categorical.Encode), encode)
 	case perennial.TypeBoolean:
-		s.impute = first(o.Impute, "most_frequent")
+		s.impute, scale = o.Impute, "none"
 	}
+	if takes.Null && (s.encode == "" || s.encode == "native") {
+		fill = "none"
+	}
+	s.impute, s.scale = automatic(s.impute, fill), automatic(s.scale, scale)
 	return s
+}
+
+// automatic replaces auto, and what isn't set.
+func automatic(set, auto string) string {
+	if set == "" || set == "auto" {
+		return auto
+	}
+	return set
 }
 
 func first(texts ...string) string {

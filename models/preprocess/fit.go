@@ -20,7 +20,7 @@ import (
 // scaling uses the population standard deviation of the imputed, clipped and
 // transformed values, and a constant column is only centred. A column without
 // any value imputes 0.
-func Fit(ctx context.Context, p perennial.Preprocess, features []perennial.Column, raw []float64, rows int) (*Transformer, error) {
+func Fit(ctx context.Context, p perennial.Preprocess, takes Takes, features []perennial.Column, raw []float64, rows int) (*Transformer, error) {
 	const op = "preprocess.Fit"
 	if faults := Check(p, &perennial.Schema{Columns: features}); len(faults) > 0 {
 		return nil, &perennial.Error{Code: perennial.CodeInvalid, Op: op, Message: faults[0].Message, Fields: faults}
@@ -37,7 +37,7 @@ func Fit(ctx context.Context, p perennial.Preprocess, features []perennial.Colum
 		for r := range values {
 			values[r] = raw[r*len(features)+i]
 		}
-		c, err := fitColumn(&features[i], resolve(p, &features[i]), values)
+		c, err := fitColumn(&features[i], resolve(p, takes, &features[i]), values)
 		if err != nil {
 			return nil, perennial.Wrap(op, err)
 		}
@@ -108,9 +108,8 @@ func (c *column) fitCategory(s settings, values int, known []float64, nulls int)
 		fill := mostFrequent(listed)
 		c.Fill = &fill
 	}
-	c.Kind = kindOrdinal
-	if s.encode == "one_hot" {
-		c.Kind = kindOneHot
+	c.Kind = kind(s.encode)
+	if c.Kind == kindOneHot {
 		c.Other = len(listed) < len(known)
 		c.Null = s.impute == "none" && nulls > 0
 	}

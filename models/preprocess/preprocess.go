@@ -17,6 +17,8 @@
 //     otherwise such a row is all zero in this column.
 //   - categorical, ordinal: one output, the index; unlisted is len(Values), null
 //     len(Values)+1; not scaled.
+//   - categorical, native: one output, the code, for algorithms that split
+//     categories themselves; unlisted is len(Values), null NaN unless imputed.
 //   - date: one output per part, scaled as numeric columns are.
 //
 // Start reading at Fit and Transformer.Transform; Check is the validation that
@@ -41,6 +43,7 @@ const (
 	kindOneHot  kind = "one_hot"
 	kindOrdinal kind = "ordinal"
 	kindDate    kind = "date"
+	kindNative  kind = "native"
 )
 
 // column is the fitted preparation of one feature.
@@ -104,7 +107,7 @@ func (t *Transformer) Names() []string {
 }
 
 // PassesNull names the columns whose nulls come out as NaN: nullable numeric,
-// boolean and date columns with impute none.
+// boolean, date and native columns with impute none.
 func (t *Transformer) PassesNull() []string {
 	var names []string
 	for i := range t.columns {
@@ -117,6 +120,24 @@ func (t *Transformer) PassesNull() []string {
 		}
 	}
 	return names
+}
+
+// Categories says of each output whether it holds a number (0) or category codes
+// 0…n−1 (n), the last one that of unlisted values; nil where all are numbers.
+func (t *Transformer) Categories() []int {
+	var out []int
+	at := 0
+	for i := range t.columns {
+		c := &t.columns[i]
+		if c.Kind == kindNative {
+			if out == nil {
+				out = make([]int, t.width)
+			}
+			out[at] = c.Values + 1
+		}
+		at += c.width()
+	}
+	return out
 }
 
 // Transform prepares one row. raw has one value per feature, out has Width
@@ -168,6 +189,11 @@ func (c *column) expand(v float64, out []float64) {
 		}
 	case kindOrdinal:
 		out[0] = float64(c.code(v))
+	case kindNative:
+		out[0] = v
+		if !math.IsNaN(v) {
+			out[0] = float64(c.code(v))
+		}
 	case kindDate:
 		dateParts(v, c.Parts, out)
 	default:
@@ -309,7 +335,7 @@ func (c *column) fits(f *perennial.Column) bool {
 		return f.Type == perennial.TypeNumeric || f.Type == perennial.TypeInteger
 	case kindBoolean:
 		return f.Type == perennial.TypeBoolean
-	case kindOneHot, kindOrdinal:
+	case kindOneHot, kindOrdinal, kindNative:
 		return f.Type == perennial.TypeCategorical && c.Values == len(f.Values)
 	case kindDate:
 		return f.Type == perennial.TypeDate && len(c.Parts) > 0

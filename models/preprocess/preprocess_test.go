@@ -58,7 +58,7 @@ func TestMatchesScikitLearn(t *testing.T) {
 
 func fit(t *testing.T, p perennial.Preprocess, features []perennial.Column, raw []float64) *preprocess.Transformer {
 	t.Helper()
-	tr, err := preprocess.Fit(t.Context(), p, features, raw, len(raw)/len(features))
+	tr, err := preprocess.Fit(t.Context(), p, preprocess.Takes{}, features, raw, len(raw)/len(features))
 	require.NoError(t, err)
 	return tr
 }
@@ -134,13 +134,13 @@ func TestNumbersAtTheEdge(t *testing.T) {
 	})
 	t.Run("log1p of -1 is refused", func(t *testing.T) {
 		t.Parallel()
-		_, err := preprocess.Fit(t.Context(), perennial.Preprocess{Columns: []perennial.ColumnPrep{{Name: "x", Transform: "log1p"}}}, x, []float64{-1, 3}, 2)
+		_, err := preprocess.Fit(t.Context(), perennial.Preprocess{Columns: []perennial.ColumnPrep{{Name: "x", Transform: "log1p"}}}, preprocess.Takes{}, x, []float64{-1, 3}, 2)
 		require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err))
 	})
 	t.Run("statistics that overflow are refused", func(t *testing.T) {
 		t.Parallel()
 		for _, p := range []perennial.NumericPrep{{Impute: "mean", Scale: "none"}, {}, {Scale: "min_max"}} {
-			_, err := preprocess.Fit(t.Context(), perennial.Preprocess{Numeric: p}, x, []float64{1.5e308, -1.5e308, 1.5e308, 1.5e308}, 4)
+			_, err := preprocess.Fit(t.Context(), perennial.Preprocess{Numeric: p}, preprocess.Takes{}, x, []float64{1.5e308, -1.5e308, 1.5e308, 1.5e308}, 4)
 			require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err), "%+v", p)
 		}
 	})
@@ -148,7 +148,7 @@ func TestNumbersAtTheEdge(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := preprocess.Fit(ctx, perennial.Preprocess{}, x, []float64{1}, 1)
+		_, err := preprocess.Fit(ctx, perennial.Preprocess{}, preprocess.Takes{}, x, []float64{1}, 1)
 		require.ErrorIs(t, err, context.Canceled)
 	})
 }
@@ -252,4 +252,45 @@ func TestTransformDoesNotAllocate(t *testing.T) {
 	tr := fit(t, perennial.Preprocess{}, features, []float64{0, 10, 1, 20})
 	out, row := make([]float64, tr.Width()), []float64{0, 15.5}
 	require.Zero(t, testing.AllocsPerRun(100, func() { tr.Transform(row, out) }))
+}
+
+// What auto makes of a column depends on what the algorithm takes.
+func TestAutoSuitsTheAlgorithm(t *testing.T) {
+	t.Parallel()
+	features := []perennial.Column{
+		{Name: "x", Role: perennial.RoleFeature, Type: perennial.TypeNumeric, Nullable: true},
+		category("a", "b"),
+		{Name: "member", Role: perennial.RoleFeature, Type: perennial.TypeBoolean, Nullable: true},
+	}
+	raw := []float64{1, 0, 1, nan, nan, nan, 3, 2, 1, 5, 1, 0}
+	automatic := perennial.Preprocess{Numeric: perennial.NumericPrep{Impute: "auto", Scale: "auto"}, Categorical: perennial.CategoricalPrep{Impute: "auto", Encode: "auto"}}
+	set := perennial.Preprocess{Numeric: perennial.NumericPrep{Impute: "mean", Scale: "min_max"}, Categorical: perennial.CategoricalPrep{Impute: "none", Encode: "ordinal"}}
+	all := preprocess.Takes{Null: true, Categories: true, Unscaled: true}
+	for _, c := range []struct {
+		name       string
+		prep       perennial.Preprocess
+		takes      preprocess.Takes
+		want       [4][]float64
+		categories []int
+	}{
+		{"trees take all as it is", automatic, all, [4][]float64{{1, 0, 1}, {nan, nan, nan}, {3, 2, 1}, {5, 1, 0}}, []int{0, 3, 0}},
+		{"silent is auto", perennial.Preprocess{}, all, [4][]float64{{1, 0, 1}, {nan, nan, nan}, {3, 2, 1}, {5, 1, 0}}, []int{0, 3, 0}},
+		{"trees without null and categories", automatic, preprocess.Takes{Unscaled: true}, [4][]float64{{1, 1, 0, 0, 1}, {3, 1, 0, 0, 1}, {3, 0, 0, 1, 1}, {5, 0, 1, 0, 0}}, nil},
+		{"null, but no categories", automatic, preprocess.Takes{Null: true, Unscaled: true}, [4][]float64{{1, 1, 0, 0, 1}, {nan, 1, 0, 0, nan}, {3, 0, 0, 1, 1}, {5, 0, 1, 0, 0}}, nil},
+		{"what is set holds", set, all, [4][]float64{{0, 0, 1}, {0.5, 3, nan}, {0.5, 2, 1}, {1, 1, 0}}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			tr, err := preprocess.Fit(t.Context(), c.prep, c.takes, features, raw, 4)
+			require.NoError(t, err)
+			require.Equal(t, c.categories, tr.Categories())
+			for r, want := range c.want {
+				got := apply(tr, raw[3*r:3*r+3]...)
+				require.Len(t, got, len(want))
+				for i := range want {
+					require.True(t, got[i] == want[i] || math.IsNaN(got[i]) && math.IsNaN(want[i]), "row %d: %v, not %v", r, got, want)
+				}
+			}
+		})
+	}
 }
