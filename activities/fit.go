@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/usage"
 	"github.com/perennial-ml/perennial/models"
 	"github.com/perennial-ml/perennial/models/tune"
 )
@@ -38,7 +39,11 @@ func (a *Activities) FitModel(ctx context.Context, in FitInput) (modelKey string
 		return "", perennial.Errorf(perennial.CodeInternal, op, "trial %d of %d doesn't exist", in.Trial, len(trials))
 	}
 	trial := trials[in.Trial]
-	model, err := models.Fit(ctx, a.spec(&m.bundle, trial), m.table, m.train)
+	var model *models.Model
+	used, err := usage.Of(func() (err error) {
+		model, err = models.Fit(ctx, a.spec(&m.bundle, trial), m.table, m.train)
+		return err
+	})
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
@@ -55,6 +60,9 @@ func (a *Activities) FitModel(ctx context.Context, in FitInput) (modelKey string
 		return "", perennial.Wrap(op, err)
 	}
 	if err := a.logFit(ctx, in.RunID, model, key, int64(len(b)), trial); err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	if err := a.logUsage(ctx, in.RunID, "fit", used); err != nil {
 		return "", perennial.Wrap(op, err)
 	}
 	return key, perennial.Wrap(op, a.logExample(ctx, in.RunID, m))

@@ -122,6 +122,9 @@ func (a *Activities) RecordWorkflow(ctx context.Context, p Progress) error {
 }
 
 func (a *Activities) closeRun(ctx context.Context, p Progress, ended int64) error {
+	if err := a.logTotals(ctx, p.RunID, ended); err != nil {
+		return err
+	}
 	tags := []perennial.Tag{
 		{Key: perennial.TagOutcome, Value: string(p.Outcome)}, {Key: perennial.TagVersion, Value: p.Version}, {Key: perennial.TagDecision, Value: p.Decision},
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/usage"
 	"github.com/perennial-ml/perennial/judge"
 	"github.com/perennial-ml/perennial/models"
 	"github.com/perennial-ml/perennial/models/evaluate"
@@ -32,6 +33,8 @@ func (a *Activities) ScoreModel(ctx context.Context, in ScoreInput) (reportKey s
 	const op = "ScoreModel"
 	ctx, stop := heartbeat(ctx)
 	defer stop()
+	step := usage.Start()
+	defer step.Stop()
 	m, err := a.load(ctx, in.Bundle, in.Snapshot)
 	if err != nil {
 		return "", perennial.Wrap(op, err)
@@ -58,7 +61,10 @@ func (a *Activities) ScoreModel(ctx context.Context, in ScoreInput) (reportKey s
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
-	return key, perennial.Wrap(op, a.logReport(ctx, in.RunID, report, strings.TrimSpace(model.Warning()+" "+warning)))
+	if err := a.logReport(ctx, in.RunID, report, strings.TrimSpace(model.Warning()+" "+warning)); err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	return key, perennial.Wrap(op, a.logUsage(ctx, in.RunID, "evaluate", step.Stop()))
 }
 
 func (a *Activities) modelFile(ctx context.Context, key string) (*models.Model, error) {

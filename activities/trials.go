@@ -12,6 +12,7 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/ledger"
 	"github.com/perennial-ml/perennial/internal/tracking"
+	"github.com/perennial-ml/perennial/internal/usage"
 	"github.com/perennial-ml/perennial/models"
 	"github.com/perennial-ml/perennial/models/evaluate"
 	"github.com/perennial-ml/perennial/models/tune"
@@ -214,7 +215,8 @@ func (a *Activities) runTrial(ctx context.Context, m *material, cv *crossValidat
 		Index: trial.Index, Candidate: trial.Candidate, Algorithm: m.bundle.Spec.Pipeline.Candidates[trial.Candidate].Algorithm,
 		Params: params, State: TrialCompleted,
 	}
-	started := a.Now()
+	step := usage.Start()
+	defer step.Stop()
 	sum := 0.0
 	for k := range cv.fit {
 		score, err := a.scoreFold(ctx, m, cv, trial, k)
@@ -229,7 +231,8 @@ func (a *Activities) runTrial(ctx context.Context, m *material, cv *crossValidat
 		sum += score
 		out.Score = sum / float64(len(out.Scores))
 	}
-	out.Millis = a.Now().Sub(started).Milliseconds()
+	used := step.Stop()
+	out.Millis, out.CPU, out.Memory = used.Wall.Milliseconds(), used.CPU.Seconds(), used.PeakMemory
 	return out, nil
 }
 
@@ -364,7 +367,7 @@ func (a *Activities) logCandidate(ctx context.Context, parent string, p perennia
 	if err != nil {
 		return err
 	}
-	metrics := []perennial.Metric{{Key: "fit_seconds", Value: float64(t.Millis) / 1000, Timestamp: run.StartedAt}}
+	metrics := append(trialUsage(&t, run.StartedAt), perennial.Metric{Key: "fit_seconds", Value: float64(t.Millis) / 1000, Timestamp: run.StartedAt})
 	status := perennial.RunFailed
 	if t.State == TrialCompleted {
 		status = perennial.RunFinished

@@ -140,6 +140,19 @@ func TestTrainingIris(t *testing.T) {
 	accuracy, ok := run.Metric("accuracy")
 	require.True(t, ok)
 	require.GreaterOrEqual(t, accuracy, 0.93)
+	for _, stage := range []string{"", "fit_", "evaluate_"} {
+		for _, what := range []string{"cpu_seconds", "wall_seconds", "peak_memory_bytes"} {
+			v, ok := run.Metric(stage + what)
+			require.True(t, ok, stage+what)
+			require.Positive(t, v, stage+what)
+		}
+	}
+	trials, err := w.ledger.Trials(ctx, result.RunID)
+	require.NoError(t, err)
+	for i := range trials {
+		require.Positive(t, trials[i].CPU)
+		require.Greater(t, trials[i].Memory, int64(1<<20))
+	}
 
 	candidates, err := w.tracking.ChildRuns(ctx, result.RunID)
 	require.NoError(t, err)

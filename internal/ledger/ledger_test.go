@@ -64,7 +64,7 @@ func TestTrials(t *testing.T) {
 		trial := func(i int) ledger.Trial {
 			return ledger.Trial{
 				StudyID: "study", Index: i, Candidate: i % 2, Algorithm: "ridge", Params: json.RawMessage(`{"alpha":0.1}`),
-				Score: float64(i) / 3, Scores: []float64{0.1, -2}, Millis: 12, State: "completed",
+				Score: float64(i) / 3, Scores: []float64{0.1, -2}, Millis: 12, CPU: 0.5, Memory: 1 << 30, State: "completed",
 			}
 		}
 		var wg sync.WaitGroup

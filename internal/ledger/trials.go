@@ -21,7 +21,9 @@ type Trial struct {
 	Params    json.RawMessage // an object; nil reads back as {}
 	Score     float64         // mean over the folds; any value that isn't finite reads back as NaN
 	Scores    []float64       // one per fold, likewise
-	Millis    int64           // time spent
+	Millis    int64           // time spent, on the clock
+	CPU       float64         // seconds of processor, as package usage counts them
+	Memory    int64           // bytes of the process at its highest, likewise
 	State     string          // the tuner's word: completed, failed, …
 	Error     string          // why it failed, for people
 }
@@ -35,6 +37,8 @@ type trialRow struct {
 	Score     *float64
 	Scores    string
 	Millis    int64
+	CPU       float64 `gorm:"column:cpu_seconds"`
+	Memory    int64   `gorm:"column:peak_memory_bytes"`
 	State     string
 	Error     string
 }
@@ -60,7 +64,7 @@ func (s *Store) SaveTrial(ctx context.Context, t Trial) error {
 	}
 	row := trialRow{
 		StudyID: t.StudyID, Idx: int64(t.Index), Candidate: int64(t.Candidate), Algorithm: t.Algorithm, Params: string(t.Params),
-		Score: finite(t.Score), Scores: string(scores), Millis: t.Millis, State: t.State, Error: t.Error,
+		Score: finite(t.Score), Scores: string(scores), Millis: t.Millis, CPU: t.CPU, Memory: t.Memory, State: t.State, Error: t.Error,
 	}
 	return db.Fault(op, s.db.WithContext(ctx).Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error)
 }
@@ -80,7 +84,7 @@ func (s *Store) Trials(ctx context.Context, studyID string) ([]Trial, error) {
 		}
 		trials[i] = Trial{
 			StudyID: r.StudyID, Index: int(r.Idx), Candidate: int(r.Candidate), Algorithm: r.Algorithm, Params: json.RawMessage(r.Params),
-			Score: orNaN(r.Score), Millis: r.Millis, State: r.State, Error: r.Error,
+			Score: orNaN(r.Score), Millis: r.Millis, CPU: r.CPU, Memory: r.Memory, State: r.State, Error: r.Error,
 		}
 		for _, f := range folds {
 			trials[i].Scores = append(trials[i].Scores, orNaN(f))
