@@ -1,177 +1,211 @@
 // Package tree holds tree ensembles as flat arrays, their predictor, and the
-// engines that grow them: for now an adapter around
-// github.com/malaschitz/randomForest.
+// engines that grow them.
 //
-// It works on plain dense rows (row-major, finite) and knows nothing of tables,
-// schemas or files. Start reading at Ensemble, then FitMalaschitz.
+// Everything that grows or imports trees ends in one representation, Ensemble,
+// which a Builder makes, Encode and Decode keep in model files, and Compile
+// turns into the fast predictor. The package works on plain dense rows
+// (row-major; NaN is missing, a category is its code) and knows nothing of
+// tables, schemas or files. Start reading at Ensemble, then Builder and Compile.
 package tree
 
-import (
-	"encoding/binary"
-	"math"
+import "math"
 
-	"github.com/perennial-ml/perennial"
+// Combine says how an ensemble's trees make an answer. The values stand in
+// model files.
+type Combine uint8
+
+// The ways to combine trees. Scores is what trees add up to, Outputs what
+// Predict writes.
+const (
+	Mean        Combine = iota // each score divided by the number of trees; Scores = Outputs
+	Sum                        // base + sum; Scores = Outputs
+	SumLogistic                // base + sum of 1 score s; outputs 1/(1+eˢ) and 1/(1+e⁻ˢ)
+	SumSoftmax                 // base + sum of k scores; outputs e^sₖ / Σ e^sⱼ
 )
 
-// Node is one node of a tree. A split sends a row left, to node Child, where its
-// feature is at most Threshold, and right, to node Child+1, where it is above;
-// NaN goes left. A leaf has Feature −1 and Child is the index of its values.
+// Node is one node of a tree, 16 bytes.
+//
+// A numeric split sends a row left, to node Child, where its feature is at most
+// Threshold, and right, to node Child+1, where it is above. A categorical split
+// has a set of codes in Ensemble.Sets instead, and the bits of Threshold say
+// where. A leaf has Feature −1; in a tree of one score Threshold is its value,
+// in a tree of all scores Child is the row of Ensemble.Values.
 type Node struct {
 	Threshold float64
-	Feature   int32
+	Feature   int32 // with flags, see Split
 	Child     int32
 }
 
-const leaf = -1
-
-// Ensemble is an ensemble of trees whose prediction is the mean of its trees'
-// leaf values, Outputs numbers each. Children come after their parent in Nodes,
-// so every walk ends. It is immutable once built and safe for concurrent use.
-type Ensemble struct {
-	Features int       // length of a row
-	Outputs  int       // values per leaf: classes, or 1
-	Roots    []int32   // one node per tree
-	Nodes    []Node    // all trees
-	Values   []float64 // leaves × Outputs
-}
-
-// Predict writes the mean over the trees, in the trees' order, to out, which has
-// Outputs elements. It does not allocate.
-func (e *Ensemble) Predict(x, out []float64) {
-	clear(out)
-	for _, root := range e.Roots {
-		n := e.Nodes[root]
-		for n.Feature != leaf {
-			next := n.Child
-			if x[n.Feature] > n.Threshold {
-				next++
-			}
-			n = e.Nodes[next]
-		}
-		at := int(n.Child) * e.Outputs
-		for k, v := range e.Values[at : at+e.Outputs] {
-			out[k] += v
-		}
-	}
-	trees := float64(len(e.Roots))
-	for k := range out {
-		out[k] /= trees
-	}
-}
-
-// The binary form, little-endian: five uint32 (kind, features, outputs, trees,
-// nodes) and the uint32 number of leaves; the roots (int32), the nodes
-// (threshold as float64, feature and child as int32), the leaves' values
-// (float64). kind tells how trees are combined.
 const (
-	headerSize = 6 * 4
-	nodeSize   = 16
-	kindMean   = 1
+	leaf = -1
+	// Flags of Node.Feature, of nodes that aren't leaves.
+	nanRight   = 1 << 30
+	isSet      = 1 << 29
+	maxFeature = isSet - 1
+	// allScores as Tree.Score: a leaf holds a value per score.
+	allScores = -1
 )
 
-// Encode writes the ensemble for the model file, lossless and without padding.
-func (e *Ensemble) Encode() ([]byte, error) {
-	leaves := 0
-	if e.Outputs > 0 {
-		leaves = len(e.Values) / e.Outputs
+// Tree is where a tree starts in Nodes, and which score it adds to: −1 is all,
+// its leaves then hold one value per score.
+type Tree struct {
+	Root, Score int32
+}
+
+// Ensemble is an ensemble of trees. It is immutable once built and safe for
+// concurrent use.
+//
+// Nodes holds the trees one after another, each in preorder but for siblings,
+// which are adjacent: a tree's root comes first, a split's children are the
+// next two free places, and all below its left child precedes all below its
+// right one. So children follow their parents, every walk ends, and equal trees
+// are equal arrays.
+type Ensemble struct {
+	Features int // length of a row
+	Outputs  int // numbers that Predict writes: classes, or 1
+	Scores   int // numbers that trees add to
+	Combine  Combine
+	Base     []float64 // per score; zeros for Mean
+	Trees    []Tree
+	Nodes    []Node
+	Values   []float64 // rows of Scores numbers, each row once
+	Sets     []uint64  // of categorical splits
+}
+
+// Split gives the split at a node, ok false for a leaf.
+func (e *Ensemble) Split(node int32) (s Split, ok bool) {
+	n := &e.Nodes[node]
+	if n.Feature == leaf {
+		return Split{}, false
 	}
-	b := make([]byte, 0, headerSize+4*len(e.Roots)+nodeSize*len(e.Nodes)+8*len(e.Values))
-	for _, n := range []int{kindMean, e.Features, e.Outputs, len(e.Roots), len(e.Nodes), leaves} {
-		if n < 0 || n > math.MaxInt32 {
-			return nil, perennial.Errorf(perennial.CodeTooLarge, "tree.Encode", "the ensemble has %d nodes, and a model file holds at most %d", len(e.Nodes), math.MaxInt32)
+	s = Split{Feature: n.feature(), NaNRight: n.Feature&nanRight != 0}
+	if n.Feature&isSet != 0 {
+		s.Set = append(make([]uint64, 0), e.set(n)...) // empty, not nil, where it has no words
+	} else {
+		s.Threshold = n.Threshold
+	}
+	return s, true
+}
+
+func (n *Node) feature() int { return int(n.Feature & maxFeature) }
+
+// setAt packs where a set is: Sets[first:first+words]. words is below 2¹⁹, so
+// the number is never NaN.
+func setAt(first, words int) float64 {
+	return math.Float64frombits(uint64(first) | uint64(words)<<32)
+}
+
+// set is a categorical split's set.
+func (e *Ensemble) set(n *Node) []uint64 {
+	b := math.Float64bits(n.Threshold)
+	first := int(uint32(b))
+	return e.Sets[first : first+int(b>>32)]
+}
+
+// Predict writes the answer for one row to out, which has Outputs elements. It
+// walks the trees in their order and adds their values in that order, so the
+// result is one of bits, not only of numbers; Compiled gives the same bits. It
+// does not allocate. x has Features elements: a category that is negative or
+// beyond a split's set, or not in it, goes right; −0.5 counts as 0, as codes are
+// truncated to whole numbers.
+func (e *Ensemble) Predict(x, out []float64) {
+	copy(out, e.Base)
+	for _, t := range e.Trees {
+		e.add(t, e.leaf(t.Root, x), out)
+	}
+	e.finish(out)
+}
+
+// add adds the value of the leaf at a node to the scores.
+func (e *Ensemble) add(t Tree, node int32, out []float64) {
+	n := &e.Nodes[node]
+	if t.Score != allScores {
+		out[t.Score] += n.Threshold
+		return
+	}
+	at := int(n.Child) * e.Scores
+	for k, v := range e.Values[at : at+e.Scores] {
+		out[k] += v
+	}
+}
+
+// leaf walks down to the leaf of a row.
+func (e *Ensemble) leaf(at int32, x []float64) int32 {
+	for {
+		n := &e.Nodes[at]
+		if n.Feature == leaf {
+			return at
 		}
-		b = binary.LittleEndian.AppendUint32(b, uint32(n))
-	}
-	for _, r := range e.Roots {
-		b = binary.LittleEndian.AppendUint32(b, uint32(r))
-	}
-	for _, n := range e.Nodes {
-		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(n.Threshold))
-		b = binary.LittleEndian.AppendUint32(b, uint32(n.Feature))
-		b = binary.LittleEndian.AppendUint32(b, uint32(n.Child))
-	}
-	for _, v := range e.Values {
-		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
-	}
-	return b, nil
-}
-
-// Decode reads what Encode wrote and checks it against the numbers of features
-// and outputs, so that Predict can neither leave an array nor run for ever.
-// Anything else is an error of code malformed. It allocates no more than a small
-// multiple of len(b).
-func Decode(b []byte, features, outputs int) (*Ensemble, error) {
-	const op = "tree.Decode"
-	if len(b) < headerSize {
-		return nil, perennial.Errorf(perennial.CodeMalformed, op, "the trees end in their header")
-	}
-	var h [6]int
-	for i := range h {
-		h[i] = int(binary.LittleEndian.Uint32(b[4*i:]))
-	}
-	trees, nodes, leaves := h[3], h[4], h[5]
-	if h[0] != kindMean || h[1] != features || h[2] != outputs {
-		return nil, perennial.Errorf(perennial.CodeMalformed, op, "trees of kind %d for %d features and %d outputs don't belong to a model of %d and %d", h[0], h[1], h[2], features, outputs)
-	}
-	// Each count is below 2³², so no sum here overflows an int of 64 bits; a
-	// product of leaves and outputs could, and is bounded first.
-	body := len(b) - headerSize
-	if leaves > body || outputs > body || body != 4*trees+nodeSize*nodes+8*leaves*outputs {
-		return nil, perennial.Errorf(perennial.CodeMalformed, op, "the trees' length doesn't match their header")
-	}
-	e := &Ensemble{Features: features, Outputs: outputs, Roots: make([]int32, trees), Nodes: make([]Node, nodes), Values: make([]float64, leaves*outputs)}
-	e.read(b[headerSize:])
-	if !e.sound() {
-		return nil, perennial.Errorf(perennial.CodeMalformed, op, "the trees point outside themselves")
-	}
-	return e, nil
-}
-
-func (e *Ensemble) read(b []byte) {
-	for i := range e.Roots {
-		e.Roots[i] = int32(binary.LittleEndian.Uint32(b[4*i:]))
-	}
-	b = b[4*len(e.Roots):]
-	for i := range e.Nodes {
-		n := b[nodeSize*i:]
-		e.Nodes[i] = Node{
-			Threshold: math.Float64frombits(binary.LittleEndian.Uint64(n)),
-			Feature:   int32(binary.LittleEndian.Uint32(n[8:])),
-			Child:     int32(binary.LittleEndian.Uint32(n[12:])),
+		at = n.Child
+		if e.right(n, x[n.Feature&maxFeature]) {
+			at++
 		}
 	}
-	b = b[nodeSize*len(e.Nodes):]
-	for i := range e.Values {
-		e.Values[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
+}
+
+// right reports whether a split sends v to the right.
+func (e *Ensemble) right(n *Node, v float64) bool {
+	switch {
+	case math.IsNaN(v):
+		return n.Feature&nanRight != 0
+	case n.Feature&isSet != 0:
+		return !inSet(e.set(n), v)
+	default:
+		return v > n.Threshold
 	}
 }
 
-// sound reports whether every index stays inside and every walk ends.
-func (e *Ensemble) sound() bool {
-	if len(e.Roots) == 0 || e.Outputs == 0 {
+// inSet reports whether a code that isn't NaN is in a set.
+func inSet(set []uint64, v float64) bool {
+	if !(v > -1 && v < float64(64*len(set))) {
 		return false
 	}
-	for _, r := range e.Roots {
-		if r < 0 || int(r) >= len(e.Nodes) {
-			return false
+	c := int(v)
+	return c>>6 < len(set) && set[c>>6]>>(c&63)&1 != 0
+}
+
+// finish makes the answer of the scores in out.
+func (e *Ensemble) finish(out []float64) {
+	switch e.Combine {
+	case Mean:
+		trees := float64(len(e.Trees))
+		for k := range out {
+			out[k] /= trees
 		}
+	case Sum:
+	case SumLogistic:
+		logistic(out)
+	case SumSoftmax:
+		softmax(out)
 	}
-	leaves := len(e.Values) / e.Outputs
-	for i, n := range e.Nodes {
-		if n.Feature == leaf {
-			if n.Child < 0 || int(n.Child) >= leaves {
-				return false
-			}
-			continue
-		}
-		if n.Feature < 0 || int(n.Feature) >= e.Features || int(n.Child) <= i || int(n.Child)+1 >= len(e.Nodes) {
-			return false
-		}
+}
+
+// logistic turns the score out[0] into two probabilities. Each is computed with
+// an exponential of a number that isn't positive, so neither overflows and the
+// small one keeps its digits.
+func logistic(out []float64) {
+	t := math.Exp(-math.Abs(out[0]))
+	large, small := 1/(1+t), t/(1+t)
+	if out[0] >= 0 {
+		out[0], out[1] = small, large
+	} else {
+		out[0], out[1] = large, small
 	}
-	for _, v := range e.Values {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return false
-		}
+}
+
+// softmax turns scores into probabilities, less their maximum so that nothing
+// overflows.
+func softmax(out []float64) {
+	top := out[0]
+	for _, s := range out[1:] {
+		top = max(top, s)
 	}
-	return true
+	sum := 0.0
+	for k, s := range out {
+		out[k] = math.Exp(s - top)
+		sum += out[k]
+	}
+	for k := range out {
+		out[k] /= sum
+	}
 }

