@@ -53,6 +53,9 @@ type CSVOptions struct {
 	Delimiter  string   `json:"delimiter"`
 	Decimal    string   `json:"decimal"`
 	NullValues []string `json:"null_values"`
+	Thousands  string   `json:"thousands,omitempty"`   // between groups of three digits of a number, as , in 1,234.5; empty: none
+	Strip      []string `json:"strip,omitempty"`       // texts taken away before and after numbers: "$", "%", "EUR"
+	NullTarget string   `json:"null_target,omitempty"` // a row without a target: reject (the default) or drop
 }
 
 // FeedbackSpec says which labelled live predictions join the base data.
@@ -61,6 +64,12 @@ type FeedbackSpec struct {
 	MaxAge   Duration `json:"max_age"`
 	MaxShare float64  `json:"max_share"`
 }
+
+// The ways to treat a row whose target is null.
+const (
+	NullTargetReject = "reject" // an error: the default
+	NullTargetDrop   = "drop"   // left out, and counted as a warning
+)
 
 // SplitKind is how the first version of the base data is split.
 type SplitKind string

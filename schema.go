@@ -85,7 +85,7 @@ type Column struct {
 	Name       string      `json:"name"`
 	Role       Role        `json:"role"`
 	Type       ColumnType  `json:"type,omitempty"`
-	Format     string      `json:"format,omitempty"`       // of a date: %Y %m %d %H %M %S, default %Y-%m-%d
+	Format     string      `json:"format,omitempty"`       // of a date, see ValidDateFormat; default %Y-%m-%d
 	Values     []string    `json:"values,omitempty"`       // of a categorical; empty: learned in training, at most MaxValues
 	MaxValues  int         `json:"max_values,omitempty"`   // of a categorical without Values: the most frequent stay, the rest is "other"
 	Unknown    OnUnknown   `json:"unknown,omitempty"`      // of a categorical
@@ -270,18 +270,37 @@ func (c *Column) dateFormat() string {
 	return c.Format
 }
 
-var dateDirectives = strings.NewReplacer("%Y", "2006", "%m", "01", "%d", "02", "%H", "15", "%M", "04", "%S", "05", "%%", "%")
+var dateDirectives = strings.NewReplacer("%Y", "2006", "%y", "06", "%m", "01", "%-m", "1", "%b", "Jan", "%B", "January", "%d", "02", "%-d", "2",
+	"%H", "15", "%I", "03", "%-I", "3", "%p", "PM", "%M", "04", "%S", "05", "%z", "Z07:00", "%%", "%")
 
 // DateLayout gives a date column's format in the form of package time.
 func (c *Column) DateLayout() string { return dateDirectives.Replace(c.dateFormat()) }
 
 // ValidDateFormat reports whether a strftime format has a year and uses only
-// %Y %m %d %H %M %S and %%. Besides them it may hold punctuation, spaces, T and
-// Z: other letters and digits could mean something to Go's parser.
+// these directives, with Python's meaning:
+//
+//	%Y %y      year of four or two digits (69 to 99 are 1969 to 1999)
+//	%m %-m     month of two digits, of one or two
+//	%b %B      English month name, short or long
+//	%d %-d     day of two digits, of one or two
+//	%H %I %-I  hour of 24, of 12 with two digits, of 12 with one or two
+//	%p         AM or PM
+//	%M %S      minute, second; a fraction of a second may follow
+//	%z         Z or an offset like +01:00
+//	%%         a percent sign
+//
+// Besides them it may hold punctuation, spaces, T and Z: other letters and
+// digits could mean something to Go's parser.
 func ValidDateFormat(format string) bool {
+	year := false
 	for rest := format; rest != ""; {
-		if len(rest) >= 2 && rest[0] == '%' && strings.IndexByte("YmdHMS%", rest[1]) >= 0 {
+		if len(rest) >= 2 && rest[0] == '%' && strings.IndexByte("YymbBdHIpMSz%", rest[1]) >= 0 {
+			year = year || rest[1] == 'Y' || rest[1] == 'y'
 			rest = rest[2:]
+			continue
+		}
+		if len(rest) >= 3 && rest[:2] == "%-" && strings.IndexByte("mdI", rest[2]) >= 0 {
+			rest = rest[3:]
 			continue
 		}
 		if c := rest[0]; c == '%' || c != 'T' && c != 'Z' && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9') {
@@ -289,5 +308,5 @@ func ValidDateFormat(format string) bool {
 		}
 		rest = rest[1:]
 	}
-	return strings.Contains(strings.ReplaceAll(format, "%%", ""), "%Y")
+	return year
 }

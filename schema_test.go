@@ -120,11 +120,37 @@ func TestColumnTakesOnlyItsJSONType(t *testing.T) {
 	}
 }
 
+func TestDateFormatsReadWhatTheySay(t *testing.T) {
+	t.Parallel()
+	const day = 18262 // 2020-01-01
+	for format, texts := range map[string]map[string]float64{
+		"%-m/%-d/%Y":              {"1/2/2020": day + 1, "01/02/2020": day + 1, "12/31/2019": day - 1},
+		"%d.%m.%y":                {"02.01.20": day + 1, "01.01.70": 0},
+		"%b %-d, %Y":              {"Jan 2, 2020": day + 1, "Jan 31, 2020": day + 30},
+		"%-d %B %Y":               {"1 January 2020": day},
+		"%Y-%m-%dT%H:%M:%S%z":     {"2020-01-01T12:00:00Z": day + 0.5, "2020-01-01T12:00:00.25+12:00": day + 0.25/86400},
+		"%m/%d/%Y %I:%M %p":       {"01/01/2020 06:00 PM": day + 0.75},
+		"%Y-%m-%d %H:%M:%S":       {"2020-01-01 06:00:00": day + 0.25},
+		"%-m/%-d/%Y %-I:%M:%S %p": {"1/1/2020 6:00:00 AM": day + 0.25},
+	} {
+		require.True(t, perennial.ValidDateFormat(format), format)
+		c := perennial.Column{Name: "d", Type: perennial.TypeDate, Format: format}
+		for text, want := range texts {
+			got, fault := c.FromText(text)
+			require.Nil(t, fault, "%s in %s", text, format)
+			require.InDelta(t, want, got, 1.0/86400, "%s in %s", text, format)
+		}
+		_, fault := c.FromText("2020-13-45")
+		require.NotNil(t, fault)
+	}
+}
+
 func TestValidDateFormat(t *testing.T) {
 	t.Parallel()
 	for format, want := range map[string]bool{
 		"%Y-%m-%d": true, "%Y%m%d": true, "%d/%m/%Y %H:%M:%S": true, "%Y-%m-%dT%H:%M:%SZ": true, "%Y": true, "%Y%%": true,
-		"%m-%d": false, "%y-%m-%d": false, "%Y %B": false, "%": false, "%Y-%": false, "": false, "%%Y": false,
+		"%y-%m-%d": true, "%-d %B %Y, %-I:%M %p": true, "%Y-%m-%dT%H:%M:%S%z": true,
+		"%m-%d": false, "%-Y": false, "%Y %j": false, "%Y%-": false, "%": false, "%Y-%": false, "": false, "%%Y": false,
 		"Jan %Y": false, "%Y 15": false, "2006": false,
 	} {
 		require.Equal(t, want, perennial.ValidDateFormat(format), "%q", format)

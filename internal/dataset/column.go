@@ -36,21 +36,21 @@ func (c *columnDecoder) grow(rows int) {
 	}
 }
 
-// decode reads one cell. keep is false once the file has a fault: the cell is
+// decode reads one cell, without the spaces around it. keep is false once the file has a fault: the cell is
 // still checked, but no longer stored.
-func (c *columnDecoder) decode(s string, nulls map[string]bool, decimal byte, keep bool) *perennial.Fault {
+func (c *columnDecoder) decode(s string, nulls map[string]bool, form *Numbers, keep bool) *perennial.Fault {
 	if nulls[s] {
 		return c.null(keep)
 	}
 	if c.coded {
 		return c.code(s, keep)
 	}
-	number := c.column.Type == perennial.TypeNumeric || c.column.Type == perennial.TypeInteger
-	if decimal == ',' && number {
-		if strings.IndexByte(s, '.') >= 0 {
-			return &perennial.Fault{Rule: perennial.RuleType, Message: fmt.Sprintf("%s must be a number with a decimal comma and no point.", c.column.Name)}
+	if number := c.column.Type == perennial.TypeNumeric || c.column.Type == perennial.TypeInteger; number && !form.plain() {
+		plain, ok := form.Plain(s)
+		if !ok {
+			return &perennial.Fault{Rule: perennial.RuleType, Message: fmt.Sprintf("%s must be a number %s.", c.column.Name, form)}
 		}
-		s = strings.Replace(s, ",", ".", 1)
+		s = plain
 	}
 	v, fault := c.column.FromText(s)
 	if keep && (fault == nil || fault.Warning) {

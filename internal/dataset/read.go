@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/perennial-ml/perennial"
@@ -19,14 +21,16 @@ const MaxBytes = 1 << 30
 
 // Read decodes a data file against its schema. The name (relative to the
 // project) gives the format: .csv or .csv.gz, with a header, in UTF-8 with or
-// without a byte order mark, LF or CRLF. Columns may stand in any order; those
-// of role ignore are not read, all others are required. The zero CSVOptions read
+// without a byte order mark, LF or CRLF. Spaces around names and values don't
+// count. Columns may stand in any order; those of role ignore are not read, all
+// others are required, and their names must be unique. The zero CSVOptions read
 // commas, decimal points and no null values.
 //
 // Values go through perennial.Column.FromText, so that training sees what
 // serving sees. Categorical and id columns keep their text, in the order of
 // first appearance; a categorical without Values takes any text. An id and a
-// target are never null.
+// target are never null; with NullTarget drop a row without a target is left out
+// and counted as a warning.
 //
 // All faults come back at once in one *perennial.Error of code invalid: the
 // first 20 as Fields with file, line, column ("/rows/<row from 0>/<column>") and
@@ -39,16 +43,20 @@ func Read(ctx context.Context, name string, b []byte, schema *perennial.Schema, 
 	if err != nil {
 		return nil, Report{}, err
 	}
-	comma, decimal, err := dialect(options)
+	comma, err := dialect(options)
 	if err != nil {
 		return nil, Report{}, err
 	}
 	r := csv.NewReader(bytes.NewReader(b))
 	r.Comma, r.FieldsPerRecord, r.ReuseRecord = comma, -1, true
+	r.TrimLeadingSpace = !unicode.IsSpace(comma)
 
-	d := &decoder{collector: collector{file: name}, schema: schema, decimal: decimal, nulls: nullSet(options.NullValues)}
+	d := &decoder{collector: collector{file: name}, schema: schema, numbers: NumbersOf(options), nulls: nullSet(options.NullValues), target: -1}
 	if !d.header(r) {
 		return nil, Report{}, d.err()
+	}
+	if options.NullTarget == perennial.NullTargetDrop {
+		d.findTarget()
 	}
 	d.prepare(min(bytes.Count(b, []byte{'\n'})+1, len(b)/d.width+1))
 	if err := d.rows(ctx, r); err != nil {
@@ -57,11 +65,11 @@ func Read(ctx context.Context, name string, b []byte, schema *perennial.Schema, 
 	if err := d.err(); err != nil {
 		return nil, d.report(d.row), err
 	}
-	t := &perennial.Table{Schema: *schema, Columns: make([]perennial.Series, len(schema.Columns)), Rows: d.row}
+	t := &perennial.Table{Schema: *schema, Columns: make([]perennial.Series, len(schema.Columns)), Rows: d.row - d.dropped}
 	for i := range d.columns {
 		t.Columns[d.columns[i].index] = d.columns[i].series
 	}
-	return t, d.report(d.row), nil
+	return t, d.report(t.Rows), nil
 }
 
 // text gives a file's text without compression and byte order mark.
@@ -93,14 +101,15 @@ func text(name string, b []byte) ([]byte, error) {
 	return bytes.TrimPrefix(b, []byte("\xef\xbb\xbf")), nil
 }
 
-// dialect checks the options and gives the delimiter and the decimal sign.
-func dialect(o perennial.CSVOptions) (comma rune, decimal byte, err error) {
+// dialect checks the options and gives the delimiter.
+func dialect(o perennial.CSVOptions) (comma rune, err error) {
 	const op = "dataset.Read"
-	comma, decimal = ',', '.'
+	comma = ','
+	decimal := '.'
 	if o.Delimiter != "" {
 		c, n := utf8.DecodeRuneInString(o.Delimiter)
 		if n != len(o.Delimiter) || c == utf8.RuneError || strings.ContainsRune("\"\r\n", c) || c == 0 {
-			return 0, 0, perennial.Errorf(perennial.CodeInvalid, op, "the CSV delimiter must be one character and no quote or line end, not %q", o.Delimiter)
+			return 0, perennial.Errorf(perennial.CodeInvalid, op, "the CSV delimiter must be one character and no quote or line end, not %q", o.Delimiter)
 		}
 		comma = c
 	}
@@ -109,13 +118,13 @@ func dialect(o perennial.CSVOptions) (comma rune, decimal byte, err error) {
 	case ",":
 		decimal = ','
 	default:
-		return 0, 0, perennial.Errorf(perennial.CodeInvalid, op, "the decimal sign must be . or , not %q", o.Decimal)
+		return 0, perennial.Errorf(perennial.CodeInvalid, op, "the decimal sign must be . or , not %q", o.Decimal)
 	}
-	if rune(decimal) == comma {
-		return 0, 0, perennial.Errorf(perennial.CodeInvalid, op, "the CSV delimiter and the decimal sign are both %q", string(comma)).
+	if decimal == comma {
+		return 0, perennial.Errorf(perennial.CodeInvalid, op, "the CSV delimiter and the decimal sign are both %q", string(comma)).
 			WithHint("Files with decimal commas are usually separated by semicolons.")
 	}
-	return comma, decimal, nil
+	return comma, nil
 }
 
 func nullSet(values []string) map[string]bool {
@@ -130,11 +139,13 @@ func nullSet(values []string) map[string]bool {
 type decoder struct {
 	collector
 	schema  *perennial.Schema
-	decimal byte
+	numbers Numbers
 	nulls   map[string]bool
 	columns []columnDecoder
 	width   int // fields of the header
 	row     int // data rows so far, ragged ones included
+	target  int // where rows without a target are dropped, its place in columns; else -1
+	dropped int // rows without a target
 }
 
 // header reads the header and finds each column of the schema in it; false
@@ -152,7 +163,12 @@ func (d *decoder) header(r *csv.Reader) bool {
 	d.width = len(record)
 	at := make(map[string]int, len(record))
 	for i, name := range record {
+		name = strings.TrimSpace(name)
+		record[i] = name
 		if _, double := at[name]; double {
+			if c, known := d.schema.Column(name); known && c.Role == perennial.RoleIgnore || !known && d.schema.ExtraColumns != perennial.ExtraReject {
+				continue // neither of them is read
+			}
 			d.add(perennial.FieldError{Path: "/columns/" + pointer(name), Rule: RuleDuplicate, Line: 1, Message: fmt.Sprintf("The column %q stands more than once in the header.", shorten(name))})
 			continue
 		}
@@ -233,9 +249,15 @@ func (d *decoder) rows(ctx context.Context, r *csv.Reader) error {
 				Message: fmt.Sprintf("The row has %d fields, the header has %d.", len(record), d.width)})
 			continue
 		}
+		if d.drops(r, record) {
+			continue
+		}
 		for i := range d.columns {
 			d.cell(r, &d.columns[i], record[d.columns[i].field])
 		}
+	}
+	if d.row > 0 && d.row == d.dropped {
+		d.add(perennial.FieldError{Path: "/rows", Rule: RuleEmpty, Line: 1, Message: "The file has rows, but no row has a target."})
 	}
 	if d.row == 0 {
 		d.add(perennial.FieldError{Path: "/rows", Rule: RuleEmpty, Line: 1, Message: "The file has a header and no rows."})
@@ -243,9 +265,31 @@ func (d *decoder) rows(ctx context.Context, r *csv.Reader) error {
 	return nil
 }
 
+// findTarget looks for the column whose nulls drop their rows.
+func (d *decoder) findTarget() {
+	d.target = slices.IndexFunc(d.columns, func(c columnDecoder) bool { return c.column.Role == perennial.RoleTarget })
+}
+
+// drops leaves a row out whose target is null, and counts it.
+func (d *decoder) drops(r *csv.Reader, record []string) bool {
+	if d.target < 0 {
+		return false
+	}
+	c := &d.columns[d.target]
+	s := strings.TrimSpace(record[c.field])
+	if !d.nulls[s] {
+		return false
+	}
+	d.dropped++
+	line, _ := r.FieldPos(c.field)
+	d.warn(c.column.Name, perennial.RuleRequired, "A row without "+c.column.Name+" is left out.", s, line)
+	return true
+}
+
 // cell decodes one value and stores it while the file is without faults.
 func (d *decoder) cell(r *csv.Reader, c *columnDecoder, s string) {
-	fault := c.decode(s, d.nulls, d.decimal, d.total == 0)
+	s = strings.TrimSpace(s)
+	fault := c.decode(s, d.nulls, &d.numbers, d.total == 0)
 	if fault == nil {
 		return
 	}

@@ -87,6 +87,9 @@ func TestReadTakesEveryNotation(t *testing.T) {
 		"gzip":               {"a.CSV.gz", zipped.String(), nulls},
 		"tabs":               {"a.csv", strings.ReplaceAll(churnHeader+churnRow, ",", "\t"), perennial.CSVOptions{Delimiter: "\t"}},
 		"German":             {"a.csv", strings.ReplaceAll(strings.ReplaceAll(churnHeader+churnRow, ",", ";"), "1200.5", "1200,5"), perennial.CSVOptions{Delimiter: ";", Decimal: ","}},
+		"spaces":             {"a.csv", strings.ReplaceAll(churnHeader+"c1,2026-03-01,basic,\"1010\",1200.5,12,false,no \n", ",", ",  "), nulls},
+		"English":            {"a.csv", strings.ReplaceAll(churnHeader+churnRow, "1200.5", `"$1,200.50"`), perennial.CSVOptions{Thousands: ",", Strip: []string{"$"}}},
+		"two ignored alike":  {"a.csv", "x,notes,notes,x," + churnHeader + "1,2,3,4," + churnRow, nulls},
 		"quoted header":      {"a.csv", `"customer_id"` + strings.TrimPrefix(churnHeader, "customer_id") + churnRow, nulls},
 		"columns reshuffled": {"a.csv", "churned,signup_date,plan,postcode,income,tenure,is_student,customer_id\nno,2026-03-01,basic,1010,1200.5,12,false,c1\n", nulls},
 	} {
@@ -145,6 +148,51 @@ func TestReadNamesEveryFault(t *testing.T) {
 			}
 			require.Equal(t, c.want, got)
 		})
+	}
+}
+
+func TestReadLeavesOutRowsWithoutATarget(t *testing.T) {
+	t.Parallel()
+	options := perennial.CSVOptions{NullValues: []string{"", "NA"}, NullTarget: perennial.NullTargetDrop}
+	text := churnHeader + "c0,never looked at,,,,,,NA\n" + churnRow + "c2,2026-03-01,basic,1010,NA,12,false,\n"
+	table, report, err := read(t, text, options)
+	require.NoError(t, err)
+	require.Equal(t, 1, table.Rows)
+	require.Equal(t, []string{"c1"}, table.Keys())
+	require.Equal(t, []dataset.Warning{{Column: "churned", Rule: "required", Count: 2, Line: 2, Came: "NA", Message: "A row without churned is left out."}}, report.Warnings)
+	_, _, err = read(t, strings.ReplaceAll(text, "no\n", "NA\n"), options)
+	require.ErrorContains(t, err, "no row has a target")
+	_, _, err = read(t, text, nulls)
+	require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err), "without the option they are faults")
+}
+
+func TestNumbersReadsOtherNotations(t *testing.T) {
+	t.Parallel()
+	us, eu, swiss := dataset.Numbers{Thousands: ",", Strip: []string{"$", "%"}}, dataset.Numbers{Comma: true, Thousands: ".", Strip: []string{"EUR", "€"}}, dataset.Numbers{Thousands: "'"}
+	for _, c := range []struct {
+		form     dataset.Numbers
+		in, want string
+	}{
+		{us, "1,234,567.5", "1234567.5"},
+		{us, "-$1,234", "-1234"},
+		{us, "$-1,234", "-1234"},
+		{us, "12.5 %", "12.5"},
+		{us, "1234.5", "1234.5"},
+		{us, "12,34", ""},
+		{us, "1,2345", ""},
+		{us, "1.234,567", ""},
+		{us, ",123", ""},
+		{eu, "1.234,5 €", "1234.5"},
+		{eu, "EUR 3,5", "3.5"},
+		{eu, "1.5", ""},
+		{eu, "1,5.000", ""},
+		{swiss, "1'000'000.25", "1000000.25"},
+		{dataset.Numbers{Comma: true}, "1.000,5", ""},
+		{dataset.Numbers{}, "1.5", "1.5"},
+	} {
+		got, ok := c.form.Plain(c.in)
+		require.Equal(t, c.want != "", ok, c.in)
+		require.Equal(t, c.want, got, c.in)
 	}
 }
 

@@ -125,7 +125,8 @@ func (v validator) column(at string, c *perennial.Column) {
 	v.applies(at, "out_of_range", c.OutOfRange != "", c.Type, perennial.TypeNumeric, perennial.TypeInteger)
 	v.values(at, c)
 	if c.Type == perennial.TypeDate && !perennial.ValidDateFormat(c.Format) {
-		v.badf(at+"/format", RuleChoice, c.Format, []string{"%Y", "%m", "%d", "%H", "%M", "%S"}, "%s.format must have %%Y and may have %%m, %%d, %%H, %%M and %%S between punctuation, not be %q.", label(at), shorten(c.Format))
+		v.badf(at+"/format", RuleChoice, c.Format, []string{"%Y", "%y", "%m", "%-m", "%b", "%B", "%d", "%-d", "%H", "%I", "%-I", "%p", "%M", "%S", "%z"},
+			"%s.format must have %%Y or %%y, and may have %%m, %%-m, %%b, %%B, %%d, %%-d, %%H, %%I, %%p, %%M, %%S and %%z between punctuation, not be %q.", label(at), shorten(c.Format))
 	}
 	if c.OutOfRange != "" {
 		v.choice(at+"/out_of_range", string(c.OutOfRange), string(perennial.RangeReject), string(perennial.RangeWarn))

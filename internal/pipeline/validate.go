@@ -117,8 +117,28 @@ func (v validator) data(p *perennial.Pipeline) {
 		v.badf("/data/csv/decimal", RuleApplies, p.Data.CSV.Decimal, nil, "data.csv.decimal and data.csv.delimiter are both %q; with decimal commas the delimiter is usually a semicolon.", p.Data.CSV.Decimal)
 	}
 	v.unique("/data/csv/null_values", p.Data.CSV.NullValues)
+	v.numbers(p.Data.CSV)
 	v.duration("/data/feedback/max_age", p.Data.Feedback.MaxAge, time.Second)
 	between(v, "/data/feedback/max_share", p.Data.Feedback.MaxShare, 0, 1)
+}
+
+// numbers checks how numbers are written, besides their decimal sign.
+func (v validator) numbers(o perennial.CSVOptions) {
+	if o.Thousands != "" {
+		v.choice("/data/csv/thousands", o.Thousands, ",", ".", " ", "'", "\u00a0", "\u202f", "_")
+		if o.Thousands == o.Decimal {
+			v.badf("/data/csv/thousands", RuleApplies, o.Thousands, nil, "data.csv.thousands and data.csv.decimal are both %q.", o.Decimal)
+		}
+	}
+	for i, s := range o.Strip {
+		if at := fmt.Sprintf("/data/csv/strip/%d", i); s == "" || strings.ContainsAny(s, "0123456789+-.,") {
+			v.badf(at, perennial.RuleType, s, nil, "%s must be a sign or unit beside numbers, like $ or EUR, without digits, points and commas; not %q.", label(at), shorten(s))
+		}
+	}
+	v.unique("/data/csv/strip", o.Strip)
+	if o.NullTarget != "" {
+		v.choice("/data/csv/null_target", o.NullTarget, perennial.NullTargetReject, perennial.NullTargetDrop)
+	}
 }
 
 func (v validator) split(p *perennial.Pipeline) {
