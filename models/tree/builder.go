@@ -50,10 +50,10 @@ func (e *Ensemble) shapeFault() string {
 	switch {
 	case e.Features < 1 || e.Features > maxFeature || e.Outputs < 1 || e.Scores < 1 || e.Outputs > math.MaxInt32 || e.Scores > math.MaxInt32:
 		return fmt.Sprintf("%d features, %d outputs and %d scores", e.Features, e.Outputs, e.Scores)
-	case e.Combine > SumSoftmax:
+	case e.Combine&^Single > SumLogistics || e.Combine == Mean|Single:
 		return fmt.Sprintf("trees combined in the unknown way %d", e.Combine)
-	case e.Combine == SumLogistic && (e.Scores != 1 || e.Outputs != 2),
-		e.Combine != SumLogistic && e.Scores != e.Outputs:
+	case e.Combine&^Single == SumLogistic && (e.Scores != 1 || e.Outputs != 2),
+		e.Combine&^Single != SumLogistic && e.Scores != e.Outputs:
 		return fmt.Sprintf("%d scores don't make %d outputs", e.Scores, e.Outputs)
 	}
 	for _, v := range e.Base {

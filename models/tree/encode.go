@@ -186,6 +186,17 @@ func (d *decoder) int(limit int) int {
 	return int(v)
 }
 
+// combine reads a byte.
+func (d *decoder) combine() Combine {
+	if len(d.b) == 0 {
+		d.bad = true
+		return Mean
+	}
+	c := Combine(d.b[0])
+	d.b = d.b[1:]
+	return c
+}
+
 // count reads the number of things that follow, of at least size bytes each.
 func (d *decoder) count(size int) int { return d.int(len(d.b)/size + 1) }
 
@@ -216,7 +227,7 @@ func (d *decoder) ascending(finite bool) []float64 {
 
 // header reads everything before the nodes.
 func (d *decoder) header(features, outputs int) *Ensemble {
-	e := &Ensemble{Combine: Combine(d.int(256))}
+	e := &Ensemble{Combine: d.combine()}
 	e.Features, e.Outputs, e.Scores = d.int(maxFeature+1), d.int(math.MaxInt32), d.int(math.MaxInt32)
 	trees, nodes := d.count(1), d.count(1)
 	if d.bad || e.Features != features || e.Outputs != outputs || trees > nodes || nodes > math.MaxInt32 || (trees == 0 && e.Combine == Mean) {

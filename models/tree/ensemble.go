@@ -17,11 +17,18 @@ type Combine uint8
 // The ways to combine trees. Scores is what trees add up to, Outputs what
 // Predict writes.
 const (
-	Mean        Combine = iota // each score divided by the number of trees; Scores = Outputs
-	Sum                        // base + sum; Scores = Outputs
-	SumLogistic                // base + sum of 1 score s; outputs 1/(1+eˢ) and 1/(1+e⁻ˢ)
-	SumSoftmax                 // base + sum of k scores; outputs e^sₖ / Σ e^sⱼ
+	Mean         Combine = iota // each score divided by the number of trees; Scores = Outputs
+	Sum                         // base + sum; Scores = Outputs
+	SumLogistic                 // base + sum of 1 score s; outputs 1/(1+eˢ) and 1/(1+e⁻ˢ)
+	SumSoftmax                  // base + sum of k scores; outputs e^sₖ / Σ e^sⱼ
+	SumExp                      // base + sum; outputs eˢ, each score by itself; Scores = Outputs
+	SumLogistics                // base + sum; outputs 1/(1+e⁻ˢ), each score by itself; Scores = Outputs
 )
+
+// Single, added to a way of combining, makes it XGBoost's arithmetic: the sum is
+// rounded to float32 after every tree, and outputs are computed in float32
+// (single.go). It has no type because it is no way by itself.
+const Single = 1 << 7
 
 // Node is one node of a tree, 16 bytes.
 //
@@ -120,13 +127,22 @@ func (e *Ensemble) Predict(x, out []float64) {
 func (e *Ensemble) add(t Tree, node int32, out []float64) {
 	n := &e.Nodes[node]
 	if t.Score != allScores {
-		out[t.Score] += n.Threshold
+		out[t.Score] = e.Combine.plus(out[t.Score], n.Threshold)
 		return
 	}
 	at := int(n.Child) * e.Scores
 	for k, v := range e.Values[at : at+e.Scores] {
-		out[k] += v
+		out[k] = e.Combine.plus(out[k], v)
 	}
+}
+
+// plus adds a tree's value to a score. The float64 sum of two float32 numbers,
+// rounded to float32, is their float32 sum.
+func (c Combine) plus(score, v float64) float64 {
+	if c&Single != 0 {
+		return float64(float32(score + v))
+	}
+	return score + v
 }
 
 // leaf walks down to the leaf of a row.
@@ -166,6 +182,10 @@ func inSet(set []uint64, v float64) bool {
 
 // finish makes the answer of the scores in out.
 func (e *Ensemble) finish(out []float64) {
+	if e.Combine&Single != 0 {
+		e.finishSingle(out)
+		return
+	}
 	switch e.Combine {
 	case Mean:
 		trees := float64(len(e.Trees))
@@ -177,6 +197,14 @@ func (e *Ensemble) finish(out []float64) {
 		logistic(out)
 	case SumSoftmax:
 		softmax(out)
+	case SumExp:
+		for k, s := range out {
+			out[k] = math.Exp(s)
+		}
+	case SumLogistics:
+		for k, s := range out {
+			out[k] = 1 / (1 + math.Exp(-s))
+		}
 	}
 }
 

@@ -19,7 +19,10 @@ var nan = math.NaN()
 var shapes = []struct {
 	outputs, scores int
 	combine         tree.Combine
-}{{1, 1, tree.Mean}, {3, 3, tree.Mean}, {1, 1, tree.Sum}, {2, 2, tree.Sum}, {2, 1, tree.SumLogistic}, {3, 3, tree.SumSoftmax}}
+}{{1, 1, tree.Mean}, {3, 3, tree.Mean}, {1, 1, tree.Sum}, {2, 2, tree.Sum}, {2, 1, tree.SumLogistic}, {3, 3, tree.SumSoftmax},
+	{1, 1, tree.SumExp}, {2, 2, tree.SumLogistics},
+	{1, 1, tree.Sum | tree.Single}, {2, 1, tree.SumLogistic | tree.Single}, {3, 3, tree.SumSoftmax | tree.Single}, {1, 1, tree.SumExp | tree.Single},
+}
 
 // number draws feature values and thresholds from few, so that they meet.
 func number() *rapid.Generator[float64] {
@@ -209,6 +212,7 @@ func TestBuilderTellsFaults(t *testing.T) {
 		"no features":            tree.NewBuilder(0, 1, 1, tree.Sum, nil),
 		"no scores":              tree.NewBuilder(1, -1, -1, tree.Sum, nil),
 		"no such combination":    tree.NewBuilder(1, 1, 1, 9, nil),
+		"a float32 mean":         tree.NewBuilder(1, 1, 1, tree.Mean|tree.Single, nil),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
