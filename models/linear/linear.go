@@ -1,12 +1,14 @@
-// Package linear holds the linear models: multinomial logistic regression with
-// an L2 penalty and ridge regression, with scikit-learn's objectives.
+// Package linear holds the linear models with scikit-learn's objectives: logistic
+// regression (binary and multinomial) and least squares, each without penalty and
+// with L1, L2 and elastic-net penalties.
 //
 // It works on plain dense rows (row-major, finite) and knows nothing of tables,
 // schemas or files. A fit is bit-reproducible for equal inputs on one
-// architecture, whatever the number of processors. Predictors are immutable,
-// safe for concurrent use and don't allocate.
+// architecture, for any number of threads. Predictors are immutable, safe for
+// concurrent use and don't allocate.
 //
-// Start reading at FitLogistic and FitRidge.
+// Start reading at FitLogistic, FitLeastSquares and FitElasticNet; design.go has
+// the passes over the rows that all of them are made of.
 package linear
 
 import (
@@ -26,7 +28,19 @@ type Data struct {
 	Y          []float64
 	Rows, Cols int
 	Classes    int
+	Weights    []float64 // one per row, at least 0 and not all 0; nil: all 1
+	Threads    int       // default 1; changes nothing but time
 }
+
+// Status is how an optimisation ended.
+type Status string
+
+// The ways to end.
+const (
+	Converged      Status = "converged"       // the stopping rule of the tolerance is met
+	IterationLimit Status = "iteration_limit" // stopped at MaxIterations
+	Stalled        Status = "stalled"         // no lower point was found: usually the limit of float64
+)
 
 func (d *Data) row(i int) []float64 { return d.X[i*d.Cols : (i+1)*d.Cols] }
 
@@ -35,7 +49,28 @@ func (d *Data) check(op string) error {
 	if d.Rows < 1 || d.Cols < 0 || len(d.X) != d.Rows*d.Cols || len(d.Y) != d.Rows {
 		return perennial.Errorf(perennial.CodeInternal, op, "%d values and %d targets for %d rows of %d columns", len(d.X), len(d.Y), d.Rows, d.Cols)
 	}
+	if d.Weights == nil {
+		return nil
+	}
+	sum := 0.0
+	for i, w := range d.Weights {
+		if !(w >= 0) { // NaN fails too
+			return perennial.Errorf(perennial.CodeInvalid, op, "the weight of row %d is %g; weights are at least 0", i, w)
+		}
+		sum += w
+	}
+	if len(d.Weights) != d.Rows || !(sum > 0) || !finite(sum) {
+		return perennial.Errorf(perennial.CodeInvalid, op, "%d weights with the sum %g for %d rows", len(d.Weights), sum, d.Rows)
+	}
 	return nil
+}
+
+// weight is the weight of a row.
+func (d *Data) weight(i int) float64 {
+	if d.Weights == nil {
+		return 1
+	}
+	return d.Weights[i]
 }
 
 // dot is Σ a·b in an order that depends on the length only.

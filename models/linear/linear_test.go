@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,28 +22,35 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 type reference struct {
 	Data map[string]struct {
-		X [][]float64
-		Y []float64
+		X           [][]float64
+		Y           []float64
+		Mean, Scale []float64
 	}
-	Logistic []logisticCase
-	Ridge    []struct {
-		Name          string
-		Data          string
-		Alpha         float64
-		Coef, Predict []float64
-		Intercept     float64
-	}
+	Logistic   []logisticCase
+	Regression []regressionCase
 }
 
 type logisticCase struct {
 	Name            string
 	Data            string
 	Rows, Present   []int
+	Scaled          bool
 	Classes         int
-	C               float64
+	Penalty         linear.Penalty
+	C, L1Ratio      float64
 	Balanced        bool
+	Weights         []float64
 	Coef, Intercept []float64
 	Proba           [][]float64
+}
+
+type regressionCase struct {
+	Name, Kind, Data string
+	Scaled           bool
+	Alpha, L1Ratio   float64
+	Weights          []float64
+	Coef, Predict    []float64
+	Intercept        float64
 }
 
 func load(t *testing.T) reference {
@@ -54,9 +62,21 @@ func load(t *testing.T) reference {
 	return r
 }
 
+// row gives a row of a reference table.
+func (r reference) row(name string, i int, scaled bool) []float64 {
+	d := r.Data[name]
+	out := slices.Clone(d.X[i])
+	for j := range out {
+		if scaled {
+			out[j] = (out[j] - d.Mean[j]) / d.Scale[j]
+		}
+	}
+	return out
+}
+
 // pick gives some rows of a reference table; nil is all.
-func (r reference) pick(name string, rows []int, classes int) linear.Data {
-	d := linear.Data{Classes: classes}
+func (r reference) pick(name string, rows []int, scaled bool, classes int) linear.Data {
+	d := linear.Data{Classes: classes, Threads: 2}
 	all := r.Data[name]
 	if rows == nil {
 		for i := range all.X {
@@ -64,45 +84,95 @@ func (r reference) pick(name string, rows []int, classes int) linear.Data {
 		}
 	}
 	for _, i := range rows {
-		d.X, d.Y = append(d.X, all.X[i]...), append(d.Y, all.Y[i])
+		d.X, d.Y = append(d.X, r.row(name, i, scaled)...), append(d.Y, all.Y[i])
 	}
 	d.Rows, d.Cols = len(rows), len(all.X[0])
 	return d
 }
 
+// near requires a relative agreement of 1e-6, and of 1e-9 of the greatest
+// element for those that are tiny beside it.
+func near(t require.TestingT, want, got []float64, what string) {
+	require.Len(t, got, len(want), what)
+	largest := 0.0
+	for _, v := range want {
+		largest = max(largest, math.Abs(v))
+	}
+	for i, v := range want {
+		require.InDelta(t, v, got[i], 1e-6*math.Abs(v)+1e-9*largest, "%s %d", what, i)
+	}
+}
+
 func TestLogisticMatchesScikitLearn(t *testing.T) {
 	t.Parallel()
 	r := load(t)
+	require.GreaterOrEqual(t, len(r.Logistic), 20)
 	for _, c := range r.Logistic {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			m, err := linear.FitLogistic(t.Context(), r.pick(c.Data, c.Rows, c.Classes), linear.LogisticSettings{C: c.C, Balanced: c.Balanced, Tolerance: 1e-9})
+			d := r.pick(c.Data, c.Rows, c.Scaled, c.Classes)
+			d.Weights = c.Weights
+			m, err := linear.FitLogistic(t.Context(), d, linear.LogisticSettings{Penalty: c.Penalty, C: c.C, L1Ratio: c.L1Ratio, Balanced: c.Balanced, Tolerance: 1e-11})
 			require.NoError(t, err)
 			require.Equal(t, linear.Converged, m.Status)
 			require.Equal(t, c.Present, m.Present)
-			require.InDeltaSlice(t, c.Coef, m.Coef, 1e-6)
-			require.InDeltaSlice(t, c.Intercept, m.Intercept, 1e-5)
+			require.Len(t, m.Loss, m.Iterations)
+			near(t, c.Coef, m.Coef, "coefficient")
+			near(t, c.Intercept, m.Intercept, "intercept")
 			out := make([]float64, c.Classes)
 			for i, want := range c.Proba {
-				m.Predict(r.Data[c.Data].X[10*i], out)
+				m.Predict(r.row(c.Data, 10*i, c.Scaled), out)
 				for j, k := range c.Present {
-					require.InDelta(t, want[j], out[k], 1e-6)
+					require.InEpsilon(t, want[j], out[k], 1e-6)
 				}
-				require.InDelta(t, 1, out[0]+out[1]+out[2], 1e-12)
+				require.InDelta(t, 1, sum(out), 1e-12)
 			}
 		})
 	}
 }
 
-func TestLogisticDefaultsComeClose(t *testing.T) {
+func sum(v []float64) float64 {
+	total := 0.0
+	for _, x := range v {
+		total += x
+	}
+	return total
+}
+
+func TestRegressionMatchesScikitLearn(t *testing.T) {
 	t.Parallel()
 	r := load(t)
-	c := r.Logistic[0]
-	m, err := linear.FitLogistic(t.Context(), r.pick(c.Data, c.Rows, c.Classes), linear.LogisticSettings{})
-	require.NoError(t, err)
-	require.Equal(t, linear.Converged, m.Status)
-	require.Empty(t, m.Warning())
-	require.InDeltaSlice(t, c.Coef, m.Coef, 1e-3)
+	require.GreaterOrEqual(t, len(r.Regression), 40)
+	for _, c := range r.Regression {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			d := r.pick(c.Data, nil, c.Scaled, 0)
+			d.Weights = c.Weights
+			m, err := fitRegression(t.Context(), c, d)
+			require.NoError(t, err)
+			require.Empty(t, m.Warning())
+			near(t, c.Coef, m.Coef, "coefficient")
+			near(t, []float64{c.Intercept}, []float64{m.Intercept}, "intercept")
+			out := make([]float64, 1)
+			for i, want := range c.Predict {
+				m.Predict(r.row(c.Data, 10*i, c.Scaled), out)
+				require.InEpsilon(t, want, out[0], 1e-6)
+			}
+		})
+	}
+}
+
+func fitRegression(ctx context.Context, c regressionCase, d linear.Data) (*linear.Regression, error) {
+	switch c.Kind {
+	case "linear_regression":
+		return linear.FitLeastSquares(ctx, d, linear.LeastSquaresSettings{Cutoff: 1e-6})
+	case "ridge":
+		return linear.FitLeastSquares(ctx, d, linear.LeastSquaresSettings{Alpha: c.Alpha})
+	case "lasso":
+		return linear.FitElasticNet(ctx, d, linear.ElasticNetSettings{Alpha: c.Alpha, L1Ratio: 1, Tolerance: 1e-13, MaxIterations: 1 << 20})
+	default:
+		return linear.FitElasticNet(ctx, d, linear.ElasticNetSettings{Alpha: c.Alpha, L1Ratio: c.L1Ratio, Tolerance: 1e-13, MaxIterations: 1 << 20})
+	}
 }
 
 func TestLogisticIsBitReproducible(t *testing.T) {
@@ -110,7 +180,7 @@ func TestLogisticIsBitReproducible(t *testing.T) {
 	r := load(t)
 	var first []byte
 	for range 3 {
-		m, err := linear.FitLogistic(t.Context(), r.pick("iris", nil, 3), linear.LogisticSettings{})
+		m, err := linear.FitLogistic(t.Context(), r.pick("iris", nil, false, 3), linear.LogisticSettings{})
 		require.NoError(t, err)
 		b, err := m.Encode()
 		require.NoError(t, err)
@@ -133,7 +203,7 @@ func TestLogisticWithOneClass(t *testing.T) {
 func TestLogisticSaysWhereItStopped(t *testing.T) {
 	t.Parallel()
 	r := load(t)
-	m, err := linear.FitLogistic(t.Context(), r.pick("iris", nil, 3), linear.LogisticSettings{MaxIterations: 3})
+	m, err := linear.FitLogistic(t.Context(), r.pick("iris", nil, false, 3), linear.LogisticSettings{MaxIterations: 3})
 	require.NoError(t, err)
 	require.Equal(t, linear.IterationLimit, m.Status)
 	require.Equal(t, 3, m.Iterations)
@@ -155,12 +225,24 @@ func TestFitsStopWhenCancelled(t *testing.T) {
 	t.Parallel()
 	d := random(200_000, 60)
 	fits := map[string]func(ctx context.Context) error{
-		"logistic": func(ctx context.Context) error {
+		"logistic, Newton": func(ctx context.Context) error {
 			_, err := linear.FitLogistic(ctx, d, linear.LogisticSettings{C: 1e9, Tolerance: 1e-300, MaxIterations: 1 << 30})
 			return err
 		},
-		"ridge": func(ctx context.Context) error {
-			_, err := linear.FitRidge(ctx, random(100, 9000), linear.RidgeSettings{Alpha: 1})
+		"logistic, L-BFGS": func(ctx context.Context) error {
+			_, err := linear.FitLogistic(ctx, random(2000, 1500), linear.LogisticSettings{Penalty: linear.PenaltyL1, C: 1e9, Tolerance: 1e-300, MaxIterations: 1 << 30})
+			return err
+		},
+		"least squares, many columns": func(ctx context.Context) error {
+			_, err := linear.FitLeastSquares(ctx, random(100, 9000), linear.LeastSquaresSettings{Alpha: 1})
+			return err
+		},
+		"least squares, singular": func(ctx context.Context) error {
+			_, err := linear.FitLeastSquares(ctx, random(400, 1200), linear.LeastSquaresSettings{})
+			return err
+		},
+		"lasso": func(ctx context.Context) error {
+			_, err := linear.FitElasticNet(ctx, random(300, 900), linear.ElasticNetSettings{Alpha: 1e-9, L1Ratio: 1, Tolerance: 1e-300, MaxIterations: 1 << 40})
 			return err
 		},
 	}
@@ -189,46 +271,6 @@ func random(rows, cols int) linear.Data {
 	return d
 }
 
-func TestRidgeMatchesScikitLearn(t *testing.T) {
-	t.Parallel()
-	r := load(t)
-	for _, c := range r.Ridge {
-		t.Run(c.Name, func(t *testing.T) {
-			t.Parallel()
-			m, err := linear.FitRidge(t.Context(), r.pick(c.Data, nil, 0), linear.RidgeSettings{Alpha: c.Alpha})
-			require.NoError(t, err)
-			require.InDeltaSlice(t, c.Coef, m.Coef, 1e-9)
-			require.InDelta(t, c.Intercept, m.Intercept, 1e-9)
-			out := make([]float64, 1)
-			for i, want := range c.Predict {
-				m.Predict(r.Data[c.Data].X[i], out)
-				require.InDelta(t, want, out[0], 1e-9)
-			}
-		})
-	}
-}
-
-func TestRidgeRefusesSingularSystems(t *testing.T) {
-	t.Parallel()
-	x := []float64{1, 2, 2, 4, 3, 6, 5, 10}
-	for name, d := range map[string]linear.Data{
-		"dependent columns": {X: x, Y: []float64{1, 2, 3, 4}, Rows: 4, Cols: 2},
-		"constant column":   {X: []float64{1, 1, 1, 1}, Y: []float64{1, 2, 3, 4}, Rows: 4, Cols: 1},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, err := linear.FitRidge(t.Context(), d, linear.RidgeSettings{})
-			var e *perennial.Error
-			require.ErrorAs(t, err, &e)
-			require.Equal(t, perennial.CodeInvalid, e.Code)
-			_, hint, _ := perennial.Explain(err)
-			require.Contains(t, hint, "alpha")
-			_, err = linear.FitRidge(t.Context(), d, linear.RidgeSettings{Alpha: 0.1})
-			require.NoError(t, err)
-		})
-	}
-}
-
 // At the solution the gradient of the objective is zero:
 // Xᵀ(y − ŷ) = αw on centred data, and the residuals sum to zero.
 func TestRidgeSolvesItsEquations(t *testing.T) {
@@ -239,7 +281,7 @@ func TestRidgeSolvesItsEquations(t *testing.T) {
 		alpha := rapid.Float64Range(0.01, 100).Draw(t, "alpha")
 		number := rapid.Float64Range(-50, 50)
 		d := linear.Data{X: rapid.SliceOfN(number, rows*cols, rows*cols).Draw(t, "x"), Y: rapid.SliceOfN(number, rows, rows).Draw(t, "y"), Rows: rows, Cols: cols}
-		m, err := linear.FitRidge(context.Background(), d, linear.RidgeSettings{Alpha: alpha})
+		m, err := linear.FitLeastSquares(context.Background(), d, linear.LeastSquaresSettings{Alpha: alpha})
 		require.NoError(t, err)
 		sum, grad, out := 0.0, make([]float64, cols), make([]float64, 1)
 		for i := range rows {
@@ -275,6 +317,6 @@ func TestDecodeRefusesWhatDoesNotFit(t *testing.T) {
 	}
 	_, err := linear.DecodeLogistic([]byte(`{"present":[0,2],"coef":[1,2],"intercept":[1],"status":"converged","iterations":1}`), 2, 3)
 	require.NoError(t, err)
-	_, err = linear.DecodeRidge([]byte(`{"coef":[1],"intercept":0}`), 2)
+	_, err = linear.DecodeRegression([]byte(`{"coef":[1],"intercept":0}`), 2)
 	require.Equal(t, perennial.CodeMalformed, perennial.CodeOf(err))
 }

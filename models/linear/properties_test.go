@@ -1,0 +1,208 @@
+package linear_test
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/models/linear"
+)
+
+var penalties = []linear.Penalty{linear.PenaltyNone, linear.PenaltyL2, linear.PenaltyL1, linear.PenaltyElasticNet}
+
+// stationary requires of a logistic regression that no coefficient can move a
+// little and make the objective smaller (the Karush–Kuhn–Tucker conditions).
+func stationary(t require.TestingT, d linear.Data, s linear.LogisticSettings, m *linear.Logistic, tolerance float64) {
+	grad := make([]float64, len(m.Coef)+len(m.Intercept))
+	out := make([]float64, d.Classes)
+	vectors := len(m.Intercept)
+	for i := range d.Rows {
+		x := d.X[i*d.Cols : (i+1)*d.Cols]
+		m.Predict(x, out)
+		for k := range vectors {
+			class := m.Present[len(m.Present)-vectors+k] // of two classes the second one's
+			r := out[class]
+			if int(d.Y[i]) == class {
+				r--
+			}
+			for j, v := range x {
+				grad[k*d.Cols+j] += r * v / float64(d.Rows)
+			}
+			grad[len(m.Coef)+k] += r / float64(d.Rows)
+		}
+	}
+	strength, ratio := 1/(s.C*float64(d.Rows)), map[linear.Penalty]float64{linear.PenaltyL1: 1, linear.PenaltyElasticNet: s.L1Ratio}[s.Penalty]
+	if s.Penalty == linear.PenaltyNone {
+		strength = 0
+	}
+	for i, w := range m.Coef {
+		g := grad[i] + strength*(1-ratio)*w
+		if w == 0 {
+			require.LessOrEqual(t, math.Abs(g), strength*ratio+tolerance)
+		} else {
+			require.InDelta(t, 0, g+math.Copysign(strength*ratio, w), tolerance)
+		}
+	}
+	for _, g := range grad[len(m.Coef):] {
+		require.InDelta(t, 0, g, tolerance)
+	}
+}
+
+func TestLogisticIsStationary(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		classes, cols := rapid.IntRange(2, 4).Draw(t, "classes"), rapid.IntRange(1, 5).Draw(t, "cols")
+		rows := rapid.IntRange(20, 60).Draw(t, "rows")
+		number := rapid.Float64Range(-3, 3)
+		d := linear.Data{X: rapid.SliceOfN(number, rows*cols, rows*cols).Draw(t, "x"), Rows: rows, Cols: cols, Classes: classes}
+		for _, y := range rapid.SliceOfN(rapid.IntRange(0, classes-1), rows, rows).Draw(t, "y") {
+			d.Y = append(d.Y, float64(y))
+		}
+		s := linear.LogisticSettings{
+			Penalty: rapid.SampledFrom(penalties[1:]).Draw(t, "penalty"), C: rapid.Float64Range(0.01, 100).Draw(t, "c"),
+			L1Ratio: rapid.Float64Range(0.05, 0.95).Draw(t, "l1_ratio"), Tolerance: 1e-10,
+		}
+		m, err := linear.FitLogistic(context.Background(), d, s)
+		require.NoError(t, err)
+		require.Equal(t, linear.Converged, m.Status)
+		stationary(t, d, s, m, 1e-7)
+		for i := 1; i < len(m.Loss); i++ {
+			require.LessOrEqual(t, m.Loss[i], m.Loss[i-1]*(1+1e-12))
+		}
+	})
+}
+
+// More than 1,000 parameters: L-BFGS instead of Newton's method.
+func TestWideLogisticIsStationary(t *testing.T) {
+	t.Parallel()
+	d := random(120, 600)
+	for _, penalty := range penalties[1:] {
+		t.Run(string(penalty), func(t *testing.T) {
+			t.Parallel()
+			s := linear.LogisticSettings{Penalty: penalty, C: 0.5, L1Ratio: 0.3, Tolerance: 1e-7}
+			m, err := linear.FitLogistic(t.Context(), d, s)
+			require.NoError(t, err)
+			require.Equal(t, linear.Converged, m.Status)
+			stationary(t, d, s, m, 2e-7)
+		})
+	}
+}
+
+func TestThreadsChangeNothing(t *testing.T) {
+	t.Parallel()
+	d := random(10_000, 7)
+	fits := map[string]func(d linear.Data) (interface{ Encode() ([]byte, error) }, error){
+		"least squares": func(d linear.Data) (interface{ Encode() ([]byte, error) }, error) {
+			return linear.FitLeastSquares(context.Background(), d, linear.LeastSquaresSettings{})
+		},
+		"lasso": func(d linear.Data) (interface{ Encode() ([]byte, error) }, error) {
+			return linear.FitElasticNet(context.Background(), d, linear.ElasticNetSettings{Alpha: 1e-3, L1Ratio: 1})
+		},
+	}
+	for _, penalty := range penalties {
+		fits["logistic "+string(penalty)] = func(d linear.Data) (interface{ Encode() ([]byte, error) }, error) {
+			return linear.FitLogistic(context.Background(), d, linear.LogisticSettings{Penalty: penalty, L1Ratio: 0.5})
+		}
+	}
+	for name, fit := range fits {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var first []byte
+			for _, threads := range []int{0, 1, 2, 5} {
+				d := d
+				d.Threads = threads
+				m, err := fit(d)
+				require.NoError(t, err)
+				b, err := m.Encode()
+				require.NoError(t, err)
+				if first == nil {
+					first = b
+				}
+				require.Equal(t, string(first), string(b))
+			}
+		})
+	}
+}
+
+// Separable classes have no finite solution without a penalty: the fit ends all
+// the same, and with the right answers.
+func TestSeparableWithoutPenaltyEnds(t *testing.T) {
+	t.Parallel()
+	d := linear.Data{X: []float64{1, 2, 3, 4}, Y: []float64{0, 0, 1, 1}, Rows: 4, Cols: 1, Classes: 2}
+	m, err := linear.FitLogistic(t.Context(), d, linear.LogisticSettings{Penalty: linear.PenaltyNone})
+	require.NoError(t, err)
+	out := make([]float64, 2)
+	for i, x := range d.X {
+		m.Predict([]float64{x}, out)
+		require.Greater(t, out[int(d.Y[i])], 0.99)
+	}
+}
+
+func TestBadWeightsAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, w := range map[string][]float64{"negative": {1, -1}, "NaN": {1, math.NaN()}, "all zero": {0, 0}, "too few": {1}, "infinite": {1, math.Inf(1)}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := linear.Data{X: []float64{1, 2}, Y: []float64{0, 1}, Rows: 2, Cols: 1, Classes: 2, Weights: w}
+			_, err := linear.FitLogistic(t.Context(), d, linear.LogisticSettings{})
+			require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err))
+			_, err = linear.FitLeastSquares(t.Context(), d, linear.LeastSquaresSettings{})
+			require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err))
+		})
+	}
+}
+
+func TestSmallestProblems(t *testing.T) {
+	t.Parallel()
+	none := linear.Data{Y: []float64{3, 5}, Rows: 2}
+	m, err := linear.FitLeastSquares(t.Context(), none, linear.LeastSquaresSettings{})
+	require.NoError(t, err)
+	require.InDelta(t, 4, m.Intercept, 1e-15)
+	one := linear.Data{X: []float64{7}, Y: []float64{3}, Rows: 1, Cols: 1}
+	for _, s := range []linear.ElasticNetSettings{{}, {Alpha: 1}, {Alpha: 1, L1Ratio: 1}} {
+		m, err = linear.FitElasticNet(t.Context(), one, s)
+		require.NoError(t, err)
+		require.Equal(t, []float64{0}, m.Coef)
+		require.InDelta(t, 3, m.Intercept, 1e-15)
+	}
+	_, err = linear.FitLeastSquares(t.Context(), linear.Data{X: make([]float64, 20_000), Y: []float64{1}, Rows: 1, Cols: 20_000}, linear.LeastSquaresSettings{})
+	require.Equal(t, perennial.CodeTooLarge, perennial.CodeOf(err))
+	huge := linear.Data{X: []float64{1e200, -1e200}, Y: []float64{0, 1}, Rows: 2, Cols: 1}
+	_, err = linear.FitLeastSquares(t.Context(), huge, linear.LeastSquaresSettings{})
+	require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err))
+}
+
+func FuzzDecodeLogistic(f *testing.F) {
+	f.Add([]byte(`{"present":[0,2],"coef":[1,2],"intercept":[1],"status":"converged","iterations":1}`), 2, 3)
+	f.Add([]byte(`{"present":[0,1,2],"coef":[1,2,3],"intercept":[1,2,3],"status":"stalled","iterations":1}`), 1, 3)
+	f.Add([]byte(`{"present":[1],"coef":null,"intercept":null,"status":"converged","iterations":0}`), 4, 2)
+	f.Fuzz(func(t *testing.T, b []byte, features, classes int) {
+		features, classes = features&63, 2+classes&15
+		m, err := linear.DecodeLogistic(b, features, classes)
+		if err != nil {
+			require.Equal(t, perennial.CodeMalformed, perennial.CodeOf(err))
+			return
+		}
+		m.Predict(make([]float64, features), make([]float64, classes))
+		_, err = m.Encode()
+		require.NoError(t, err)
+	})
+}
+
+func FuzzDecodeRegression(f *testing.F) {
+	f.Add([]byte(`{"coef":[1,2.5],"intercept":1e300}`), 2)
+	f.Add([]byte(`{"coef":[],"intercept":0,"status":"converged","iterations":9}`), 0)
+	f.Fuzz(func(t *testing.T, b []byte, features int) {
+		features &= 63
+		m, err := linear.DecodeRegression(b, features)
+		if err != nil {
+			require.Equal(t, perennial.CodeMalformed, perennial.CodeOf(err))
+			return
+		}
+		m.Predict(make([]float64, features), make([]float64, 1))
+	})
+}
