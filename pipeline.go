@@ -97,41 +97,70 @@ type Split struct {
 // default of impute, scale and encode, is what suits the candidate's algorithm:
 // trees that take null and categories get both as they are, and nothing scaled;
 // the others get the median or most frequent value, one_hot and standard.
+//
+// What omitzero marks is shown among the defaults, but not hashed while it isn't
+// used.
 type Preprocess struct {
 	Numeric     NumericPrep     `json:"numeric"`
 	Categorical CategoricalPrep `json:"categorical"`
+	Boolean     BooleanPrep     `json:"boolean,omitzero"`
 	Date        DatePrep        `json:"date"`
 	Columns     []ColumnPrep    `json:"columns,omitempty"` // in file order
 }
 
 // NumericPrep prepares numeric and integer columns.
 type NumericPrep struct {
-	Impute string `json:"impute,omitempty"` // auto | mean | median | most_frequent | none
-	Scale  string `json:"scale,omitempty"`  // auto | standard | min_max | none
+	Drop      bool        `json:"drop,omitzero"`       // not a feature of the model
+	Impute    string      `json:"impute,omitempty"`    // auto | mean | median | most_frequent | constant | none
+	Value     *float64    `json:"value,omitempty"`     // of constant
+	Indicator bool        `json:"indicator,omitzero"`  // one more feature: was it null? Only where training rows were
+	Clip      *[2]float64 `json:"clip,omitempty"`      // quantiles
+	Transform string      `json:"transform,omitempty"` // none | log1p | log | sqrt | yeo_johnson | box_cox
+	Scale     string      `json:"scale,omitempty"`     // auto | standard | robust | min_max | none
 }
 
 // CategoricalPrep prepares categorical columns.
 type CategoricalPrep struct {
-	Impute string `json:"impute,omitempty"` // auto | most_frequent | none (null is a category of its own)
-	Encode string `json:"encode,omitempty"` // auto | one_hot | ordinal | native (as it is, for trees that split categories)
+	Drop      bool    `json:"drop,omitzero"`
+	Impute    string  `json:"impute,omitempty"` // auto | most_frequent | constant | none (null is a category of its own)
+	Value     string  `json:"value,omitempty"`  // of constant
+	Indicator bool    `json:"indicator,omitzero"`
+	Encode    string  `json:"encode,omitempty"`   // auto | one_hot | ordinal | frequency | target | native (as it is, for trees that split categories)
+	Smoothing float64 `json:"smoothing,omitzero"` // of target: the weight of the overall mean, in rows
+}
+
+// BooleanPrep prepares boolean columns.
+type BooleanPrep struct {
+	Drop      bool   `json:"drop,omitzero"`
+	Impute    string `json:"impute,omitempty"` // auto | most_frequent | constant | none
+	Value     *bool  `json:"value,omitempty"`  // of constant
+	Indicator bool   `json:"indicator,omitzero"`
 }
 
 // DatePrep prepares date columns.
 type DatePrep struct {
-	Parts []string `json:"parts,omitempty"` // year month day weekday hour days
+	Drop      bool     `json:"drop,omitzero"`
+	Impute    string   `json:"impute,omitempty"` // auto | mean | median | most_frequent | constant | none
+	Value     string   `json:"value,omitempty"`  // of constant, in the column's format
+	Indicator bool     `json:"indicator,omitzero"`
+	Parts     []string `json:"parts,omitempty"` // year month day weekday hour days
+	Scale     string   `json:"scale,omitempty"` // auto | standard | robust | min_max | none
 }
 
-// ColumnPrep overrides the preparation of one column. Empty fields keep the
-// type's setting.
+// ColumnPrep overrides the preparation of one column. What isn't set keeps the
+// type's setting; each setting goes with the types that have it above.
 type ColumnPrep struct {
 	Name      string      `json:"name"`
+	Drop      *bool       `json:"drop,omitempty"`
 	Impute    string      `json:"impute,omitempty"`
-	Scale     string      `json:"scale,omitempty"`
+	Value     any         `json:"value,omitempty"` // number, text or boolean
+	Indicator *bool       `json:"indicator,omitempty"`
 	Encode    string      `json:"encode,omitempty"`
-	Smoothing float64     `json:"smoothing,omitempty"`
-	Transform string      `json:"transform,omitempty"` // log1p
-	Clip      *[2]float64 `json:"clip,omitempty"`      // quantiles
+	Smoothing *float64    `json:"smoothing,omitempty"`
+	Clip      *[2]float64 `json:"clip,omitempty"`
+	Transform string      `json:"transform,omitempty"`
 	Parts     []string    `json:"parts,omitempty"`
+	Scale     string      `json:"scale,omitempty"` // of a categorical column: with encode frequency or target
 }
 
 // Candidate is one algorithm with fixed parameters and a search space.

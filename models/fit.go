@@ -2,7 +2,6 @@ package models
 
 import (
 	"context"
-	"fmt"
 	"math"
 	"slices"
 
@@ -38,14 +37,13 @@ func Fit(ctx context.Context, spec Spec, t *perennial.Table, rows []int) (*Model
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	training, err := m.training(ctx, e, t, rows)
+	training, err := m.training(ctx, e, &spec, t, rows)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	if err := m.checkTraining(e, &training); err != nil {
+	if err := checkTraining(m, e, &training); err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	training.Seed, training.Threads = spec.Seed, max(spec.Threads, 1)
 	fitted, err := e.fit(ctx, m.head.Params, training)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
@@ -83,55 +81,41 @@ func prepare(spec *Spec, t *perennial.Table, rows []int) (*Model, *entry, error)
 	return m, e, m.derive()
 }
 
-// training encodes the rows, fits the preparation and prepares them.
-func (m *Model) training(ctx context.Context, e *entry, t *perennial.Table, rows []int) (Training, error) {
+// training reads the rows, fits the preparation and prepares them.
+func (m *Model) training(ctx context.Context, e *entry, spec *Spec, t *perennial.Table, rows []int) (Training, error) {
 	read, err := newReader(t, m.features)
 	if err != nil {
 		return Training{}, err
-	}
-	n := len(m.features)
-	raw := make([]float64, len(rows)*n)
-	for i, r := range rows {
-		read.read(r, raw[i*n:(i+1)*n])
 	}
 	y, err := Targets(t, &m.head.Schema, rows)
 	if err != nil {
 		return Training{}, err
 	}
-	m.profile = newProfile(m.features, raw, len(rows))
-	takes := preprocess.Takes{Null: e.takesNull, Categories: e.takesCategories, Unscaled: e.trees}
-	if m.prep, err = preprocess.Fit(ctx, m.head.Preprocess, takes, m.features, raw, len(rows)); err != nil {
+	source := preprocess.Rows{
+		N: len(rows), Y: y, Classes: len(m.classes), IDs: rows, Seed: spec.Seed,
+		Read: func(feature, from int, out []float64) { read[feature].column(rows[from:from+len(out)], out) },
+	}
+	if m.profile, err = newProfile(ctx, m.features, source); err != nil {
 		return Training{}, err
 	}
-	width := m.prep.Width()
-	out := Training{X: make([]float64, len(rows)*width), Y: y, Rows: len(rows), Cols: width, Classes: len(m.classes), Categories: m.prep.Categories()}
-	for i := range rows {
-		if i&4095 == 0 && ctx.Err() != nil {
-			return Training{}, ctx.Err()
-		}
-		m.prep.Transform(raw[i*n:(i+1)*n], out.X[i*width:(i+1)*width])
+	prep, x, err := preprocess.Fit(ctx, m.head.Preprocess, e.takes(), m.features, source)
+	if err != nil {
+		return Training{}, err
 	}
-	return out, nil
+	m.prep = prep
+	return Training{
+		X: x, Y: y, Rows: len(rows), Cols: prep.Width(), Classes: len(m.classes), Categories: prep.Categories(),
+		Seed: spec.Seed, Threads: max(spec.Threads, 1),
+	}, nil
 }
 
 // checkTraining refuses what the algorithm can't take.
-func (m *Model) checkTraining(e *entry, t *Training) error {
+func checkTraining(m *Model, e *entry, t *Training) error {
+	if faults := preprocess.Refuses(m.head.Preprocess, e.takes(), e.Name, &m.head.Schema); len(faults) > 0 {
+		return &perennial.Error{Code: perennial.CodeInvalid, Message: faults[0].Message, Fields: faults}
+	}
 	if t.Cols == 0 {
 		return perennial.Errorf(perennial.CodeInvalid, "", "no feature is left to train on").WithHint("The schema needs at least one feature column with values.")
-	}
-	if null := m.prep.PassesNull(); !e.takesNull && len(null) > 0 {
-		message := fmt.Sprintf("%s can't take null, and %s may be null and isn't imputed.", e.Name, null[0])
-		return &perennial.Error{Code: perennial.CodeInvalid, Message: message, Fields: []perennial.FieldError{{
-			Path: "/preprocess/columns/" + pointer(null[0]) + "/impute", Rule: "applies", Came: "none", Allowed: []string{"mean", "median", "most_frequent"}, Message: message,
-		}}}
-	}
-	if t.Categories != nil && !e.takesCategories {
-		names := m.prep.Names()
-		name := names[slices.IndexFunc(t.Categories, func(n int) bool { return n > 0 })]
-		message := fmt.Sprintf("%s can't take categories as they are, and %s is encoded as native.", e.Name, name)
-		return &perennial.Error{Code: perennial.CodeInvalid, Message: message, Fields: []perennial.FieldError{{
-			Path: "/preprocess/columns/" + pointer(name) + "/encode", Rule: "applies", Came: "native", Allowed: []string{"auto", "one_hot", "ordinal"}, Message: message,
-		}}}
 	}
 	i := slices.IndexFunc(t.X, func(v float64) bool { return math.IsInf(v, 0) || (math.IsNaN(v) && !e.takesNull) })
 	if i >= 0 {

@@ -309,14 +309,14 @@ func TestFitRefuses(t *testing.T) {
 		paths  []string
 	}{
 		"every fault of the spec at once": {func(s *models.Spec, _ *perennial.Table) {
-			s.Params, s.Threshold, s.Preprocess.Categorical.Encode = map[string]any{"c": -1, "C": 1}, nan, "target"
+			s.Params, s.Threshold, s.Preprocess.Categorical.Encode = map[string]any{"c": -1, "C": 1}, nan, "hash"
 		}, "", []string{"/params/C", "/params/c", "/preprocess/categorical/encode", "/threshold/value"}},
 		"a positive class that isn't one": {func(s *models.Spec, _ *perennial.Table) { s.Positive = "maybe" }, "positive class", []string{"/data/positive"}},
 		"a null target":                   {func(_ *models.Spec, t *perennial.Table) { t.Columns[6].Codes[4] = -1 }, "row 4 is null", []string{"/rows/4/churned"}},
 		"a target that isn't listed":      {func(_ *models.Spec, t *perennial.Table) { t.Schema.Columns[6].Values = []string{"no", "never"} }, "row 0 is not one of its classes", []string{"/rows/0/churned"}},
 		"one class":                       {func(_ *models.Spec, t *perennial.Table) { clear(t.Columns[6].Codes) }, "in the target churned is 1", nil},
 		"regression on a category":        {func(s *models.Spec, _ *perennial.Table) { s.Task, s.Algorithm = perennial.Regression, "ridge" }, "numeric target", nil},
-		"a null that nothing imputes":     {func(s *models.Spec, _ *perennial.Table) { s.Preprocess.Numeric.Impute = "none" }, "income may be null", []string{"/preprocess/columns/income/impute"}},
+		"a null that nothing imputes":     {func(s *models.Spec, _ *perennial.Table) { s.Preprocess.Numeric.Impute = "none" }, "income may be null", []string{"/preprocess/numeric/impute"}},
 		"a missing column":                {func(_ *models.Spec, t *perennial.Table) { t.Schema.Columns[3].Name = "wage" }, "no column income", nil},
 		"an infinite value": {func(s *models.Spec, t *perennial.Table) {
 			t.Columns[3].Numbers[0], s.Preprocess.Numeric.Scale = math.Inf(1), "none"

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/models/preprocess"
 )
 
 // The rules a candidate can break, as they stand in FieldError.Rule.
@@ -50,6 +51,17 @@ func CheckCandidate(task perennial.Task, c perennial.Candidate) []perennial.Fiel
 		seen[s.Name] = true
 	}
 	return faults
+}
+
+// CheckPreparation gives a fault for each setting of the preprocessing that makes
+// of a column what the algorithm doesn't take, as nulls that nothing replaces;
+// none for an unknown algorithm. Paths start at the pipeline file's root.
+func CheckPreparation(algorithm string, p perennial.Preprocess, schema *perennial.Schema) []perennial.FieldError {
+	e, ok := lookup(algorithm)
+	if !ok {
+		return nil
+	}
+	return preprocess.Refuses(p, e.takes(), algorithm, schema)
 }
 
 // resolve fills in the defaults and brings every value into its kind.

@@ -1,9 +1,12 @@
 package models
 
 import (
+	"context"
 	"math"
+	"slices"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/models/preprocess"
 )
 
 // Profile is what the training rows looked like, feature by feature: the
@@ -28,18 +31,18 @@ type FeatureProfile struct {
 	Categories []int   `json:"categories,omitempty"` // rows of each of the schema's Values, then of all others
 }
 
-// newProfile sums up rows × len(features) encoded values.
-func newProfile(features []perennial.Column, raw []float64, rows int) Profile {
-	p := Profile{Rows: rows, Features: make([]FeatureProfile, len(features))}
-	values := make([]float64, 0, rows)
+// newProfile sums up the training rows, feature by feature, and looks at ctx
+// between them.
+func newProfile(ctx context.Context, features []perennial.Column, rows preprocess.Rows) (Profile, error) {
+	p := Profile{Rows: rows.N, Features: make([]FeatureProfile, len(features))}
+	all := make([]float64, rows.N)
 	for i := range features {
-		values = values[:0]
-		for r := range rows {
-			if v := raw[r*len(features)+i]; !math.IsNaN(v) {
-				values = append(values, v)
-			}
+		if err := ctx.Err(); err != nil {
+			return p, err
 		}
-		f := FeatureProfile{Name: features[i].Name, Count: len(values), Nulls: rows - len(values)}
+		rows.Read(i, 0, all)
+		values := slices.DeleteFunc(all, math.IsNaN)
+		f := FeatureProfile{Name: features[i].Name, Count: len(values), Nulls: rows.N - len(values)}
 		if features[i].Type == perennial.TypeCategorical {
 			f.Categories = make([]int, len(features[i].Values)+1)
 			for _, v := range values {
@@ -50,7 +53,7 @@ func newProfile(features []perennial.Column, raw []float64, rows int) Profile {
 		}
 		p.Features[i] = f
 	}
-	return p
+	return p, nil
 }
 
 func (f *FeatureProfile) moments(values []float64) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/models/preprocess"
 )
 
 // Algorithm describes an algorithm that a candidate can name.
@@ -87,6 +88,11 @@ type entry struct {
 	// as many outputs as classes, or 1. Bytes that don't fit are code malformed,
 	// and memory is bounded by their number.
 	decode func(b []byte, width, outputs int) (Predictor, error)
+}
+
+// takes says what rows are prepared for the algorithm.
+func (e *entry) takes() preprocess.Takes {
+	return preprocess.Takes{Null: e.takesNull, Categories: e.takesCategories, Unscaled: e.trees}
 }
 
 // Algorithms lists the algorithms, by name.

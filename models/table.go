@@ -50,6 +50,13 @@ func (c *cells) at(row int) float64 {
 	return math.NaN()
 }
 
+// column gives the values of the given rows.
+func (c *cells) column(rows []int, out []float64) {
+	for i, r := range rows {
+		out[i] = c.at(r)
+	}
+}
+
 // reader encodes a table's rows as Predict takes them.
 type reader []cells
 

@@ -30,6 +30,9 @@ func (v validator) against(p *perennial.Pipeline, s *perennial.Schema) {
 			f.Path = fmt.Sprintf("/candidates/%d%s", i, f.Path)
 			v.check(f)
 		}
+		for _, f := range models.CheckPreparation(c.Algorithm, p.Preprocess, s) {
+			v.check(f)
+		}
 	}
 	if len(v.faults) == 0 { // its size is checked: a plan is made in no time
 		_, _, err := tune.Plan(p.Tuning, p.Candidates, perennial.BudgetFull)

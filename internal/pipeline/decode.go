@@ -41,6 +41,10 @@ func (d *document) value(n *yaml.Node, path string, v reflect.Value) {
 		v.Set(to)
 	case reflect.Struct:
 		d.object(n, path, v)
+	case reflect.Interface:
+		if x, ok := d.scalar(n, path); ok {
+			v.Set(reflect.ValueOf(x))
+		}
 	case reflect.Slice:
 		d.list(n, path, v)
 	case reflect.Array:

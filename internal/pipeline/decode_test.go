@@ -33,7 +33,7 @@ func TestDecodeReadsTheContractsExample(t *testing.T) {
 	require.Equal(t, []string{"", "NA", "?"}, p.Data.CSV.NullValues)
 	require.Equal(t, perennial.Split{By: perennial.SplitStratified, Test: 0.2, Stream: 0.5, Seed: 42}, p.Split)
 	require.Equal(t, []perennial.ColumnPrep{
-		{Name: "postcode", Encode: "target", Smoothing: 20}, {Name: "income", Transform: "log1p", Clip: &[2]float64{0.001, 0.999}},
+		{Name: "postcode", Encode: "target", Smoothing: new(20.0)}, {Name: "income", Transform: "log1p", Clip: &[2]float64{0.001, 0.999}},
 	}, p.Preprocess.Columns, "in file order")
 	require.Equal(t, []perennial.Candidate{
 		{Algorithm: "logistic_regression", Params: map[string]any{"class_weight": "balanced"}, Search: []perennial.SearchParam{{Name: "c", Kind: perennial.SearchLog, Low: 0.01, High: 100}}},

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/models/preprocess"
 )
 
 // defaultPipeline is what a file gets that writes nothing but the required keys,
@@ -19,9 +20,10 @@ func defaultPipeline() perennial.Pipeline {
 		},
 		Split: perennial.Split{Test: 0.2, Stream: 0.5, Seed: 42},
 		Preprocess: perennial.Preprocess{
-			Numeric:     perennial.NumericPrep{Impute: "auto", Scale: "auto"},
-			Categorical: perennial.CategoricalPrep{Impute: "auto", Encode: "auto"},
-			Date:        perennial.DatePrep{Parts: []string{"month", "weekday"}},
+			Numeric:     perennial.NumericPrep{Impute: "auto", Transform: "none", Scale: "auto"},
+			Categorical: perennial.CategoricalPrep{Impute: "auto", Encode: "auto", Smoothing: preprocess.DefaultSmoothing},
+			Boolean:     perennial.BooleanPrep{Impute: "auto"},
+			Date:        perennial.DatePrep{Impute: "auto", Parts: []string{"month", "weekday"}, Scale: "auto"},
 		},
 		Tuning: perennial.Tuning{Strategy: "random", Trials: 20, MaxTime: hour / 3, Folds: 5, Parallel: 2, Seed: 42},
 		Gates:  []perennial.Gate{},
@@ -66,7 +68,7 @@ func byTask(p *perennial.Pipeline) {
 
 // zeroCounts lists the values for which 0 or false is a setting of its own.
 var zeroCounts = map[string]bool{
-	"/data/feedback/include": true, "/data/feedback/max_share": true, "/split/stream": true, "/split/seed": true, "/tuning/seed": true,
+	"/data/feedback/include": true, "/data/feedback/max_share": true, "/preprocess/categorical/smoothing": true, "/split/stream": true, "/split/seed": true, "/tuning/seed": true,
 	"/rollout/shadow/min_requests": true, "/rollout/guardrails/error_rate/max_increase": true, "/rollout/guardrails/latency_p99/min_increase": true,
 	"/rollout/guardrails/quality/margin": true, "/rollout/watch/for": true, "/rollout/watch/holdback": true, "/monitor/drift/min_effect": true,
 	"/retrain/cooldown": true, "/retrain/dry_run": true, "/log/features": true,

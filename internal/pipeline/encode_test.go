@@ -51,7 +51,10 @@ func anyPipeline(t *rapid.T) *perennial.Pipeline {
 		c := perennial.Candidate{Algorithm: n, Params: map[string]any{n: rapid.OneOf(number.AsAny(), text.AsAny(), rapid.Bool().AsAny()).Draw(t, "param")}}
 		c.Search = []perennial.SearchParam{{Name: n, Kind: perennial.SearchLog, Low: number.Draw(t, "low"), High: number.Draw(t, "high")}, {Name: n + "2", Kind: perennial.SearchChoice, Choices: []any{n, 1.0, true}}}
 		p.Candidates = append(p.Candidates, c)
-		p.Preprocess.Columns = append(p.Preprocess.Columns, perennial.ColumnPrep{Name: n, Smoothing: share.Draw(t, "smoothing"), Clip: &[2]float64{0, share.Draw(t, "clip")}})
+		p.Preprocess.Columns = append(p.Preprocess.Columns, perennial.ColumnPrep{
+			Name: n, Smoothing: new(share.Draw(t, "smoothing")), Clip: &[2]float64{0, share.Draw(t, "clip")}, Drop: new(rapid.Bool().Draw(t, "drop")),
+			Value: rapid.SampledFrom([]any{nil, -1.5, "no", "1", false, true}).Draw(t, "value"),
+		})
 		least := number.Draw(t, "min")
 		limit := perennial.Limit{Value: rapid.Float64Range(0, 100).Draw(t, "limit")}
 		if rapid.Bool().Draw(t, "relative") {

@@ -2,6 +2,7 @@ package preprocess
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -10,107 +11,26 @@ import (
 
 // What each setting may be.
 var (
-	numericImputes     = []string{"auto", "mean", "median", "most_frequent", "none"}
-	categoricalImputes = []string{"auto", "most_frequent", "none"}
-	scaleChoices       = []string{"auto", "standard", "min_max", "none"}
-	encodeChoices      = []string{"auto", "one_hot", "ordinal", "native"}
-	transformChoices   = []string{"log1p"}
+	numericImputes     = []string{"auto", "mean", "median", "most_frequent", imputeConstant, none}
+	categoricalImputes = []string{"auto", "most_frequent", imputeConstant, none}
+	scaleChoices       = []string{"auto", "standard", "robust", "min_max", none}
+	encodeChoices      = []string{"auto", string(kindOneHot), string(kindOrdinal), string(kindFrequency), string(kindTarget), string(kindNative)}
+	transformChoices   = []string{none, transformLog1p, transformLog, transformSqrt, transformYeoJohnson, transformBoxCox}
 	dateChoices        = []string{"year", "month", "day", "weekday", "hour", "days"}
 )
 
-func allowed(choices []string, v string) bool { return slices.Contains(choices, v) }
-
-// settings is the preparation of one column with every default filled in.
-type settings struct {
-	impute, scale, encode, transform string
-	clip                             *[2]float64
-	parts                            []string
-}
-
-// Takes says what the algorithm takes that rows are prepared for. It decides what
-// auto means, which is the default of impute, encode and scale.
-type Takes struct {
-	Null       bool // NaN for null: auto imputes nothing
-	Categories bool // category codes: auto encodes as native
-	Unscaled   bool // only the order of values matters: auto scales nothing
-}
-
-// resolve merges defaults, the type's settings and the column's own. Where the
-// algorithm takes less than it could, auto is: numbers and dates median and
-// standard, categories most_frequent and one_hot, booleans most_frequent. Dates
-// give month and weekday.
-func resolve(p perennial.Preprocess, takes Takes, f *perennial.Column) settings {
-	var o perennial.ColumnPrep
-	if i := slices.IndexFunc(p.Columns, func(c perennial.ColumnPrep) bool { return c.Name == f.Name }); i >= 0 {
-		o = p.Columns[i]
-	}
-	s := settings{transform: o.Transform, clip: o.Clip}
-	fill, scale, encode := "most_frequent", "standard", "one_hot"
-	if takes.Unscaled {
-		scale = "none"
-	}
-	if takes.Categories {
-		encode = "native"
-	}
-	switch f.Type {
-	case perennial.TypeNumeric, perennial.TypeInteger:
-		fill = "median"
-		s.impute = first(o.Impute, p.Numeric.Impute)
-		s.scale = first(o.Scale, p.Numeric.Scale)
-	case perennial.TypeDate:
-		fill = "median"
-		s.impute = o.Impute
-		s.scale = first(o.Scale, p.Numeric.Scale)
-		s.parts = o.Parts
-		if len(s.parts) == 0 {
-			s.parts = p.Date.Parts
-		}
-		if len(s.parts) == 0 {
-			s.parts = []string{"month", "weekday"}
-		}
-	case perennial.TypeCategorical:
-		s.impute = first(o.Impute, p.Categorical.Impute)
-		s.encode = automatic(first(o.Encode, p.Categorical.Encode), encode)
-	case perennial.TypeBoolean:
-		s.impute, scale = o.Impute, "none"
-	}
-	if takes.Null && (s.encode == "" || s.encode == "native") {
-		fill = "none"
-	}
-	s.impute, s.scale = automatic(s.impute, fill), automatic(s.scale, scale)
-	return s
-}
-
-// automatic replaces auto, and what isn't set.
-func automatic(set, auto string) string {
-	if set == "" || set == "auto" {
-		return auto
-	}
-	return set
-}
-
-func first(texts ...string) string {
-	for _, t := range texts {
-		if t != "" {
-			return t
-		}
-	}
-	return ""
-}
+// maxSmoothing bounds the smoothing of a target encoding, in rows.
+const maxSmoothing = 1e9
 
 // Check validates a pipeline's preprocessing against its schema and gives every
 // fault at once, none where it is sound. Paths are JSON pointers from the
 // pipeline file's root, as "/preprocess/columns/postcode/encode"; rules are
-// choice, range, unknown, duplicate and applies.
+// choice, range, required, unknown, duplicate and applies.
 func Check(p perennial.Preprocess, schema *perennial.Schema) []perennial.FieldError {
 	c := &checker{}
-	c.choice("/preprocess/numeric/impute", p.Numeric.Impute, numericImputes)
-	c.choice("/preprocess/numeric/scale", p.Numeric.Scale, scaleChoices)
-	c.choice("/preprocess/categorical/impute", p.Categorical.Impute, categoricalImputes)
-	c.choice("/preprocess/categorical/encode", p.Categorical.Encode, encodeChoices)
-	c.parts("/preprocess/date/parts", p.Date.Parts)
+	c.types(p)
 	features := schema.Features()
-	seen := map[string]bool{}
+	seen, kept := map[string]bool{}, 0
 	for _, o := range p.Columns {
 		path := "/preprocess/columns/" + pointer(o.Name)
 		i := slices.IndexFunc(features, func(f perennial.Column) bool { return f.Name == o.Name })
@@ -120,25 +40,115 @@ func Check(p perennial.Preprocess, schema *perennial.Schema) []perennial.FieldEr
 		case seen[o.Name]:
 			c.add(path, "duplicate", o.Name, nil, fmt.Sprintf("%s is prepared twice.", o.Name))
 		default:
-			c.column(path, o, features[i].Type)
+			c.column(path, o, &features[i])
 		}
 		seen[o.Name] = true
 	}
+	for i := range features {
+		s := resolve(p, Takes{}, &features[i])
+		if s.drop {
+			continue
+		}
+		kept++
+		c.constant(p, &s, &features[i])
+	}
+	if kept == 0 && len(features) > 0 {
+		c.add("/preprocess", "required", nil, nil, "Every feature is dropped: a model needs one at least.")
+	}
 	return c.faults
+}
+
+// Refuses gives a fault for each setting that makes of a column what an algorithm
+// (by its name) doesn't take: nulls that nothing replaces, native categories.
+func Refuses(p perennial.Preprocess, takes Takes, algorithm string, schema *perennial.Schema) []perennial.FieldError {
+	c := &checker{}
+	for _, f := range schema.Features() {
+		s := resolve(p, takes, &f)
+		o := override(p, f.Name)
+		native := s.encode == string(kindNative) && !s.drop
+		if native && !takes.Categories {
+			c.add(place(o.Encode != "", f, "encode"), "applies", s.encode, []string{"auto", string(kindOneHot), string(kindOrdinal), string(kindFrequency), string(kindTarget)},
+				fmt.Sprintf("%s can't take categories as they are, and %s is encoded as native.", algorithm, f.Name))
+		}
+		if f.Nullable && !s.drop && !takes.Null && s.impute == none && (native || f.Type != perennial.TypeCategorical) {
+			c.add(place(o.Impute != "", f, "impute"), "applies", none, slices.DeleteFunc(slices.Clone(imputes(f.Type)), func(s string) bool { return s == none }),
+				fmt.Sprintf("%s can't take null, and %s may be null and isn't imputed.", algorithm, f.Name))
+		}
+	}
+	return c.faults
+}
+
+// place is the path of a setting: the column's own, or its type's.
+func place(own bool, f perennial.Column, setting string) string {
+	if own {
+		return "/preprocess/columns/" + pointer(f.Name) + "/" + setting
+	}
+	return "/preprocess/" + section(f.Type) + "/" + setting
+}
+
+// section is the part of preprocess that holds the settings of a type.
+func section(t perennial.ColumnType) string {
+	switch t {
+	case perennial.TypeCategorical, perennial.TypeBoolean, perennial.TypeDate:
+		return string(t)
+	case perennial.TypeNumeric, perennial.TypeInteger:
+	}
+	return "numeric"
+}
+
+func imputes(t perennial.ColumnType) []string {
+	if t == perennial.TypeCategorical || t == perennial.TypeBoolean {
+		return categoricalImputes
+	}
+	return numericImputes
 }
 
 type checker struct{ faults []perennial.FieldError }
 
 func (c *checker) add(path, rule string, came any, choices []string, message string) {
+	if slices.ContainsFunc(c.faults, func(f perennial.FieldError) bool { return f.Path == path }) {
+		return // one fault of a setting is enough, however many columns share it
+	}
 	c.faults = append(c.faults, perennial.FieldError{Path: path, Rule: rule, Came: came, Allowed: choices, Message: message})
 }
 
 func (c *checker) choice(path, v string, choices []string) {
-	if v == "" || allowed(choices, v) {
+	if v == "" || slices.Contains(choices, v) {
 		return
 	}
 	name := path[strings.LastIndexByte(path, '/')+1:]
 	c.add(path, "choice", v, choices, fmt.Sprintf("%s can't be %q; it is one of %s.", name, v, strings.Join(choices, ", ")))
+}
+
+// types checks the settings of each type.
+func (c *checker) types(p perennial.Preprocess) {
+	c.choice("/preprocess/numeric/impute", p.Numeric.Impute, numericImputes)
+	c.choice("/preprocess/numeric/transform", p.Numeric.Transform, transformChoices)
+	c.choice("/preprocess/numeric/scale", p.Numeric.Scale, scaleChoices)
+	c.clip("/preprocess/numeric/clip", p.Numeric.Clip)
+	c.choice("/preprocess/categorical/impute", p.Categorical.Impute, categoricalImputes)
+	c.choice("/preprocess/categorical/encode", p.Categorical.Encode, encodeChoices)
+	c.smoothing("/preprocess/categorical/smoothing", p.Categorical.Smoothing)
+	c.choice("/preprocess/boolean/impute", p.Boolean.Impute, categoricalImputes)
+	c.choice("/preprocess/date/impute", p.Date.Impute, numericImputes)
+	c.choice("/preprocess/date/scale", p.Date.Scale, scaleChoices)
+	c.parts("/preprocess/date/parts", p.Date.Parts)
+	values := []struct {
+		section, impute string
+		set             bool
+	}{
+		{"numeric", p.Numeric.Impute, p.Numeric.Value != nil}, {"categorical", p.Categorical.Impute, p.Categorical.Value != ""},
+		{"boolean", p.Boolean.Impute, p.Boolean.Value != nil}, {"date", p.Date.Impute, p.Date.Value != ""},
+	}
+	for _, v := range values {
+		at := "/preprocess/" + v.section + "/value"
+		switch {
+		case v.impute == imputeConstant && !v.set:
+			c.add(at, "required", nil, nil, fmt.Sprintf("%s.impute is constant, and its value is missing.", v.section))
+		case v.impute != imputeConstant && v.set:
+			c.add(at, "applies", nil, nil, fmt.Sprintf("%s.value goes with impute: constant.", v.section))
+		}
+	}
 }
 
 func (c *checker) parts(path string, parts []string) {
@@ -150,22 +160,39 @@ func (c *checker) parts(path string, parts []string) {
 	}
 }
 
+func (c *checker) clip(path string, clip *[2]float64) {
+	if clip == nil {
+		return
+	}
+	// Written so that NaN fails too.
+	if lo, hi := clip[0], clip[1]; !(lo >= 0 && lo < hi && hi <= 1) {
+		c.add(path, "range", clip[:], nil, "clip takes two quantiles, 0 to 1, the lower one first.")
+	}
+}
+
+func (c *checker) smoothing(path string, v float64) {
+	if !(v >= 0 && v <= maxSmoothing) {
+		var came any
+		if !math.IsNaN(v) && !math.IsInf(v, 0) { // JSON holds no others
+			came = v
+		}
+		c.add(path, "range", came, nil, fmt.Sprintf("smoothing is a number of rows, 0 to %g.", float64(maxSmoothing)))
+	}
+}
+
 // column checks the settings of one column against what its type can use.
-func (c *checker) column(path string, o perennial.ColumnPrep, t perennial.ColumnType) {
-	number := t == perennial.TypeNumeric || t == perennial.TypeInteger
-	date, category := t == perennial.TypeDate, t == perennial.TypeCategorical
+func (c *checker) column(path string, o perennial.ColumnPrep, f *perennial.Column) {
+	number := f.Type == perennial.TypeNumeric || f.Type == perennial.TypeInteger
+	date, category := f.Type == perennial.TypeDate, f.Type == perennial.TypeCategorical
 	only := func(name string, set, applies bool, to string) bool {
 		if set && !applies {
-			c.add(path+"/"+name, "applies", nil, nil, fmt.Sprintf("%s applies to %s columns; %s is %s.", name, to, o.Name, t))
+			c.add(path+"/"+name, "applies", nil, nil, fmt.Sprintf("%s applies to %s columns; %s is %s.", name, to, o.Name, f.Type))
 		}
 		return set && applies
 	}
-	if number || date {
-		c.choice(path+"/impute", o.Impute, numericImputes)
-	} else {
-		c.choice(path+"/impute", o.Impute, categoricalImputes)
-	}
-	if only("scale", o.Scale != "", number || date, "numeric, integer and date") {
+	c.choice(path+"/impute", o.Impute, imputes(f.Type))
+	encoded := category && (o.Encode == string(kindFrequency) || o.Encode == string(kindTarget))
+	if only("scale", o.Scale != "", number || date || encoded, "numeric, integer and date columns, and to frequency and target encoded") {
 		c.choice(path+"/scale", o.Scale, scaleChoices)
 	}
 	if only("encode", o.Encode != "", category, "categorical") {
@@ -177,14 +204,35 @@ func (c *checker) column(path string, o perennial.ColumnPrep, t perennial.Column
 	if only("parts", len(o.Parts) > 0, date, "date") {
 		c.parts(path+"/parts", o.Parts)
 	}
-	if o.Smoothing != 0 {
-		c.add(path+"/smoothing", "applies", o.Smoothing, nil, "smoothing belongs to target encoding, which this version doesn't have.")
+	if only("smoothing", o.Smoothing != nil, category, "categorical") {
+		c.smoothing(path+"/smoothing", *o.Smoothing)
 	}
 	if only("clip", o.Clip != nil, number, "numeric and integer") {
-		// Written so that NaN fails too.
-		if lo, hi := o.Clip[0], o.Clip[1]; !(lo >= 0 && lo < hi && hi <= 1) {
-			c.add(path+"/clip", "range", o.Clip[:], nil, "clip takes two quantiles, 0 to 1, the lower one first.")
+		c.clip(path+"/clip", o.Clip)
+	}
+}
+
+// constant checks the value that replaces null in one column.
+func (c *checker) constant(p perennial.Preprocess, s *settings, f *perennial.Column) {
+	o := override(p, f.Name)
+	at := "/preprocess/columns/" + pointer(f.Name) + "/value"
+	switch {
+	case s.impute != imputeConstant:
+		if o.Value != nil {
+			c.add(at, "applies", nil, nil, fmt.Sprintf("value goes with impute: constant; %s has impute: %s.", f.Name, s.impute))
 		}
+		return
+	case s.value == nil:
+		if o.Impute == imputeConstant {
+			c.add(at, "required", nil, nil, fmt.Sprintf("impute is constant, and the value for %s is missing.", f.Name))
+		}
+		return
+	case o.Value == nil:
+		at = "/preprocess/" + section(f.Type) + "/value"
+	}
+	if _, err := constant(f, s.value); err != nil {
+		message, _, _ := perennial.Explain(err)
+		c.add(at, perennial.RuleType, nil, nil, message)
 	}
 }
 

@@ -8,11 +8,29 @@ import (
 	"github.com/perennial-ml/perennial"
 )
 
+// Rows are the training rows, read column by column: nothing holds all of their
+// encoded values at once.
+type Rows struct {
+	N int
+	// Read gives the encoded values of a feature (its index) in the rows from one
+	// on, as many as out has room for.
+	Read func(feature, from int, out []float64)
+	// What target encoding needs: the target of each row (the class's index, where
+	// Classes is above 0), its number in the table and the seed of the folds.
+	Y       []float64
+	Classes int
+	IDs     []int
+	Seed    int64
+}
+
 // Fit learns the preparation of the schema's features from the given rows, and
-// from nothing else. raw holds rows × len(features) encoded values, row by row;
-// categorical features have their Values filled in. It fails with code invalid
-// on what Check finds, on values that log1p can't take and on statistics that
-// overflow, and stops between columns once ctx has ended.
+// from nothing else, and prepares these rows: N × Width values, row by row.
+// Categorical features have their Values filled in. It fails with code invalid
+// on what Check finds, on values that a transform can't take and on statistics
+// that overflow, and stops between columns once ctx has ended.
+//
+// The prepared rows are those of Transform, bit for bit, except in the outputs of
+// target encodings, which are learned for each row without it (see fitTarget).
 //
 // Statistics over the non-null values, as scikit-learn computes them: the
 // median of an even count is the mean of the middle two; most_frequent is the
@@ -20,208 +38,173 @@ import (
 // scaling uses the population standard deviation of the imputed, clipped and
 // transformed values, and a constant column is only centred. A column without
 // any value imputes 0.
-func Fit(ctx context.Context, p perennial.Preprocess, takes Takes, features []perennial.Column, raw []float64, rows int) (*Transformer, error) {
+func Fit(ctx context.Context, p perennial.Preprocess, takes Takes, features []perennial.Column, rows Rows) (*Transformer, []float64, error) {
 	const op = "preprocess.Fit"
 	if faults := Check(p, &perennial.Schema{Columns: features}); len(faults) > 0 {
-		return nil, &perennial.Error{Code: perennial.CodeInvalid, Op: op, Message: faults[0].Message, Fields: faults}
-	}
-	if len(raw) != rows*len(features) {
-		return nil, perennial.Errorf(perennial.CodeInternal, op, "%d values for %d rows of %d features", len(raw), rows, len(features))
+		return nil, nil, &perennial.Error{Code: perennial.CodeInvalid, Op: op, Message: faults[0].Message, Fields: faults}
 	}
 	t := &Transformer{columns: make([]column, len(features))}
-	values := make([]float64, rows)
+	f := fitter{rows: &rows, values: make([]float64, rows.N), tables: make([][][]float64, len(features))}
 	for i := range features {
 		if err := ctx.Err(); err != nil {
-			return nil, perennial.Wrap(op, err)
+			return nil, nil, perennial.Wrap(op, err)
 		}
-		for r := range values {
-			values[r] = raw[r*len(features)+i]
+		s := resolve(p, takes, &features[i])
+		if !s.drop {
+			rows.Read(i, 0, f.values)
 		}
-		c, err := fitColumn(&features[i], resolve(p, takes, &features[i]), values)
-		if err != nil {
-			return nil, perennial.Wrap(op, err)
+		if err := f.column(ctx, &t.columns[i], &features[i], &s, i); err != nil {
+			return nil, nil, perennial.Wrap(op, err)
 		}
-		t.columns[i] = c
 	}
 	t.finish(features)
-	return t, nil
+	x, err := f.prepare(ctx, t)
+	return t, x, perennial.Wrap(op, err)
 }
 
-// fitColumn learns one column; values may hold NaN and isn't changed.
-func fitColumn(f *perennial.Column, s settings, values []float64) (column, error) {
-	c := column{Name: f.Name, Parts: s.parts}
-	known := slices.DeleteFunc(slices.Clone(values), math.IsNaN)
-	slices.Sort(known)
-	switch f.Type {
+// fitter holds what the columns of one Fit share.
+type fitter struct {
+	rows   *Rows
+	values []float64     // of the column at hand; NaN is null
+	sorted []float64     // room for its values that aren't null
+	tables [][][]float64 // per feature: a target encoding's tables, one per fold
+}
+
+// column learns one column from f.values.
+func (f *fitter) column(ctx context.Context, c *column, feature *perennial.Column, s *settings, index int) error {
+	c.Name = feature.Name
+	if s.drop {
+		c.Kind = kindDropped
+		return nil
+	}
+	c.Missing = s.indicator && slices.ContainsFunc(f.values, math.IsNaN)
+	switch feature.Type {
 	case perennial.TypeCategorical:
-		c.fitCategory(s, len(f.Values), known, len(values)-len(known))
-		return c, nil
+		if err := c.fitCategory(s, feature, f.values); err != nil {
+			return err
+		}
+		if c.Kind == kindTarget {
+			tables, err := c.fitTarget(s, f.rows, f.values)
+			if err != nil {
+				return err
+			}
+			f.tables[index] = tables
+		}
 	case perennial.TypeBoolean:
 		c.Kind = kindBoolean
 	case perennial.TypeDate:
-		c.Kind = kindDate
-	default:
+		c.Kind, c.Parts = kindDate, s.parts
+	case perennial.TypeNumeric, perennial.TypeInteger:
 		c.Kind = kindNumeric
 	}
-	if s.impute != "none" {
+	if feature.Type != perennial.TypeCategorical {
+		if err := f.number(ctx, c, feature, s); err != nil {
+			return err
+		}
+	}
+	if s.scale == none {
+		return nil
+	}
+	return c.fitScale(s.scale, f.outputs(c, index))
+}
+
+// number learns how the values of a column other than a category are imputed,
+// clipped and transformed.
+func (f *fitter) number(ctx context.Context, c *column, feature *perennial.Column, s *settings) error {
+	var known []float64
+	transforms := s.transform != "" && s.transform != none
+	if s.clip != nil || transforms || (s.impute != none && s.impute != imputeConstant) {
+		known = f.known()
+	}
+	switch s.impute {
+	case none:
+	case imputeConstant:
+		fill, err := constant(feature, s.value)
+		if err != nil {
+			return err
+		}
+		c.Fill = &fill
+	default:
 		fill := statistic(s.impute, known)
 		c.Fill = &fill
 	}
 	if s.clip != nil && len(known) > 0 {
 		c.Clip = &[2]float64{quantile(known, s.clip[0]), quantile(known, s.clip[1])}
 	}
-	if s.transform == "log1p" {
-		floor := 0.0
-		if len(known) > 0 {
-			floor = known[0]
-		}
-		if c.Clip != nil {
-			floor = c.Clip[0]
-		}
-		if floor <= -1 {
-			return c, perennial.Errorf(perennial.CodeInvalid, "", "%s has the value %g, and log1p takes only values above -1", f.Name, floor).
-				WithHint("Drop the transform, or clip the column.")
-		}
-		c.Floor = &floor
-	}
 	if (c.Fill != nil && bad(*c.Fill)) || (c.Clip != nil && (bad(c.Clip[0]) || bad(c.Clip[1]))) {
-		return c, tooLarge(f.Name)
+		return tooLarge(c.Name)
 	}
-	if err := c.fitScale(s.scale, values); err != nil {
-		return c, err
-	}
-	return c, nil
-}
-
-func tooLarge(name string) error {
-	return perennial.Errorf(perennial.CodeInvalid, "", "the values of %s are too large for its statistics", name)
-}
-
-// fitCategory learns a categorical column; known is sorted.
-func (c *column) fitCategory(s settings, values int, known []float64, nulls int) {
-	c.Values = values
-	listed := known
-	if i := slices.IndexFunc(known, func(v float64) bool { return v >= float64(values) }); i >= 0 {
-		listed = known[:i]
-	}
-	if s.impute == "most_frequent" && len(listed) > 0 {
-		fill := mostFrequent(listed)
-		c.Fill = &fill
-	}
-	c.Kind = kind(s.encode)
-	if c.Kind == kindOneHot {
-		c.Other = len(listed) < len(known)
-		c.Null = s.impute == "none" && nulls > 0
-	}
-}
-
-// fitScale learns centre and divisor of each output from the column's values as
-// Transform will see them, nulls left out.
-func (c *column) fitScale(how string, values []float64) error {
-	if how == "" || how == "none" {
+	if !transforms {
 		return nil
 	}
-	width := c.width()
-	out := make([]float64, width)
-	columns := make([][]float64, width)
-	for _, v := range values {
-		c.expand(v, out)
-		for j, x := range out {
-			if !math.IsNaN(x) {
-				columns[j] = append(columns[j], x)
-			}
-		}
-	}
-	c.Scale = make([]affine, width)
-	for j, xs := range columns {
-		s := standard(xs)
-		if how == "min_max" {
-			s = minMax(xs)
-		}
-		if bad(s.Center) || bad(s.Divisor) {
-			return tooLarge(c.Name)
-		}
-		c.Scale[j] = s
-	}
-	return nil
-}
-
-func bad(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }
-
-// standard gives mean and population standard deviation, with scikit-learn's
-// test for a constant column (StandardScaler, _is_constant_feature).
-func standard(xs []float64) affine {
-	n := float64(len(xs))
-	if n == 0 {
-		return affine{Divisor: 1}
-	}
-	mean := average(xs)
-	variance := 0.0
-	for _, x := range xs {
-		variance += (x - mean) * (x - mean)
-	}
-	variance /= n
-	const eps = 0x1p-52
-	if limit := n*eps*variance + (n*mean*eps)*(n*mean*eps); variance <= limit {
-		return affine{Center: mean, Divisor: 1}
-	}
-	return affine{Center: mean, Divisor: math.Sqrt(variance)}
-}
-
-func minMax(xs []float64) affine {
-	if len(xs) == 0 {
-		return affine{Divisor: 1}
-	}
-	lo, hi := slices.Min(xs), slices.Max(xs)
-	if hi == lo {
-		return affine{Center: lo, Divisor: 1}
-	}
-	return affine{Center: lo, Divisor: hi - lo}
-}
-
-// statistic gives what replaces null, from sorted values; 0 without any.
-func statistic(how string, sorted []float64) float64 {
+	smallest := 1.0 // of a column without values: every transform takes it
 	switch {
-	case len(sorted) == 0:
-		return 0
-	case how == "mean":
-		return average(sorted)
-	case how == "most_frequent":
-		return mostFrequent(sorted)
-	default:
-		return quantile(sorted, 0.5)
+	case c.Clip != nil:
+		smallest = c.Clip[0]
+	case len(known) > 0:
+		smallest = known[0]
 	}
+	return c.fitTransform(ctx, s.transform, known, smallest)
 }
 
-func average(xs []float64) float64 {
-	sum := 0.0
-	for _, x := range xs {
-		sum += x
-	}
-	return sum / float64(len(xs))
-}
-
-// mostFrequent gives the smallest of the most frequent of sorted values.
-func mostFrequent(sorted []float64) float64 {
-	best, most, start := sorted[0], 0, 0
-	for i := range sorted {
-		if sorted[i] != sorted[start] {
-			start = i
-		}
-		if n := i - start + 1; n > most {
-			best, most = sorted[i], n
+// known gives the values that aren't null, sorted.
+func (f *fitter) known() []float64 {
+	f.sorted = f.sorted[:0]
+	for _, v := range f.values {
+		if !math.IsNaN(v) {
+			f.sorted = append(f.sorted, v)
 		}
 	}
-	return best
+	slices.Sort(f.sorted)
+	return f.sorted
 }
 
-// quantile interpolates linearly between sorted values (NumPy's default,
-// Hyndman and Fan's type 7).
-func quantile(sorted []float64, q float64) float64 {
-	at := q * float64(len(sorted)-1)
-	i := int(at)
-	if i+1 >= len(sorted) {
-		return sorted[len(sorted)-1]
+// outputs gives the training rows' outputs of a column before they are scaled.
+func (f *fitter) outputs(c *column, index int) [][]float64 {
+	out, all := make([]float64, c.encoded()), make([][]float64, c.encoded())
+	for j := range all {
+		all[j] = make([]float64, len(f.values))
 	}
-	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
+	for r, v := range f.values {
+		c.expand(v, f.codes(c, index, r), out)
+		for j, x := range out {
+			all[j][r] = x
+		}
+	}
+	return all
+}
+
+// codes gives the table by which a training row's category is encoded.
+func (f *fitter) codes(c *column, index, row int) []float64 {
+	if c.Kind == kindTarget {
+		return f.tables[index][fold(f.rows.Seed, f.rows.IDs[row])]
+	}
+	return c.Codes
+}
+
+// prepare makes the training rows, a block at a time, so that a block's part of
+// the result stays in the cache while its columns are read.
+func (f *fitter) prepare(ctx context.Context, t *Transformer) ([]float64, error) {
+	const block = 2048
+	x := make([]float64, f.rows.N*t.width)
+	for from := 0; from < f.rows.N; from += block {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		values, at := f.values[:min(block, f.rows.N-from)], 0
+		for i := range t.columns {
+			c := &t.columns[i]
+			end := at + c.width()
+			if end == at {
+				continue
+			}
+			f.rows.Read(i, from, values)
+			for r, v := range values {
+				row := (from + r) * t.width
+				c.prepare(v, f.codes(c, i, from+r), x[row+at:row+end])
+			}
+			at = end
+		}
+	}
+	return x, nil
 }

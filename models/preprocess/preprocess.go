@@ -1,5 +1,6 @@
 // Package preprocess turns encoded rows into the dense rows that algorithms
-// take: imputation, clipping, log1p, scaling, category encoding and date parts.
+// take: imputation, clipping, power transforms, scaling, category encodings and
+// date parts.
 //
 // A Transformer is fitted on training rows only, is part of the model file, and
 // is the one piece of code that prepares a row for training, batch and serving,
@@ -10,26 +11,31 @@
 //
 // What each kind of column becomes:
 //
-//   - numeric and integer: one output; impute, then clip, then log1p, then scale.
+//   - numeric and integer: one output; impute, then clip, transform and scale.
 //   - boolean: one output, 0 or 1.
 //   - categorical, one_hot: one output per listed value, then one for unlisted
 //     values and one for null, each only where the training rows held any;
 //     otherwise such a row is all zero in this column.
 //   - categorical, ordinal: one output, the index; unlisted is len(Values), null
 //     len(Values)+1; not scaled.
+//   - categorical, frequency: one output, the category's share of the training
+//     rows, scaled as numeric columns are; 0 for what they didn't hold.
+//   - categorical, target: one output, or one per class where there are three
+//     and more, scaled as numeric columns are; see fitTarget.
 //   - categorical, native: one output, the code, for algorithms that split
 //     categories themselves; unlisted is len(Values), null NaN unless imputed.
-//   - date: one output per part, scaled as numeric columns are.
+//   - date: one output per part, scaled.
+//   - any, dropped: no output. With an indicator: one more, last, 1 for null,
+//     only where the training rows held any.
 //
-// Start reading at Fit and Transformer.Transform; Check is the validation that
-// pipeline files go through.
+// Training rows differ from all others in one way: target encoding gives them
+// values that were learned without them (Fit says how). Start reading at Fit and
+// Transformer.Transform; Check is the validation that pipeline files go through.
 package preprocess
 
 import (
-	"bytes"
-	"encoding/json"
 	"math"
-	"time"
+	"strconv"
 
 	"github.com/perennial-ml/perennial"
 )
@@ -38,26 +44,34 @@ import (
 type kind string
 
 const (
-	kindNumeric kind = "numeric"
-	kindBoolean kind = "boolean"
-	kindOneHot  kind = "one_hot"
-	kindOrdinal kind = "ordinal"
-	kindDate    kind = "date"
-	kindNative  kind = "native"
+	kindNumeric   kind = "numeric"
+	kindBoolean   kind = "boolean"
+	kindDate      kind = "date"
+	kindOneHot    kind = "one_hot"
+	kindOrdinal   kind = "ordinal"
+	kindFrequency kind = "frequency"
+	kindTarget    kind = "target"
+	kindNative    kind = "native"
+	kindDropped   kind = "dropped"
 )
 
 // column is the fitted preparation of one feature.
 type column struct {
-	Name   string      `json:"name"`
-	Kind   kind        `json:"kind"`
-	Fill   *float64    `json:"fill,omitempty"`   // replaces null; nil: null stays
-	Clip   *[2]float64 `json:"clip,omitempty"`   // bounds, taken before log1p
-	Floor  *float64    `json:"floor,omitempty"`  // log1p: values below this, the smallest fitted one, count as it; nil: no log1p
-	Parts  []string    `json:"parts,omitempty"`  // of a date
-	Scale  []affine    `json:"scale,omitempty"`  // per output; empty: not scaled
-	Values int         `json:"values,omitempty"` // listed categories
-	Other  bool        `json:"other,omitempty"`  // one_hot: unlisted values have an output
-	Null   bool        `json:"null,omitempty"`   // one_hot: null has an output
+	Name      string      `json:"name"`
+	Kind      kind        `json:"kind"`
+	Fill      *float64    `json:"fill,omitempty"`      // replaces null; nil: null stays
+	Missing   bool        `json:"missing,omitempty"`   // the last output says whether it was null
+	Clip      *[2]float64 `json:"clip,omitempty"`      // bounds, taken before the transform
+	Transform string      `json:"transform,omitempty"` // of a number; "" with a Floor, in older files, is log1p
+	Floor     *float64    `json:"floor,omitempty"`     // of a transform with a bound: values below this, the smallest fitted one, count as it
+	Lambda    *float64    `json:"lambda,omitempty"`    // of yeo_johnson and box_cox
+	Parts     []string    `json:"parts,omitempty"`     // of a date
+	Scale     []affine    `json:"scale,omitempty"`     // per output; empty: not scaled
+	Values    int         `json:"values,omitempty"`    // listed categories
+	Other     bool        `json:"other,omitempty"`     // one_hot: unlisted values have an output
+	Null      bool        `json:"null,omitempty"`      // one_hot: null has an output
+	Outputs   int         `json:"outputs,omitempty"`   // target: 1, or one per class
+	Codes     []float64   `json:"codes,omitempty"`     // frequency, target: the outputs of each listed value, of unlisted ones and of null
 }
 
 // affine is (x − Center) / Divisor.
@@ -74,36 +88,69 @@ type Transformer struct {
 	width    int
 }
 
+// finish sets what follows from the columns and their features.
+func (t *Transformer) finish(features []perennial.Column) {
+	t.features = features
+	for i := range t.columns {
+		t.width += t.columns[i].width()
+	}
+}
+
 // Width is the length of a prepared row.
 func (t *Transformer) Width() int { return t.width }
 
 // Names gives the outputs' names, one per element of a prepared row: "income",
-// "plan=pro", "plan=<other>", "plan=<null>", "signup_date.month". They are made
-// anew with every call.
+// "income=<null>" for its indicator, "plan=pro", "plan=<other>", "plan=<null>",
+// "signup_date.month", "city@2" for the third class of a target encoding. They
+// are made anew with every call.
 func (t *Transformer) Names() []string {
 	names := make([]string, 0, t.width)
 	for i := range t.columns {
-		c := &t.columns[i]
-		switch c.Kind {
-		case kindOneHot:
-			for _, v := range t.features[i].Values {
-				names = append(names, c.Name+"="+v)
-			}
-			if c.Other {
-				names = append(names, c.Name+"=<other>")
-			}
-			if c.Null {
-				names = append(names, c.Name+"=<null>")
-			}
-		case kindDate:
-			for _, p := range c.Parts {
-				names = append(names, c.Name+"."+p)
-			}
-		default:
-			names = append(names, c.Name)
-		}
+		names = t.columns[i].names(names, t.features[i].Values)
 	}
 	return names
+}
+
+func (c *column) names(names, values []string) []string {
+	switch {
+	case c.Kind == kindDropped:
+		return names
+	case c.Kind == kindOneHot:
+		for _, v := range values {
+			names = append(names, c.Name+"="+v)
+		}
+		if c.Other {
+			names = append(names, c.Name+"=<other>")
+		}
+		if c.Null {
+			names = append(names, c.Name+"=<null>")
+		}
+	case c.Kind == kindDate:
+		for _, p := range c.Parts {
+			names = append(names, c.Name+"."+p)
+		}
+	case c.Outputs > 1:
+		for k := range c.Outputs {
+			names = append(names, c.Name+"@"+strconv.Itoa(k))
+		}
+	default:
+		names = append(names, c.Name)
+	}
+	if c.Missing {
+		names = append(names, c.Name+"=<null>")
+	}
+	return names
+}
+
+// Sources gives the index of the feature that each output comes from.
+func (t *Transformer) Sources() []int {
+	out := make([]int, 0, t.width)
+	for i := range t.columns {
+		for range t.columns[i].width() {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // PassesNull names the columns whose nulls come out as NaN: nullable numeric,
@@ -111,15 +158,17 @@ func (t *Transformer) Names() []string {
 func (t *Transformer) PassesNull() []string {
 	var names []string
 	for i := range t.columns {
-		switch c := &t.columns[i]; c.Kind {
-		case kindOneHot, kindOrdinal:
-		default:
-			if c.Fill == nil && t.features[i].Nullable {
-				names = append(names, c.Name)
-			}
+		if c := &t.columns[i]; c.Fill == nil && t.features[i].Nullable && passesNull(c.Kind) {
+			names = append(names, c.Name)
 		}
 	}
 	return names
+}
+
+// passesNull reports whether the null of a kind of column is NaN where nothing
+// replaces it.
+func passesNull(k kind) bool {
+	return k == kindNumeric || k == kindBoolean || k == kindDate || k == kindNative
 }
 
 // Categories says of each output whether it holds a number (0) or category codes
@@ -147,17 +196,25 @@ func (t *Transformer) Transform(raw, out []float64) {
 	for i := range t.columns {
 		c := &t.columns[i]
 		end := at + c.width()
-		part := out[at:end]
-		c.expand(raw[i], part)
-		for j, s := range c.Scale {
-			part[j] = (part[j] - s.Center) / s.Divisor
-		}
+		c.prepare(raw[i], c.Codes, out[at:end])
 		at = end
 	}
 }
 
+// width is the number of outputs, the indicator included.
 func (c *column) width() int {
+	n := c.encoded()
+	if c.Missing {
+		n++
+	}
+	return n
+}
+
+// encoded is the number of outputs without the indicator.
+func (c *column) encoded() int {
 	switch c.Kind {
+	case kindDropped:
+		return 0
 	case kindOneHot:
 		n := c.Values
 		if c.Other {
@@ -169,17 +226,37 @@ func (c *column) width() int {
 		return n
 	case kindDate:
 		return len(c.Parts)
+	case kindTarget:
+		return c.Outputs
 	default:
 		return 1
 	}
 }
 
-// expand writes a value's outputs before scaling.
-func (c *column) expand(v float64, out []float64) {
+// prepare writes all outputs of a value; codes are c.Codes, but for training
+// rows of a target encoding.
+func (c *column) prepare(v float64, codes, out []float64) {
+	if c.Missing {
+		last := len(out) - 1
+		out[last] = 0
+		if math.IsNaN(v) {
+			out[last] = 1
+		}
+		out = out[:last]
+	}
+	c.expand(v, codes, out)
+	for j, s := range c.Scale {
+		out[j] = (out[j] - s.Center) / s.Divisor
+	}
+}
+
+// expand writes a value's outputs before scaling, without the indicator.
+func (c *column) expand(v float64, codes, out []float64) {
 	if math.IsNaN(v) && c.Fill != nil {
 		v = *c.Fill
 	}
 	switch c.Kind {
+	case kindDropped:
 	case kindNumeric:
 		out[0] = c.shape(v)
 	case kindOneHot:
@@ -189,6 +266,10 @@ func (c *column) expand(v float64, out []float64) {
 		}
 	case kindOrdinal:
 		out[0] = float64(c.code(v))
+	case kindFrequency:
+		out[0] = codes[c.code(v)]
+	case kindTarget:
+		copy(out, codes[c.code(v)*c.Outputs:])
 	case kindNative:
 		out[0] = v
 		if !math.IsNaN(v) {
@@ -196,12 +277,12 @@ func (c *column) expand(v float64, out []float64) {
 		}
 	case kindDate:
 		dateParts(v, c.Parts, out)
-	default:
+	case kindBoolean:
 		out[0] = v
 	}
 }
 
-// shape clips a number and takes its log1p, where the column asks for it.
+// shape clips and transforms a number, where the column asks for it.
 func (c *column) shape(v float64) float64 {
 	if b := c.Clip; b != nil {
 		if v < b[0] {
@@ -210,11 +291,11 @@ func (c *column) shape(v float64) float64 {
 			v = b[1]
 		}
 	}
-	if c.Floor != nil {
-		if v < *c.Floor {
-			v = *c.Floor
-		}
-		v = math.Log1p(v)
+	if c.Floor != nil && v < *c.Floor {
+		v = *c.Floor
+	}
+	if c.Transform != "" {
+		v = transform(c.Transform, v, c.Lambda)
 	}
 	return v
 }
@@ -241,105 +322,8 @@ func (c *column) slot(v float64) int {
 	case code == c.Values && c.Other:
 		return c.Values
 	case code == c.Values+1 && c.Null:
-		return c.width() - 1
+		return c.encoded() - 1
 	default:
 		return -1
-	}
-}
-
-const secondsPerDay = 86400
-
-// dateParts writes the parts of a date given in days since 1970-01-01 UTC:
-// weekday is 0 for Monday, month 1 to 12, days the number itself. The parts of
-// null are NaN.
-func dateParts(days float64, parts []string, out []float64) {
-	t := time.Unix(int64(math.Round(days*secondsPerDay)), 0).UTC()
-	for i, p := range parts {
-		switch {
-		case math.IsNaN(days):
-			out[i] = days
-		case p == "year":
-			out[i] = float64(t.Year())
-		case p == "month":
-			out[i] = float64(t.Month())
-		case p == "day":
-			out[i] = float64(t.Day())
-		case p == "weekday":
-			out[i] = float64((int(t.Weekday()) + 6) % 7)
-		case p == "hour":
-			out[i] = float64(t.Hour())
-		default:
-			out[i] = days
-		}
-	}
-}
-
-// finish sets what follows from the columns and their features.
-func (t *Transformer) finish(features []perennial.Column) {
-	t.features = features
-	for i := range t.columns {
-		t.width += t.columns[i].width()
-	}
-}
-
-// Encode gives the fitted state as JSON: floats in their shortest text that
-// reads back to the same bits, equal states in equal bytes.
-func (t *Transformer) Encode() ([]byte, error) {
-	b, err := json.Marshal(t.columns)
-	if err != nil {
-		return nil, perennial.Errorf(perennial.CodeInternal, "preprocess.Encode", "the preparation can't be written").Because(err)
-	}
-	return b, nil
-}
-
-// Decode reads what Encode wrote, for the same features. State that doesn't fit
-// them is an error of code malformed; the memory used is bounded by len(b) and
-// the features.
-func Decode(b []byte, features []perennial.Column) (*Transformer, error) {
-	const op = "preprocess.Decode"
-	t := &Transformer{}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&t.columns); err != nil {
-		return nil, perennial.Errorf(perennial.CodeMalformed, op, "the preparation can't be read").Because(err)
-	}
-	if len(t.columns) != len(features) {
-		return nil, perennial.Errorf(perennial.CodeMalformed, op, "the preparation has %d columns, the schema %d features", len(t.columns), len(features))
-	}
-	for i := range t.columns {
-		if !t.columns[i].fits(&features[i]) {
-			return nil, perennial.Errorf(perennial.CodeMalformed, op, "the preparation of column %s doesn't fit the schema", features[i].Name)
-		}
-	}
-	t.finish(features)
-	return t, nil
-}
-
-// fits reports whether stored state belongs to the feature and is whole.
-func (c *column) fits(f *perennial.Column) bool {
-	if c.Name != f.Name || (len(c.Scale) != 0 && len(c.Scale) != c.width()) {
-		return false
-	}
-	for _, p := range c.Parts {
-		if !allowed(dateChoices, p) {
-			return false
-		}
-	}
-	for _, s := range c.Scale {
-		if s.Divisor == 0 {
-			return false
-		}
-	}
-	switch c.Kind {
-	case kindNumeric:
-		return f.Type == perennial.TypeNumeric || f.Type == perennial.TypeInteger
-	case kindBoolean:
-		return f.Type == perennial.TypeBoolean
-	case kindOneHot, kindOrdinal, kindNative:
-		return f.Type == perennial.TypeCategorical && c.Values == len(f.Values)
-	case kindDate:
-		return f.Type == perennial.TypeDate && len(c.Parts) > 0
-	default:
-		return false
 	}
 }
