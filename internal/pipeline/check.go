@@ -35,7 +35,7 @@ func (v validator) against(p *perennial.Pipeline, s *perennial.Schema) {
 		}
 	}
 	if len(v.faults) == 0 { // its size is checked: a plan is made in no time
-		_, _, err := tune.Plan(p.Tuning, p.Candidates, perennial.BudgetFull)
+		_, err := tune.New(p.Tuning, p.Candidates, perennial.BudgetFull, false)
 		if plan, ok := errors.AsType[*perennial.Error](err); ok {
 			for _, f := range plan.Fields {
 				v.check(f)

@@ -8,7 +8,7 @@ import (
 	"github.com/perennial-ml/perennial"
 )
 
-// The strategies that a pipeline file may name. Plan carries out grid and random.
+// The strategies that a pipeline file may name.
 const (
 	StrategyGrid   = "grid"
 	StrategyRandom = "random"
@@ -16,52 +16,14 @@ const (
 	StrategyASHA   = "asha"
 )
 
-const bootstrapFolds = 3
-
 // Trial is one candidate with one set of parameters. Parameters are the
 // candidate's own, overridden by those that were searched; what is in neither is
 // left to the algorithm's default. Searched numbers are float64, whole for int
 // and int_log, so that they survive JSON unchanged.
 type Trial struct {
-	Index     int            `json:"index"`     // 0, 1, … in the order of the plan
+	Index     int            `json:"index"`     // 0, 1, … in the order of proposal
 	Candidate int            `json:"candidate"` // index into the pipeline's candidates
 	Params    map[string]any `json:"params"`
-}
-
-// Plan lists the trials of a study and gives the number of cross-validation
-// folds.
-//
-// Candidates take turns. The first trial of each uses its params and defaults;
-// one without a search space has that trial only. The trials that are left, up
-// to t.Trials in all, are shared by the others:
-//   - random: trial i draws from each range on its own, uniformly, for log and
-//     int_log uniformly in the logarithm, as a pure function of t.Seed and i;
-//   - grid: the product of evenly spaced points over each range (evenly in the
-//     logarithm for log and int_log), as many as fit into the candidate's share,
-//     and every choice. Points that are left over are not spent.
-//
-// The bootstrap budget is one trial per candidate and 3 folds; it doesn't search,
-// so the strategy doesn't matter.
-//
-// Errors have code invalid and a Field for each fault: a strategy that is not
-// available, fewer trials than candidates, fewer than two folds, a broken range,
-// a grid that doesn't fit.
-func Plan(t perennial.Tuning, cs []perennial.Candidate, b perennial.Budget) (trials []Trial, folds int, err error) {
-	if len(cs) == 0 {
-		return nil, 0, invalid(perennial.FieldError{Path: "/candidates", Rule: "required", Message: "There must be at least one candidate."})
-	}
-	if b == perennial.BudgetBootstrap {
-		return firsts(cs), bootstrapFolds, nil
-	}
-	if err := check(t, cs); err != nil {
-		return nil, 0, err
-	}
-	if t.Strategy == StrategyGrid {
-		trials, err = grid(t, cs)
-	} else {
-		trials = random(t, cs)
-	}
-	return trials, t.Folds, err
 }
 
 // firsts is the trial of each candidate with its params and defaults.
@@ -98,15 +60,11 @@ func check(t perennial.Tuning, cs []perennial.Candidate) error {
 		faults = append(faults, perennial.FieldError{Path: path, Rule: rule, Came: came, Message: fmt.Sprintf(format, args...)})
 	}
 	switch t.Strategy {
-	case StrategyGrid, StrategyRandom:
-	case StrategyTPE, StrategyASHA:
-		faults = append(faults, perennial.FieldError{Path: "/tuning/strategy", Rule: "available", Came: t.Strategy,
-			Allowed: []string{StrategyGrid, StrategyRandom},
-			Message: fmt.Sprintf("Strategy %s isn't available in this version; grid and random are.", t.Strategy)})
+	case StrategyGrid, StrategyRandom, StrategyTPE, StrategyASHA:
 	default:
 		faults = append(faults, perennial.FieldError{Path: "/tuning/strategy", Rule: "choice", Came: t.Strategy,
-			Allowed: []string{StrategyGrid, StrategyRandom},
-			Message: fmt.Sprintf("There is no strategy %q; grid and random are available.", t.Strategy)})
+			Allowed: []string{StrategyGrid, StrategyRandom, StrategyTPE, StrategyASHA},
+			Message: fmt.Sprintf("There is no strategy %q; grid, random, tpe and asha are available.", t.Strategy)})
 	}
 	if t.Trials < len(cs) {
 		add("/tuning/trials", "range", t.Trials, "%d trials are too few for %d candidates: each needs one.", t.Trials, len(cs))
@@ -169,10 +127,7 @@ func invalid(faults ...perennial.FieldError) error {
 	if len(faults) > 1 {
 		message = fmt.Sprintf("%s (and %d more)", message, len(faults)-1)
 	}
-	err := perennial.Errorf(perennial.CodeInvalid, "tune.Plan", "%s", message).WithHint("Mend the pipeline file's tuning and candidates.")
-	if faults[0].Rule == "available" {
-		err = err.WithHint("Set tuning.strategy to grid or random.")
-	}
+	err := perennial.Errorf(perennial.CodeInvalid, "tune.New", "%s", message).WithHint("Mend the pipeline file's tuning and candidates.")
 	err.Fields = faults
 	return err
 }
