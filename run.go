@@ -57,6 +57,9 @@ const (
 	TagVersion     = "perennial.version"
 	TagDecision    = "perennial.decision_id"
 	TagModelSHA256 = "perennial.model_sha256"
+	TagTruncated   = "perennial.truncated" // the study was cut by its time limit: how many of how many trials ran
+	TagTrainer     = "perennial.trainer"   // version of the training code
+	TagPlatform    = "perennial.platform"  // processor architecture of the fit, as Go names it
 )
 
 // Run is one tracked piece of work.

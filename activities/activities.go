@@ -26,7 +26,7 @@ import (
 
 // Trainer is the version of the training code. It is part of every params hash
 // and model file: the same inputs under another Trainer are another model.
-const Trainer = "perennial/1"
+const Trainer = "perennial/2"
 
 // Activities are the steps, with what they need.
 type Activities struct {
@@ -94,6 +94,8 @@ type Tracker interface {
 type Ledger interface {
 	SaveDecision(ctx context.Context, d perennial.Decision) error
 	Decision(ctx context.Context, id string) (perennial.Decision, error)
+	// ProposeTrials stores trials that are to run; one that is there stays.
+	ProposeTrials(ctx context.Context, trials []ledger.Trial) error
 	SaveTrial(ctx context.Context, t ledger.Trial) error
 	Trials(ctx context.Context, studyID string) ([]ledger.Trial, error)
 	SaveWorkflow(ctx context.Context, w ledger.Workflow) error

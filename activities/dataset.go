@@ -197,6 +197,7 @@ type material struct {
 	units    []string // per row
 	train    []int
 	evaluate []int // holdout, and stream too in a reference snapshot
+	folds    func() (*crossValidation, error)
 }
 
 // materialCache keeps the material last read, because each batch of trials reads
@@ -251,7 +252,7 @@ func (a *Activities) readMaterial(ctx context.Context, bundleKey, snapshotKey st
 		return nil, err
 	}
 	m := &material{bundle: bundle, snapshot: snapshot, table: t.Table, units: units}
-	m.train = sides.Rows(units, perennial.SideTrain)
+	m.train, m.folds = sides.Rows(units, perennial.SideTrain), sync.OnceValues(m.deal)
 	scored := []perennial.Side{perennial.SideHoldout}
 	if snapshot.Data.FeedbackRows == 0 {
 		scored = append(scored, perennial.SideStream)

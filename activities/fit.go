@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"maps"
+	"runtime"
 	"slices"
 	"strconv"
 
@@ -31,14 +32,10 @@ func (a *Activities) FitModel(ctx context.Context, in FitInput) (modelKey string
 		return "", perennial.Wrap(op, err)
 	}
 	p := m.bundle.Spec.Pipeline
-	trials, _, err := tune.Plan(p.Tuning, p.Candidates, m.bundle.Budget)
+	trial, err := a.trial(ctx, in.RunID, in.Trial)
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
-	if in.Trial < 0 || in.Trial >= len(trials) {
-		return "", perennial.Errorf(perennial.CodeInternal, op, "trial %d of %d doesn't exist", in.Trial, len(trials))
-	}
-	trial := trials[in.Trial]
 	var model *models.Model
 	used, err := usage.Of(func() (err error) {
 		model, err = models.Fit(ctx, a.spec(&m.bundle, trial), m.table, m.train)
@@ -87,7 +84,10 @@ func (a *Activities) logFit(ctx context.Context, runID string, model *models.Mod
 	for _, name := range sortedKeys(fitted) {
 		params = append(params, perennial.Tag{Key: name, Value: format(fitted[name])})
 	}
-	tags := []perennial.Tag{{Key: perennial.TagAlgorithm, Value: model.Algorithm()}, {Key: perennial.TagModelSHA256, Value: hexOf(key)}}
+	tags := []perennial.Tag{
+		{Key: perennial.TagAlgorithm, Value: model.Algorithm()}, {Key: perennial.TagModelSHA256, Value: hexOf(key)},
+		{Key: perennial.TagTrainer, Value: model.Provenance().Trainer}, {Key: perennial.TagPlatform, Value: runtime.GOARCH},
+	}
 	if err := a.Tracker.LogBatch(ctx, runID, nil, params, tags); err != nil {
 		return err
 	}

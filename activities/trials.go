@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/ledger"
@@ -18,104 +17,68 @@ import (
 	"github.com/perennial-ml/perennial/models/tune"
 )
 
-// The states of a trial.
-const (
-	TrialCompleted = "completed"
-	TrialFailed    = "failed"
-)
-
-// bootstrapMillis bounds the fitting of one pipeline in the bootstrap budget.
-const bootstrapMillis = 10_000
-
-// StudyInput names what is searched. The study's id is the run's.
-type StudyInput struct {
-	Bundle   string `json:"bundle"`
-	Snapshot string `json:"snapshot"`
-	RunID    string `json:"run_id"`
-}
-
-// Study is the size of a search, for the workflow to fan out.
-type Study struct {
-	Trials    int   `json:"trials"`
-	Parallel  int   `json:"parallel"`   // trials at once; changes nothing but time
-	MaxMillis int64 `json:"max_millis"` // no new round after so much fitting; 0: no bound
-}
-
-// PlanStudy counts the trials of the pipeline's search. Safe to repeat: it is a
-// pure function of the bundle.
-func (a *Activities) PlanStudy(ctx context.Context, in StudyInput) (Study, error) {
-	bundle, err := getJSON[Bundle](ctx, a.Blobs, in.Bundle)
-	if err != nil {
-		return Study{}, perennial.Wrap("PlanStudy", err)
-	}
-	p := bundle.Spec.Pipeline
-	trials, _, err := tune.Plan(p.Tuning, p.Candidates, bundle.Budget)
-	if err != nil {
-		return Study{}, perennial.Wrap("PlanStudy", err)
-	}
-	out := Study{Trials: len(trials), Parallel: max(1, p.Tuning.Parallel), MaxMillis: time.Duration(p.Tuning.MaxTime).Milliseconds()}
-	if bundle.Budget == perennial.BudgetBootstrap {
-		out.MaxMillis = bootstrapMillis
-	}
-	return out, nil
-}
-
-// TrialsInput names a range of a study's trials: From inclusive, To exclusive.
+// TrialsInput names trials of a study that run one after the other.
 type TrialsInput struct {
 	StudyInput
-	From int `json:"from"`
-	To   int `json:"to"`
+	Trials []int `json:"trials,omitempty"` // as ProposeTrials gave them
+	Folds  int   `json:"folds,omitempty"`  // to score them on, the first ones; 0: all
+	From   int   `json:"from"`             // of a study from before trials were proposed in rounds: inclusive
+	To     int   `json:"to"`               // exclusive
 }
 
 // TrialsDone says how long the trials took.
 type TrialsDone struct {
-	Millis int64 `json:"millis"` // of fitting, over all trials of the range
+	Millis int64 `json:"millis"`          // of fitting and scoring, over all trials named
+	Began  int64 `json:"began,omitempty"` // ms, by the worker's clock
+	Ended  int64 `json:"ended,omitempty"`
 }
 
-// RunTrials cross-validates a range of trials on the training side and stores
+// RunTrials cross-validates proposed trials on the training side and stores
 // each score. Safe to repeat: a trial that has a stored result is not run
 // again, and a trial's result depends on nothing but its inputs. It heartbeats
 // and stops within two seconds of being cancelled.
 func (a *Activities) RunTrials(ctx context.Context, in TrialsInput) (TrialsDone, error) {
 	const op = "RunTrials"
+	done := TrialsDone{Began: a.nowMillis()}
 	ctx, stop := heartbeat(ctx)
 	defer stop()
 	m, err := a.load(ctx, in.Bundle, in.Snapshot)
 	if err != nil {
-		return TrialsDone{}, perennial.Wrap(op, err)
+		return done, perennial.Wrap(op, err)
 	}
-	p := m.bundle.Spec.Pipeline
-	trials, folds, err := tune.Plan(p.Tuning, p.Candidates, m.bundle.Budget)
-	if err != nil {
-		return TrialsDone{}, perennial.Wrap(op, err)
-	}
-	if in.From < 0 || in.To > len(trials) || in.From > in.To {
-		return TrialsDone{}, perennial.Errorf(perennial.CodeInternal, op, "trials %d to %d of %d don't exist", in.From, in.To, len(trials))
+	if in.Trials == nil {
+		if in.Trials, err = a.proposeRange(ctx, m, in); err != nil {
+			return done, perennial.Wrap(op, err)
+		}
 	}
 	stored, err := a.storedTrials(ctx, in.RunID)
 	if err != nil {
-		return TrialsDone{}, perennial.Wrap(op, err)
+		return done, perennial.Wrap(op, err)
 	}
-	cv, err := m.crossValidation(folds)
+	cv, err := m.crossValidation()
 	if err != nil {
-		return TrialsDone{}, perennial.Wrap(op, err)
+		return done, perennial.Wrap(op, err)
 	}
-	var done TrialsDone
-	for _, trial := range trials[in.From:in.To] {
-		if t, ok := stored[trial.Index]; ok {
-			done.Millis += t.Millis
-			continue
+	folds := len(cv.fit)
+	if in.Folds > 0 {
+		folds = min(folds, in.Folds)
+	}
+	for _, index := range in.Trials {
+		t, ok := stored[index]
+		if !ok {
+			return done, perennial.Errorf(perennial.CodeInternal, op, "trial %d was never proposed", index)
 		}
-		t, err := a.runTrial(ctx, m, cv, trial)
-		if err != nil {
-			return done, perennial.Wrap(op, err)
-		}
-		t.StudyID = in.RunID
-		if err := a.Ledger.SaveTrial(ctx, t); err != nil {
-			return done, perennial.Wrap(op, err)
+		if !t.State.Ended() && len(t.Scores) < folds {
+			if t, err = a.runTrial(ctx, m, cv, t, folds); err != nil {
+				return done, perennial.Wrap(op, err)
+			}
+			if err := a.Ledger.SaveTrial(ctx, t); err != nil {
+				return done, perennial.Wrap(op, err)
+			}
 		}
 		done.Millis += t.Millis
 	}
+	done.Ended = a.nowMillis()
 	return done, nil
 }
 
@@ -138,18 +101,21 @@ type crossValidation struct {
 	metric     evaluate.Metric
 }
 
-func (m *material) crossValidation(folds int) (*crossValidation, error) {
+// crossValidation gives the folds, dealt once for a material.
+func (m *material) crossValidation() (*crossValidation, error) { return m.folds() }
+
+func (m *material) deal() (*crossValidation, error) {
 	p := m.bundle.Spec.Pipeline
-	metric, ok := evaluate.Lookup(p.Select.Metric)
-	if !ok {
-		return nil, perennial.Errorf(perennial.CodeInvalid, "select", "select.metric %q is unknown", p.Select.Metric)
+	search, metric, err := m.bundle.search()
+	if err != nil {
+		return nil, err
 	}
 	var classes []float64
 	if p.Task == perennial.Classification {
 		classes = m.labels(m.train)
 	}
 	cv := &crossValidation{metric: metric}
-	for _, test := range tune.Folds(len(m.train), classes, pick(m.units, m.train), folds, p.Tuning.Seed) {
+	for _, test := range tune.Folds(len(m.train), classes, pick(m.units, m.train), search.Folds(), p.Tuning.Seed) {
 		in := make([]bool, len(m.train))
 		for _, i := range test {
 			in[i] = true
@@ -203,37 +169,38 @@ func fixedThreshold(t *perennial.Threshold) float64 {
 	return t.Value
 }
 
-// runTrial fits and scores every fold. A fit that fails because of its
-// parameters is a failed trial, not a failed study; anything that may pass on
-// another try is returned as an error.
-func (a *Activities) runTrial(ctx context.Context, m *material, cv *crossValidation, trial tune.Trial) (ledger.Trial, error) {
-	params, err := json.Marshal(trial.Params)
+// runTrial fits and scores the folds that a trial lacks, up to so many. A fit
+// that fails because of its parameters is a failed trial, not a failed study;
+// anything that may pass on another try is returned as an error.
+func (a *Activities) runTrial(ctx context.Context, m *material, cv *crossValidation, t ledger.Trial, folds int) (ledger.Trial, error) {
+	trial, err := proposed(t)
 	if err != nil {
-		return ledger.Trial{}, err
-	}
-	out := ledger.Trial{
-		Index: trial.Index, Candidate: trial.Candidate, Algorithm: m.bundle.Spec.Pipeline.Candidates[trial.Candidate].Algorithm,
-		Params: params, State: TrialCompleted,
+		return t, err
 	}
 	step := usage.Start()
 	defer step.Stop()
-	sum := 0.0
-	for k := range cv.fit {
+	t.State, t.Scores = ledger.TrialPartial, slices.Clone(t.Scores)
+	for k := len(t.Scores); k < folds; k++ {
 		score, err := a.scoreFold(ctx, m, cv, trial, k)
 		if err != nil {
 			if ctx.Err() != nil || Retryable(perennial.CodeOf(err)) {
-				return out, err
+				return t, err
 			}
-			out.State, out.Error, out.Score, out.Scores = TrialFailed, err.Error(), math.NaN(), nil
+			t.State, t.Error = ledger.TrialFailed, err.Error()
 			break
 		}
-		out.Scores = append(out.Scores, score)
-		sum += score
-		out.Score = sum / float64(len(out.Scores))
+		t.Scores = append(t.Scores, score)
+	}
+	t.Score = tune.Mean(t.Scores)
+	switch {
+	case t.State == ledger.TrialFailed:
+		t.Score = math.NaN()
+	case len(t.Scores) == len(cv.fit):
+		t.State = ledger.TrialCompleted
 	}
 	used := step.Stop()
-	out.Millis, out.CPU, out.Memory = used.Wall.Milliseconds(), used.CPU.Seconds(), used.PeakMemory
-	return out, nil
+	t.Millis, t.CPU, t.Memory = t.Millis+used.Wall.Milliseconds(), t.CPU+used.CPU.Seconds(), max(t.Memory, used.PeakMemory)
+	return t, nil
 }
 
 func (a *Activities) scoreFold(ctx context.Context, m *material, cv *crossValidation, trial tune.Trial, k int) (float64, error) {
@@ -266,87 +233,6 @@ func observe(model *models.Model, t *perennial.Table, rows []int) (evaluate.Obse
 	return evaluate.Observed{Task: model.Task(), Y: y, Values: p.Values, Proba: p.Proba, Classes: p.Classes, Positive: positive}, nil
 }
 
-// Selected is the best trial of a study.
-type Selected struct {
-	Trial     int    `json:"trial"`
-	Algorithm string `json:"algorithm"`
-	Completed int    `json:"completed"` // trials with a score
-}
-
-// SelectTrial picks the trial with the best mean score over the folds, ties to
-// the lowest index, and writes one child run for each candidate with its best
-// trial. Safe to repeat: child runs are found again by their op.
-func (a *Activities) SelectTrial(ctx context.Context, in StudyInput) (Selected, error) {
-	const op = "SelectTrial"
-	bundle, err := getJSON[Bundle](ctx, a.Blobs, in.Bundle)
-	if err != nil {
-		return Selected{}, perennial.Wrap(op, err)
-	}
-	list, err := a.Ledger.Trials(ctx, in.RunID)
-	if err != nil {
-		return Selected{}, perennial.Wrap(op, err)
-	}
-	p := bundle.Spec.Pipeline
-	metric, ok := evaluate.Lookup(p.Select.Metric)
-	if !ok {
-		return Selected{}, perennial.Errorf(perennial.CodeInvalid, op, "select.metric %q is unknown", p.Select.Metric)
-	}
-	trials, scores := scored(list, -1)
-	best, ok := tune.Best(trials, scores, metric.HigherIsBetter)
-	if !ok {
-		return Selected{}, perennial.Errorf(perennial.CodeInvalid, op, "none of the %d trials could be fitted%s", len(list), firstFailure(list))
-	}
-	if err := a.logTruncated(ctx, in.RunID, bundle, len(list)); err != nil {
-		return Selected{}, perennial.Wrap(op, err)
-	}
-	for c := range p.Candidates {
-		ofCandidate, scores := scored(list, c)
-		t, ok := tune.Best(ofCandidate, scores, metric.HigherIsBetter)
-		if !ok {
-			continue
-		}
-		if err := a.logCandidate(ctx, in.RunID, p, list[position(list, t.Index)], t.Index == best.Index); err != nil {
-			return Selected{}, perennial.Wrap(op, err)
-		}
-	}
-	return Selected{Trial: best.Index, Algorithm: p.Candidates[best.Candidate].Algorithm, Completed: len(trials)}, nil
-}
-
-// logTruncated marks the run of a study that its time limit cut short: trained
-// again, it may find another model.
-func (a *Activities) logTruncated(ctx context.Context, runID string, bundle Bundle, ran int) error {
-	p := bundle.Spec.Pipeline
-	plan, _, err := tune.Plan(p.Tuning, p.Candidates, bundle.Budget)
-	if err != nil || ran >= len(plan) {
-		return err
-	}
-	return a.Tracker.LogBatch(ctx, runID, nil, nil, []perennial.Tag{{Key: "perennial.truncated", Value: fmt.Sprintf("%d of %d trials", ran, len(plan))}})
-}
-
-// scored gives the trials of a candidate (-1: of all) that have a score.
-func scored(list []ledger.Trial, candidate int) (trials []tune.Trial, scores []float64) {
-	for _, t := range list {
-		if t.State == TrialCompleted && (candidate < 0 || t.Candidate == candidate) {
-			trials = append(trials, tune.Trial{Index: t.Index, Candidate: t.Candidate})
-			scores = append(scores, t.Score)
-		}
-	}
-	return trials, scores
-}
-
-func position(list []ledger.Trial, index int) int {
-	return slices.IndexFunc(list, func(t ledger.Trial) bool { return t.Index == index })
-}
-
-func firstFailure(list []ledger.Trial) string {
-	for _, t := range list {
-		if t.Error != "" {
-			return fmt.Sprintf("; trial %d (%s): %s", t.Index, t.Algorithm, t.Error)
-		}
-	}
-	return ""
-}
-
 func (a *Activities) logCandidate(ctx context.Context, parent string, p perennial.Pipeline, t ledger.Trial, selected bool) error {
 	now := a.nowMillis()
 	parentRun, err := a.Tracker.GetRun(ctx, parent)
@@ -369,7 +255,7 @@ func (a *Activities) logCandidate(ctx context.Context, parent string, p perennia
 	}
 	metrics := append(trialUsage(&t, run.StartedAt), perennial.Metric{Key: "fit_seconds", Value: float64(t.Millis) / 1000, Timestamp: run.StartedAt})
 	status := perennial.RunFailed
-	if t.State == TrialCompleted {
+	if t.State == ledger.TrialCompleted {
 		status = perennial.RunFinished
 		metrics = append(metrics, perennial.Metric{Key: "cv_" + p.Select.Metric, Value: t.Score, Timestamp: run.StartedAt})
 		for k, s := range t.Scores {

@@ -60,7 +60,7 @@ func TestEveryWorkflowTypeHasAGoldenHistory(t *testing.T) {
 	want := map[string][]string{
 		"retrain": {"trained", "offered", "refused", "unchanged", "dry-run", "already-running", "invalid-input"},
 		"train":   {"first-version", "later-version", "rejected", "invalid-data", "cancelled", "forced"},
-		"tune":    {"bootstrap", "rounds"},
+		"tune":    {"bootstrap", "rounds", "proposed", "tpe", "continues-as-new", "continued"},
 		"rollout": {
 			"promoted", "promoted-by-hand", "rolled-back", "aborted", "overtaken", "superseding", "cancelled", "unchanged", "refused", "deadline",
 			"continues-as-new", "continued", "forbidden",

@@ -55,6 +55,9 @@ func (s *steps) answer(except ...string) {
 	on("ValidateDataset", act.ValidateDataset, activities.Validated{Rows: 150}, nil)
 	on("SplitDataset", act.SplitDataset, activities.Snapshot{Key: "sha256:s", Rows: 150, Reused: true}, nil)
 	on("PlanStudy", act.PlanStudy, activities.Study{Trials: 20, Parallel: 2}, nil)
+	if !skip["ProposeTrials"] {
+		s.env.OnActivity(act.ProposeTrials, mock.Anything, mock.Anything).Return(proposing(20)).Maybe()
+	}
 	on("RunTrials", act.RunTrials, activities.TrialsDone{Millis: 10}, nil)
 	on("SelectTrial", act.SelectTrial, activities.Selected{Trial: 7, Completed: 20}, nil)
 	on("FitModel", act.FitModel, "sha256:m", nil)
@@ -66,6 +69,17 @@ func (s *steps) answer(except ...string) {
 		s.recorded = append(s.recorded, p)
 		return nil
 	}).Maybe()
+}
+
+// proposing answers ProposeTrials for a study of so many trials.
+func proposing(trials int) func(context.Context, activities.ProposeInput) (activities.Proposed, error) {
+	return func(_ context.Context, in activities.ProposeInput) (activities.Proposed, error) {
+		var out activities.Proposed
+		for i := 8 * in.Round; i < min(8*in.Round+8, trials); i++ {
+			out.Trials, out.Folds = append(out.Trials, i), 5
+		}
+		return out, nil
+	}
 }
 
 var input = workflows.TrainInput{Pipeline: "iris", Budget: perennial.BudgetFull, Trigger: "manual", Reason: "test", Actor: "me"}
@@ -129,7 +143,7 @@ func TestTrainFailsWithTheStepsFault(t *testing.T) {
 	t.Parallel()
 	for step, nothing := range map[string]any{
 		"ResolvePipeline": activities.Resolved{}, "StartRun": "", "ValidateDataset": activities.Validated{}, "SplitDataset": activities.Snapshot{},
-		"PlanStudy": activities.Study{}, "RunTrials": activities.TrialsDone{}, "SelectTrial": activities.Selected{}, "FitModel": "",
+		"PlanStudy": activities.Study{}, "ProposeTrials": activities.Proposed{}, "RunTrials": activities.TrialsDone{}, "SelectTrial": activities.Selected{}, "FitModel": "",
 		"ScoreModel": "", "JudgeGates": activities.Gated{}, "RegisterVersion": "", "SetTraffic": false,
 	} {
 		t.Run(step, func(t *testing.T) {
@@ -191,37 +205,6 @@ func TestTrainRecordsACancellation(t *testing.T) {
 			last := s.recorded[len(s.recorded)-1]
 			require.Equal(t, perennial.WorkflowCancelled, last.State)
 			require.Equal(t, "run-1", last.RunID)
-		})
-	}
-}
-
-func TestTuneRunsRoundsOfEightInBatches(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		trials, parallel int
-		maxMillis        int64
-		want             [][2]int
-	}{
-		"one at a time":   {10, 1, 0, [][2]int{{0, 8}, {8, 10}}},
-		"two at a time":   {10, 2, 0, [][2]int{{0, 4}, {4, 8}, {8, 9}, {9, 10}}},
-		"many at a time":  {3, 16, 0, [][2]int{{0, 1}, {1, 2}, {2, 3}}},
-		"out of its time": {24, 1, 10, [][2]int{{0, 8}}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			s := setup(t)
-			var got [][2]int
-			s.answer("RunTrials")
-			s.env.OnActivity(act.RunTrials, mock.Anything, mock.Anything).Return(func(_ context.Context, in activities.TrialsInput) (activities.TrialsDone, error) {
-				got = append(got, [2]int{in.From, in.To})
-				return activities.TrialsDone{Millis: 10}, nil
-			})
-			s.env.ExecuteWorkflow(workflows.Tune, workflows.TuneInput{
-				Pipeline: "iris", Study: activities.StudyInput{RunID: "run-1"},
-				Plan: activities.Study{Trials: c.trials, Parallel: c.parallel, MaxMillis: c.maxMillis},
-			})
-			require.NoError(t, s.env.GetWorkflowError())
-			require.ElementsMatch(t, c.want, got)
 		})
 	}
 }

@@ -140,6 +140,7 @@ func (c *Control) unfold(ctx context.Context, view *client.WorkflowView, s workf
 func (c *Control) progress(ctx context.Context, view *client.WorkflowView, s workflows.Status) *client.Progress {
 	p := &client.Progress{Done: s.Done, Total: s.Total, Unit: "trials"}
 	trials, err := c.o.Ledger.Trials(ctx, s.RunID)
+	trials = slices.DeleteFunc(trials, func(t ledger.Trial) bool { return t.State == ledger.TrialProposed })
 	if err != nil || len(trials) == 0 {
 		return p
 	}
@@ -166,11 +167,8 @@ func (c *Control) best(ctx context.Context, name string, trials []ledger.Trial) 
 		return nil
 	}
 	var best *client.Best
-	for _, t := range trials {
-		if t.State != activities.TrialCompleted || math.IsNaN(t.Score) {
-			continue
-		}
-		if best == nil || metric.HigherIsBetter == (t.Score > best.Value) {
+	for _, t := range activities.Comparable(trials, -1) {
+		if !math.IsNaN(t.Score) && (best == nil || metric.HigherIsBetter == (t.Score > best.Value)) {
 			best = &client.Best{Metric: metric.Name, Value: t.Score}
 		}
 	}

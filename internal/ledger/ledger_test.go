@@ -83,16 +83,16 @@ func TestTrials(t *testing.T) {
 			require.Equal(t, trial(i), g)
 		}
 
-		failed := ledger.Trial{StudyID: "study", Index: 3, Score: math.NaN(), Scores: []float64{1, math.Inf(1)}, State: "failed", Error: "no rows"}
+		failed := ledger.Trial{StudyID: "study", Index: 13, Score: math.NaN(), Scores: []float64{1, math.Inf(1)}, State: ledger.TrialFailed, Error: "no rows"}
 		require.NoError(t, s.SaveTrial(ctx, failed))
 		got, err = other.Trials(ctx, "study")
 		require.NoError(t, err)
-		require.Len(t, got, 12)
-		require.True(t, math.IsNaN(got[3].Score))
-		require.Equal(t, 1.0, got[3].Scores[0])
-		require.True(t, math.IsNaN(got[3].Scores[1]))
-		require.Equal(t, "failed: no rows", got[3].State+": "+got[3].Error)
-		require.JSONEq(t, "{}", string(got[3].Params))
+		require.Len(t, got, 13)
+		require.True(t, math.IsNaN(got[12].Score))
+		require.Equal(t, 1.0, got[12].Scores[0])
+		require.True(t, math.IsNaN(got[12].Scores[1]))
+		require.Equal(t, "failed: no rows", string(got[12].State)+": "+got[12].Error)
+		require.JSONEq(t, "{}", string(got[12].Params))
 
 		none, err := s.Trials(ctx, "other")
 		require.NoError(t, err)
@@ -101,6 +101,50 @@ func TestTrials(t *testing.T) {
 			"no study": {}, "negative index": {StudyID: "s", Index: -1}, "no JSON": {StudyID: "s", Params: json.RawMessage("{")},
 		} {
 			require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(s.SaveTrial(ctx, bad)), name)
+		}
+	})
+}
+
+func TestATrialIsProposedOnceAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, s, other *ledger.Store) {
+		ctx := t.Context()
+		proposed := func(alpha string, from, to int) (out []ledger.Trial) {
+			for i := from; i < to; i++ {
+				out = append(out, ledger.Trial{StudyID: "study", Index: i, Algorithm: "ridge", Params: json.RawMessage(`{"alpha":` + alpha + `}`)})
+			}
+			return out
+		}
+		require.NoError(t, s.ProposeTrials(ctx, nil))
+		require.NoError(t, s.ProposeTrials(ctx, proposed("1", 0, 2)))
+		require.NoError(t, other.ProposeTrials(ctx, proposed("2", 0, 3)))
+		result := func(state ledger.TrialState, scores ...float64) ledger.Trial {
+			trial := proposed("1", 0, 1)[0]
+			trial.State, trial.Scores, trial.Score = state, scores, scores[0]
+			return trial
+		}
+		require.NoError(t, s.SaveTrial(ctx, result(ledger.TrialPartial, 1)))
+		for _, c := range []struct {
+			write ledger.Trial
+			state ledger.TrialState
+			folds int
+		}{
+			{result(ledger.TrialPartial, 1, 2, 3), ledger.TrialPartial, 3},
+			{result(ledger.TrialPartial, 1), ledger.TrialPartial, 3},
+			{result(ledger.TrialCompleted, 1, 2, 3, 4, 5), ledger.TrialCompleted, 5},
+			{result(ledger.TrialPartial, 1, 2, 3), ledger.TrialCompleted, 5},
+			{result(ledger.TrialFailed, 1, 2, 3, 4, 5), ledger.TrialCompleted, 5},
+		} {
+			require.NoError(t, other.SaveTrial(ctx, c.write))
+			require.NoError(t, other.ProposeTrials(ctx, proposed("3", 0, 1)))
+			got, err := s.Trials(ctx, "study")
+			require.NoError(t, err)
+			require.Len(t, got, 3)
+			require.Equal(t, c.state, got[0].State)
+			require.Len(t, got[0].Scores, c.folds)
+			require.JSONEq(t, `{"alpha":1}`, string(got[1].Params), "the first proposal stays")
+			require.JSONEq(t, `{"alpha":2}`, string(got[2].Params))
+			require.Equal(t, ledger.TrialProposed, got[2].State)
 		}
 	})
 }

@@ -24,9 +24,23 @@ type Trial struct {
 	Millis    int64           // time spent, on the clock
 	CPU       float64         // seconds of processor, as package usage counts them
 	Memory    int64           // bytes of the process at its highest, likewise
-	State     string          // the tuner's word: completed, failed, …
-	Error     string          // why it failed, for people
+	State     TrialState
+	Error     string // why it failed, for people
 }
+
+// TrialState is how far a trial is.
+type TrialState string
+
+// The states of a trial.
+const (
+	TrialProposed  TrialState = "proposed"  // waiting or running
+	TrialPartial   TrialState = "partial"   // scored on some of the folds; halving ended it there, or will go on with it
+	TrialCompleted TrialState = "completed" // scored on all folds
+	TrialFailed    TrialState = "failed"    // its parameters can't be fitted
+)
+
+// Ended reports whether a trial's result is final.
+func (s TrialState) Ended() bool { return s == TrialCompleted || s == TrialFailed }
 
 type trialRow struct {
 	StudyID   string `gorm:"primaryKey"`
@@ -39,20 +53,51 @@ type trialRow struct {
 	Millis    int64
 	CPU       float64 `gorm:"column:cpu_seconds"`
 	Memory    int64   `gorm:"column:peak_memory_bytes"`
-	State     string
+	State     TrialState
 	Error     string
+	Folds     int64
 }
 
 func (trialRow) TableName() string { return "trials" }
 
-// SaveTrial stores a trial; study and index again replace what was there.
+// SaveTrial stores what became of a trial. One that has ended keeps its result,
+// and no other loses a fold: a worker that was taken for dead writes in vain.
 func (s *Store) SaveTrial(ctx context.Context, t Trial) error {
 	const op = "ledger.SaveTrial"
+	row, err := rowOf(op, t)
+	if err != nil {
+		return err
+	}
+	open := clause.Expr{SQL: "trials.state NOT IN (?, ?) AND excluded.folds >= trials.folds", Vars: []any{TrialCompleted, TrialFailed}}
+	keep := clause.OnConflict{Columns: []clause.Column{{Name: "study_id"}, {Name: "idx"}}, UpdateAll: true, Where: clause.Where{Exprs: []clause.Expression{open}}}
+	return db.Fault(op, s.db.WithContext(ctx).Clauses(keep).Create(&row).Error)
+}
+
+// ProposeTrials stores trials that are to run. One that is there stays as it is,
+// so that whoever proposes first decides.
+func (s *Store) ProposeTrials(ctx context.Context, trials []Trial) error {
+	const op = "ledger.ProposeTrials"
+	rows := make([]trialRow, len(trials))
+	for i, t := range trials {
+		t.State, t.Score = TrialProposed, math.NaN()
+		row, err := rowOf(op, t)
+		if err != nil {
+			return err
+		}
+		rows[i] = row
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return db.Fault(op, s.db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&rows).Error)
+}
+
+func rowOf(op string, t Trial) (trialRow, error) {
 	if len(t.Params) == 0 {
 		t.Params = json.RawMessage("{}")
 	}
 	if t.StudyID == "" || t.Index < 0 || !json.Valid(t.Params) {
-		return perennial.Errorf(perennial.CodeInvalid, op, "a trial needs a study, an index from 0 and JSON parameters")
+		return trialRow{}, perennial.Errorf(perennial.CodeInvalid, op, "a trial needs a study, an index from 0 and JSON parameters")
 	}
 	folds := make([]*float64, len(t.Scores))
 	for i := range t.Scores {
@@ -60,13 +105,13 @@ func (s *Store) SaveTrial(ctx context.Context, t Trial) error {
 	}
 	scores, err := json.Marshal(folds)
 	if err != nil {
-		return perennial.Wrap(op, err)
+		return trialRow{}, perennial.Wrap(op, err)
 	}
-	row := trialRow{
+	return trialRow{
 		StudyID: t.StudyID, Idx: int64(t.Index), Candidate: int64(t.Candidate), Algorithm: t.Algorithm, Params: string(t.Params),
 		Score: finite(t.Score), Scores: string(scores), Millis: t.Millis, CPU: t.CPU, Memory: t.Memory, State: t.State, Error: t.Error,
-	}
-	return db.Fault(op, s.db.WithContext(ctx).Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error)
+		Folds: int64(len(folds)),
+	}, nil
 }
 
 // Trials lists a study's trials by index; a study nobody wrote to has none.

@@ -141,7 +141,6 @@ func TestLoadChecksThePipelineAgainstItsSchema(t *testing.T) {
 		"preprocess wrong type":   {"", "preprocess:\n  columns:\n    colour: {scale: standard}", nil, []string{"10 /preprocess/columns/colour/scale applies"}},
 		"algorithm unknown":       {"logistic_regression", "logistic_regresion", nil, []string{"7 /candidates/0/algorithm unknown"}},
 		"parameter unknown":       {"params: {c: 1}", "params: {cc: 1}", nil, []string{"7 /candidates/0/params/cc unknown"}},
-		"strategy to come":        {"", "tuning: {strategy: tpe}", nil, []string{"8 /tuning/strategy available"}},
 		"schema isn't there":      {"iris.schema.yaml", "iris.schem.yaml", nil, []string{"4 /schema path"}},
 		"split file isn't there":  {"iris.split.csv", "nope.csv", nil, []string{"5 /split/file path"}},
 		"schema outside":          {"pipelines/iris.schema.yaml", "../x.yaml", nil, []string{"4 /schema path"}},

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/activities"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/workflows"
 )
@@ -28,7 +29,9 @@ var update = flag.Bool("update", false, "record the golden histories that are mi
 func TestRecordHistories(t *testing.T) {
 	t.Parallel()
 	dir := demo(t)
-	p := setup(t, dir, "--no-bootstrap")
+	p := prepare(t, dir, "--no-bootstrap")
+	p.rewrite("iris.yaml", "strategy: random", "strategy: tpe")
+	p.start()
 	c, err := temporalclient.Dial(temporalclient.Options{HostPort: p.temporal})
 	require.NoError(t, err)
 	defer c.Close()
@@ -37,12 +40,13 @@ func TestRecordHistories(t *testing.T) {
 	first := p.train("iris", client.TrainRequest{Budget: perennial.BudgetBootstrap, Reason: "golden"})
 	require.Equal(t, perennial.OutcomeTrained, first.Result.Outcome)
 	r.record("train-first-version", first.WorkflowID, first.WorkflowRunID)
-	r.record("tune-bootstrap", workflows.TuneID("iris", first.Result.RunID), "")
+	r.record("tune-proposed", workflows.TuneID("iris", first.Result.RunID), "")
 
 	later := p.train("iris", client.TrainRequest{Reason: "golden"})
 	require.Equal(t, "2", later.Result.Version)
 	r.record("train-later-version", later.WorkflowID, later.WorkflowRunID)
-	r.record("tune-rounds", workflows.TuneID("iris", later.Result.RunID), "")
+	r.record("tune-tpe", workflows.TuneID("iris", later.Result.RunID), "")
+	r.continued(p, later.Result.RunID)
 
 	r.retrain(p, "retrain-unchanged", client.RetrainRequest{}, perennial.OutcomeUnchanged)
 	r.retrain(p, "retrain-dry-run", client.RetrainRequest{DryRun: true, Force: true}, perennial.OutcomeWouldTrain)
@@ -90,6 +94,28 @@ func TestRecordHistories(t *testing.T) {
 	require.Equal(t, perennial.CodeInvalid, invalid.Error.Code)
 	require.Equal(t, 2, invalid.Error.Errors[0].Line)
 	r.record("train-invalid-data", invalid.WorkflowID, invalid.WorkflowRunID)
+}
+
+// continued searches once more what a training searched, in histories of a few
+// events each; every trial is there already.
+func (r recorder) continued(p *process, run string) {
+	r.t.Helper()
+	view, err := p.Run(r.t.Context(), run)
+	require.NoError(r.t, err)
+	in := workflows.TuneInput{
+		Pipeline: "iris", Plan: activities.Study{Trials: 9, Parallel: 2}, MaxEvents: 12,
+		Study: activities.StudyInput{Bundle: view.Tags["perennial.bundle"], Snapshot: "sha256:" + view.Inputs[0].Data.Snapshot, RunID: run},
+	}
+	id := "tune:again"
+	first, err := r.c.ExecuteWorkflow(r.t.Context(), temporalclient.StartWorkflowOptions{ID: id, TaskQueue: workflows.QueueDefault}, workflows.Tune, in)
+	require.NoError(r.t, err)
+	began := first.GetRunID()
+	var selected activities.Selected
+	require.NoError(r.t, first.Get(r.t.Context(), &selected))
+	require.Equal(r.t, view.Params["trial"], itoa(selected.Trial))
+	require.NotEqual(r.t, began, first.GetRunID(), "it went on in another run")
+	r.record("tune-continues-as-new", id, began)
+	r.record("tune-continued", id, first.GetRunID())
 }
 
 // rewrite changes a pipeline file of the project.

@@ -44,8 +44,9 @@ type Search struct {
 // Result is what became of a trial.
 type Result struct {
 	Trial
-	Scores []float64 // one per fold that was scored
-	Failed bool      // it could not be fitted
+	Scores   []float64 // one per fold that was scored
+	Failed   bool      // it could not be fitted
+	Complete bool      // it was scored on all folds that the rows allow, however few
 }
 
 // Round is a number of trials that run together.
@@ -119,9 +120,12 @@ func (s *Search) Round(n int, results []Result) (round Round, ok bool) {
 }
 
 // loss is a trial's mean score over the first folds, lower being better; +Inf
-// where it failed, lacks a fold or has a score that is no finite number.
+// where it lacks one of them or has a score that is no finite number.
 func (s *Search) loss(r Result, folds int) float64 {
-	if len(r.Scores) < folds || folds == 0 {
+	if r.Complete {
+		folds = min(folds, len(r.Scores))
+	}
+	if folds == 0 || len(r.Scores) < folds {
 		return math.Inf(1)
 	}
 	mean := Mean(r.Scores[:folds])
