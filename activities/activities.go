@@ -92,12 +92,9 @@ type Tracker interface {
 
 // Ledger keeps what was tried and decided. Every write is safe to repeat.
 type Ledger interface {
+	Trials
 	SaveDecision(ctx context.Context, d perennial.Decision) error
 	Decision(ctx context.Context, id string) (perennial.Decision, error)
-	// ProposeTrials stores trials that are to run; one that is there stays.
-	ProposeTrials(ctx context.Context, trials []ledger.Trial) error
-	SaveTrial(ctx context.Context, t ledger.Trial) error
-	Trials(ctx context.Context, studyID string) ([]ledger.Trial, error)
 	SaveWorkflow(ctx context.Context, w ledger.Workflow) error
 	BaseSides(ctx context.Context, pipeline string) (ledger.BaseSides, bool, error)
 	SaveBaseSides(ctx context.Context, b ledger.BaseSides) (ledger.BaseSides, error)
@@ -106,6 +103,15 @@ type Ledger interface {
 	LastAttempt(ctx context.Context, pipeline string) (a ledger.Attempt, ok bool, err error)
 	SaveAttempt(ctx context.Context, a ledger.Attempt) error
 	EndAttempt(ctx context.Context, workflowRunID string, outcome perennial.Outcome, version string, now int64) error
+}
+
+// Trials keeps studies. ProposeTrials stores trials that are to run, of which one
+// that is there stays; SaveTrial stores what became of one, and one that has
+// ended keeps its result.
+type Trials interface {
+	ProposeTrials(ctx context.Context, trials []ledger.Trial) error
+	SaveTrial(ctx context.Context, t ledger.Trial) error
+	Trials(ctx context.Context, studyID string) ([]ledger.Trial, error)
 }
 
 // Traffic keeps who answers. Set is a compare-and-swap on the epoch; a repeated

@@ -2,7 +2,6 @@ package worker_test
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
 	"time"
 
@@ -150,7 +149,7 @@ func TestAFailingTrialIsNoFailingStudy(t *testing.T) {
 	require.NoError(t, err)
 	list := w.trials(t, "another")
 	require.Equal(t, ledger.TrialFailed, list[0].State)
-	require.True(t, strings.Contains(list[0].Error, "c"), list[0].Error)
+	require.Contains(t, list[0].Error, "c")
 	require.Equal(t, ledger.TrialCompleted, list[1].State)
 }
 
