@@ -8,7 +8,7 @@ import (
 )
 
 // registry holds every algorithm, by name.
-var registry = []entry{elasticNet, lasso, linearRegression, logisticRegression, malaschitzForest, ridge}
+var registry = []entry{elasticNet, gradientBoosting, lasso, linearRegression, logisticRegression, malaschitzForest, ridge}
 
 var malaschitzForest = entry{
 	Algorithm: Algorithm{
