@@ -48,7 +48,8 @@ func (a *Activities) ScoreModel(ctx context.Context, in ScoreInput) (reportKey s
 		return "", perennial.Wrap(op, err)
 	}
 	report, err := evaluate.NewReport(evaluate.ReportInput{
-		Observed: comparison.Candidate, Baseline: comparison.Baseline, ClassNames: model.Classes(), Slices: comparison.Slices, Seed: comparison.Seed,
+		Observed: comparison.Candidate, Baseline: comparison.Baseline, ClassNames: model.Classes(), Slices: comparison.Slices,
+		Metrics: namedMetrics(m.bundle.Spec.Pipeline), Seed: comparison.Seed,
 	})
 	if err != nil {
 		return "", perennial.Wrap(op, err)
@@ -99,6 +100,19 @@ func (a *Activities) compare(ctx context.Context, m *material, model *models.Mod
 	}
 	out.Champion, warning, err = a.champion(ctx, m, model)
 	return out, warning, err
+}
+
+// namedMetrics gives the metrics that a pipeline names anywhere, which its
+// reports have beside the usual ones.
+func namedMetrics(p perennial.Pipeline) []string {
+	names := []string{p.Select.Metric, p.Rollout.Guardrails.Quality.Metric, p.Monitor.Performance.Metric}
+	for _, g := range p.Gates {
+		names = append(names, g.Metric)
+	}
+	if p.Threshold != nil {
+		names = append(names, p.Threshold.Maximize)
+	}
+	return names
 }
 
 // logReport puts the evaluation on the run: metrics under scikit-learn's names,

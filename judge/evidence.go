@@ -55,7 +55,7 @@ type Champion struct {
 }
 
 // MeasureGates measures what the policy asks for, each metric, reference and
-// slice once. It is deterministic for a seed; see Metric.Resamples for the
+// slice once. It is deterministic for a seed; see evaluate.Resamples for the
 // number of resamples. What can't be measured (an unknown metric or column,
 // recall without a positive row) is evidence, not an error; observations with a
 // fault or of different lengths are errors of code invalid.
@@ -165,7 +165,7 @@ func measureRows(out Measurement, m evaluate.Metric, candidate evaluate.Observed
 		interval, ok = m.DifferenceInterval(candidate, *reference, seed)
 	}
 	if ok {
-		out.Interval, out.Resamples = &interval, m.Resamples(out.N)
+		out.Interval, out.Resamples = &interval, evaluate.Resamples(out.N)
 	}
 	return out
 }

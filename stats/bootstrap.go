@@ -36,20 +36,63 @@ func PairedBootstrap(n, resamples int, seed int64, statistic func(rows []int) fl
 	}
 	random := NewRand(seed, 0)
 	rows := make([]int, n)
-	values := make([]float64, 0, resamples)
-	for range resamples {
+	values := make([]float64, resamples)
+	for r := range values {
 		for i := range rows {
 			rows[i] = random.IntN(n)
 		}
-		if v := statistic(rows); !math.IsNaN(v) && !math.IsInf(v, 0) {
-			values = append(values, v)
+		values[r] = statistic(rows)
+	}
+	interval := percentiles(values)
+	return interval[0], interval[1]
+}
+
+// CountedBootstrap is PairedBootstrap for several statistics at once, on the
+// very same resamples, that need only know how often each row was drawn: counts
+// has n entries whose sum is n. It is much quicker, since the statistic goes
+// through the rows in their order and needn't sort them again.
+//
+// The statistic writes its values to out, which has length statistics and holds
+// NaN; it mustn't keep either slice. The answer has an interval for each.
+func CountedBootstrap(n, resamples int, seed int64, statistics int, statistic func(counts, out []float64)) [][2]float64 {
+	intervals := make([][2]float64, statistics)
+	if n < 1 || resamples < 1 {
+		for i := range intervals {
+			intervals[i] = [2]float64{math.NaN(), math.NaN()}
+		}
+		return intervals
+	}
+	random := NewRand(seed, 0)
+	counts, out := make([]float64, n), make([]float64, statistics)
+	values := make([][]float64, statistics)
+	for range resamples {
+		clear(counts)
+		for range n {
+			counts[random.IntN(n)]++
+		}
+		for i := range out {
+			out[i] = math.NaN()
+		}
+		statistic(counts, out)
+		for i, v := range out {
+			values[i] = append(values[i], v)
 		}
 	}
-	if float64(len(values)) < minShare*float64(resamples) {
-		return math.NaN(), math.NaN()
+	for i := range intervals {
+		intervals[i] = percentiles(values[i])
 	}
-	slices.Sort(values)
-	return Percentile(values, (1-Level)/2), Percentile(values, (1+Level)/2)
+	return intervals
+}
+
+// percentiles gives the interval that holds Level of the finite values, NaN
+// where fewer than minShare of them are finite.
+func percentiles(values []float64) [2]float64 {
+	defined := slices.DeleteFunc(slices.Clone(values), func(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) })
+	if float64(len(defined)) < minShare*float64(len(values)) {
+		return [2]float64{math.NaN(), math.NaN()}
+	}
+	slices.Sort(defined)
+	return [2]float64{Percentile(defined, (1-Level)/2), Percentile(defined, (1+Level)/2)}
 }
 
 // Percentile gives the q-quantile, 0 ≤ q ≤ 1, of values in ascending order by

@@ -166,3 +166,31 @@ func BenchmarkPairedBootstrapOfAMean(b *testing.B) {
 		})
 	}
 }
+
+func TestCountedBootstrapDrawsTheSameResamples(t *testing.T) {
+	t.Parallel()
+	values := []float64{3, 1, 4, 1, 5, 9, 2, 6}
+	lo, hi := stats.PairedBootstrap(len(values), 300, 5, func(rows []int) float64 {
+		sum := 0.0
+		for _, r := range rows {
+			sum += values[r]
+		}
+		return sum
+	})
+	got := stats.CountedBootstrap(len(values), 300, 5, 2, func(counts, out []float64) {
+		sum, n := 0.0, 0.0
+		for i, c := range counts {
+			sum, n = sum+c*values[i], n+c
+		}
+		require.InDelta(t, 8, n, 0)
+		out[0] = sum
+		if counts[0] > 2 { // the second one is defined on few resamples
+			out[1] = sum
+		}
+	})
+	require.Equal(t, [2]float64{lo, hi}, got[0])
+	require.True(t, math.IsNaN(got[1][0]))
+	for _, interval := range stats.CountedBootstrap(0, 10, 1, 2, nil) {
+		require.True(t, math.IsNaN(interval[1]))
+	}
+}

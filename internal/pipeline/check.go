@@ -110,12 +110,22 @@ func (v validator) metrics(p *perennial.Pipeline, target *perennial.Column) {
 			v.choice(u.at, u.name, names...)
 		case !slices.Contains(m.Tasks, p.Task):
 			v.badf(u.at, RuleApplies, u.name, names, "%s doesn't score %s; there are %s.", u.name, p.Task, strings.Join(names, ", "))
-		case m.Binary && len(target.Values) > 2:
-			v.badf(u.at, RuleApplies, u.name, names, "%s is for two classes, and %s has %d.", u.name, shorten(target.Name), len(target.Values))
-		case m.Binary && p.Data.Positive == "":
+		case len(target.Values) > 0 && len(target.Values) < m.MinClasses:
+			v.badf(u.at, RuleApplies, u.name, names, "%s is for %d classes and more, and %s has %d.", u.name, m.MinClasses, shorten(target.Name), len(target.Values))
+		case u.at == "/threshold/maximize" && m.NeedsProba:
+			v.badf(u.at, RuleApplies, u.name, ofDecisions(names), "%s scores probabilities, which no threshold changes; maximize one of %s.", u.name, strings.Join(ofDecisions(names), ", "))
+		case m.NeedsPositive && len(target.Values) <= 2 && p.Data.Positive == "":
 			v.badf("/data/positive", perennial.RuleRequired, nil, target.Values, "data.positive is missing: %s needs to know the positive class.", u.name)
 		}
 	}
+}
+
+// ofDecisions keeps the metrics that score predicted classes.
+func ofDecisions(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		m, _ := evaluate.Lookup(name)
+		return m.NeedsProba
+	})
 }
 
 // columns checks the columns that split, slices and gates name.

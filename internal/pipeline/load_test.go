@@ -124,7 +124,12 @@ func TestLoadChecksThePipelineAgainstItsSchema(t *testing.T) {
 		"null value is a class":   {"target: species", "target: species, csv: {null_values: [setosa]}", nil, []string{"3 /data/csv/null_values applies"}},
 		"metric misspelt":         {"", "select: {metric: logloss}", nil, []string{"8 /select/metric choice"}},
 		"metric of regression":    {"", "select: {metric: rmse}", nil, []string{"8 /select/metric applies"}},
-		"metric of two classes":   {"", "gates: [{metric: average_precision, min: 0.5}]", nil, []string{"8 /gates/0/metric applies"}},
+		"metric of three classes": {"", "gates: [{metric: top_k_accuracy, min: 0.5}]", churn, []string{"8 /gates/0/metric applies"}},
+		"metric of any classes":   {"", "gates: [{metric: average_precision, min: 0.5}, {metric: f1_macro, min: 0.5}]", nil, nil},
+		"threshold of no classes": {"target: species", "target: species, positive: setosa", func(f map[string]string) {
+			churn(f)
+			f["pipelines/iris.yaml"] += "threshold: {maximize: roc_auc}\n"
+		}, []string{"8 /threshold/maximize applies"}},
 		"metric needs positive":   {"", "gates: [{metric: average_precision, min: 0.5}]", churn, []string{"3 /data/positive required"}},
 		"threshold of three":      {"", "threshold: {maximize: f1}", nil, []string{"3 /data/positive required"}},
 		"slice unknown":           {"", "slices: [color]", nil, []string{"8 /slices/0 reference"}},

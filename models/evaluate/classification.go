@@ -2,7 +2,6 @@ package evaluate
 
 import (
 	"math"
-	"slices"
 
 	"github.com/perennial-ml/perennial"
 )
@@ -10,48 +9,98 @@ import (
 var classification = []perennial.Task{perennial.Classification}
 
 // classificationMetrics are those of the predicted classes. For two classes
-// precision, recall and f1 are the positive class's; for more they are macro
-// averages over the classes that occur in the truth or the predictions.
+// precision, recall, f1 and jaccard are the positive class's; for more they are
+// macro averages over the classes that occur in the truth or the predictions.
 func classificationMetrics() []Metric {
-	return []Metric{
+	out := []Metric{
 		{
-			Name: "accuracy", Tasks: classification, HigherIsBetter: true,
+			Name: "accuracy", Tasks: classification, HigherIsBetter: true, Reported: true,
 			Doc:    "Share of rows with the right class (accuracy_score).",
 			losses: hits,
 		},
 		{
-			Name: "balanced_accuracy", Tasks: classification, HigherIsBetter: true,
+			Name: "balanced_accuracy", Tasks: classification, HigherIsBetter: true, Reported: true,
 			Doc:   "Mean recall over the classes that occur in the truth (balanced_accuracy_score).",
-			whole: balancedAccuracy,
+			whole: ofConfusion(balancedAccuracy),
+		},
+	}
+	for _, r := range rates {
+		out = append(out, Metric{
+			Name: r.name, Tasks: classification, HigherIsBetter: true, Reported: r.reported,
+			Doc: r.doc + " Two classes: of the positive class; more: the macro average. Not measurable on two classes without a positive row.",
+			whole: func(s *sample) func() float64 {
+				return func() float64 {
+					if s.Classes == 2 {
+						return r.score(counts(s.confusion(), s.positive()))
+					}
+					return macro(s.confusion(), r.score)
+				}
+			},
+			enough: positiveRow,
+		})
+	}
+	return out
+}
+
+// rates are the metrics made of how often a class was rightly predicted, how
+// often it is true and how often it was predicted.
+var rates = []struct {
+	name, doc string
+	reported  bool
+	score     func(tp, actual, predicted float64) float64
+}{
+	{"precision", "TP / (TP + FP), 0 where nothing was predicted (precision_score).", true, func(tp, _, predicted float64) float64 { return ratio(tp, predicted) }},
+	{"recall", "TP / (TP + FN), 0 where nothing is there to be found (recall_score).", true, func(tp, actual, _ float64) float64 { return ratio(tp, actual) }},
+	{"f1", "2 TP / (2 TP + FP + FN) (f1_score).", true, func(tp, actual, predicted float64) float64 { return ratio(2*tp, actual+predicted) }},
+	{"jaccard", "TP / (TP + FP + FN) (jaccard_score).", false, func(tp, actual, predicted float64) float64 { return ratio(tp, actual+predicted-tp) }},
+}
+
+// averagedMetrics are the averages of rates over the classes, for two classes
+// too.
+func averagedMetrics() []Metric {
+	averages := []struct {
+		name, doc string
+		of        func([][]float64, func(tp, actual, predicted float64) float64) float64
+	}{
+		{"macro", "the mean over the classes that occur in the truth or the predictions.", macro},
+		{"weighted", "the mean over the classes weighted by their rows in the truth.", weighted},
+		{"micro", "of TP, FP and FN summed over all classes.", micro},
+	}
+	var out []Metric
+	for _, r := range rates {
+		for _, a := range averages {
+			out = append(out, Metric{
+				Name: r.name + "_" + a.name, Tasks: classification, HigherIsBetter: true,
+				Doc:   r.doc + " The average is " + a.doc,
+				whole: ofConfusion(func(m [][]float64) float64 { return a.of(m, r.score) }),
+			})
+		}
+	}
+	return out
+}
+
+// agreementMetrics correct the agreement of truth and predictions for chance.
+func agreementMetrics() []Metric {
+	return []Metric{
+		{
+			Name: "matthews_corrcoef", Tasks: classification, HigherIsBetter: true, Reported: true,
+			Doc: "Correlation of truth and predictions, −1 to 1, for any number of classes (matthews_corrcoef; Gorodkin, 2004). 0 where all " +
+				"predictions are of one class; not measurable where all rows are.",
+			whole: ofConfusion(matthews), enough: twoClasses,
 		},
 		{
-			Name: "precision", Tasks: classification, HigherIsBetter: true,
-			Doc: "TP / (TP + FP), 0 where nothing was predicted (precision_score). " + averageDoc,
-			whole: perClass(func(tp, _, predicted float64) float64 {
-				return ratio(tp, predicted)
-			}),
-			enough: positiveRow,
-		},
-		{
-			Name: "recall", Tasks: classification, HigherIsBetter: true,
-			Doc: "TP / (TP + FN), 0 where nothing is there to be found (recall_score). " + averageDoc,
-			whole: perClass(func(tp, actual, _ float64) float64 {
-				return ratio(tp, actual)
-			}),
-			enough: positiveRow,
-		},
-		{
-			Name: "f1", Tasks: classification, HigherIsBetter: true,
-			Doc: "2 TP / (2 TP + FP + FN) (f1_score). " + averageDoc,
-			whole: perClass(func(tp, actual, predicted float64) float64 {
-				return ratio(2*tp, actual+predicted)
-			}),
-			enough: positiveRow,
+			Name: "cohen_kappa", Tasks: classification, HigherIsBetter: true, Reported: true,
+			Doc:   "(pₒ − pₑ)/(1 − pₑ): accuracy pₒ beyond what the same shares of classes reach by chance, pₑ (cohen_kappa_score; Cohen, 1960).",
+			whole: ofConfusion(kappa), enough: twoClasses,
 		},
 	}
 }
 
-const averageDoc = "Two classes: of the positive class; more: the macro average. Not measurable on two classes without a positive row."
+func ofConfusion(score func(m [][]float64) float64) func(*sample) func() float64 {
+	return func(s *sample) func() float64 {
+		return func() float64 { return score(s.confusion()) }
+	}
+}
 
 func hits(o Observed) []float64 {
 	out := make([]float64, len(o.Y))
@@ -69,33 +118,27 @@ func Confusion(o Observed) [][]int {
 	if o.Task != perennial.Classification || o.Validate() != nil {
 		return nil
 	}
-	return confusion(o)
-}
-
-func confusion(o Observed) [][]int {
-	flat := make([]int, o.Classes*o.Classes)
 	out := make([][]int, o.Classes)
-	for c := range out {
-		out[c] = flat[c*o.Classes : (c+1)*o.Classes]
-	}
-	for i, y := range o.Y {
-		out[int(y)][int(o.Values[i])]++
+	for c, row := range newSample(o).confusion() {
+		out[c] = make([]int, len(row))
+		for k, v := range row {
+			out[c][k] = int(v)
+		}
 	}
 	return out
 }
 
 // counts gives, for one class, how often it was rightly predicted, how often it
 // is true and how often it was predicted.
-func counts(m [][]int, class int) (tp, actual, predicted float64) {
+func counts(m [][]float64, class int) (tp, actual, predicted float64) {
 	for c := range m {
-		actual += float64(m[class][c])
-		predicted += float64(m[c][class])
+		actual += m[class][c]
+		predicted += m[c][class]
 	}
-	return float64(m[class][class]), actual, predicted
+	return m[class][class], actual, predicted
 }
 
-func balancedAccuracy(o Observed) float64 {
-	m := confusion(o)
+func balancedAccuracy(m [][]float64) float64 {
 	var sum, classes float64
 	for c := range m {
 		if tp, actual, _ := counts(m, c); actual > 0 {
@@ -106,21 +149,66 @@ func balancedAccuracy(o Observed) float64 {
 	return sum / classes
 }
 
-func perClass(score func(tp, actual, predicted float64) float64) func(Observed) float64 {
-	return func(o Observed) float64 {
-		m := confusion(o)
-		if o.Classes == 2 {
-			return score(counts(m, o.positive()))
+func macro(m [][]float64, score func(tp, actual, predicted float64) float64) float64 {
+	var sum, classes float64
+	for c := range m {
+		if tp, actual, predicted := counts(m, c); actual+predicted > 0 {
+			sum += score(tp, actual, predicted)
+			classes++
 		}
-		var sum, classes float64
-		for c := range m {
-			if tp, actual, predicted := counts(m, c); actual+predicted > 0 {
-				sum += score(tp, actual, predicted)
-				classes++
-			}
-		}
-		return sum / classes
 	}
+	return sum / classes
+}
+
+func weighted(m [][]float64, score func(tp, actual, predicted float64) float64) float64 {
+	var sum, rows float64
+	for c := range m {
+		tp, actual, predicted := counts(m, c)
+		sum += float64(actual * score(tp, actual, predicted))
+		rows += actual
+	}
+	return sum / rows
+}
+
+func micro(m [][]float64, score func(tp, actual, predicted float64) float64) float64 {
+	var right, rows float64
+	for c := range m {
+		tp, actual, _ := counts(m, c)
+		right += tp
+		rows += actual
+	}
+	return score(right, rows, rows)
+}
+
+// matthews is cov(y, ŷ)/√(cov(y, y)·cov(ŷ, ŷ)) of the classes as vectors.
+func matthews(m [][]float64) float64 {
+	var right, n, both, truth, answers float64
+	for c := range m {
+		tp, actual, predicted := counts(m, c)
+		right += tp
+		n += actual
+		both += float64(actual * predicted)
+		truth += float64(actual * actual)
+		answers += float64(predicted * predicted)
+	}
+	square := float64(n * n)
+	spread := (square - truth) * (square - answers)
+	if spread == 0 {
+		return 0
+	}
+	return (float64(right*n) - both) / math.Sqrt(spread)
+}
+
+func kappa(m [][]float64) float64 {
+	var right, n, both float64
+	for c := range m {
+		tp, actual, predicted := counts(m, c)
+		right += tp
+		n += actual
+		both += float64(actual * predicted)
+	}
+	// As the weights 1 − 1[a = b] have it: observed over expected disagreement.
+	return 1 - (n-right)/(n-both/n)
 }
 
 // ratio is a/b, and 0 for 0/0 as scikit-learn's zero_division="warn" has it.
@@ -133,54 +221,19 @@ func ratio(a, b float64) float64 {
 
 // positiveRow is true where a row of the positive class is there, and always for
 // more than two classes.
-func positiveRow(o Observed) bool {
-	return o.Classes != 2 || slices.Contains(o.Y, float64(o.positive()))
+func positiveRow(s *sample) bool {
+	return s.Classes != 2 || s.actual(s.positive()) > 0
 }
 
-// probabilityMetrics are those of the predicted probabilities, row by row.
-func probabilityMetrics() []Metric {
-	return []Metric{
-		{
-			Name: "log_loss", Tasks: classification, NeedsProba: true,
-			Doc: "Mean of −ln p(true class), natural logarithm, p clipped to [ε, 1−ε] with ε = 2^−52, the machine precision, " +
-				"and not normalised (log_loss).",
-			losses: logLosses,
-		},
-		{
-			Name: "brier_score_loss", Tasks: classification, NeedsProba: true,
-			Doc: "Two classes: mean of (p(positive) − y)², 0 to 1. More: mean over rows of Σ (p(c) − 1[c is true])², 0 to 2 " +
-				"(brier_score_loss with scale_by_half=\"auto\").",
-			losses: brierLosses,
-		},
-	}
-}
+// twoClasses is true where the truth holds two classes or more.
+func twoClasses(s *sample) bool { return s.present() >= 2 }
 
-// epsilon is NumPy's finfo(float64).eps.
-const epsilon = 0x1p-52
-
-func logLosses(o Observed) []float64 {
-	out := make([]float64, len(o.Y))
-	for i, y := range o.Y {
-		out[i] = -math.Log(min(max(o.proba(i, int(y)), epsilon), 1-epsilon))
-	}
-	return out
-}
-
-func brierLosses(o Observed) []float64 {
-	out := make([]float64, len(o.Y))
-	for i, y := range o.Y {
-		var sum float64
-		for c := range o.Classes {
-			d := o.proba(i, c)
-			if c == int(y) {
-				d--
-			}
-			sum += float64(d * d)
+func (s *sample) present() int {
+	n := 0
+	for c := range s.Classes {
+		if s.actual(c) > 0 {
+			n++
 		}
-		if o.Classes == 2 {
-			sum /= 2
-		}
-		out[i] = sum
 	}
-	return out
+	return n
 }

@@ -60,10 +60,10 @@ type step struct{ threshold, tp, fp float64 }
 
 // steps gives one step for each distinct score, highest first; ok is false where
 // a score is NaN or a side has no rows.
-func steps(rows []rank) (out []step, ok bool) {
+func steps(s *sample, class int) (out []step, ok bool) {
 	var tp, fp float64
-	i := 0
-	ok = ties(rows, func(p, n float64) {
+	rows, i := s.order(class), 0
+	ok = s.ties(class, -1, func(p, n float64) {
 		score := rows[i].score
 		i += int(p + n)
 		tp, fp = tp+p, fp+n
@@ -76,9 +76,9 @@ func steps(rows []rank) (out []step, ok bool) {
 // false where there is nothing to draw.
 func NewROC(o Observed, classNames []string) (out ROC, ok bool) {
 	out.Rows = len(o.Y)
-	out.Omitted, ok = eachClass(o, classNames, func(name string, rows []rank, s []step) {
+	out.Omitted, ok = eachClass(o, classNames, func(name string, auc, _ float64, s []step) {
 		positives, negatives := s[len(s)-1].tp, s[len(s)-1].fp
-		curve := ROCCurve{Class: name, Positives: int(positives), AUC: binaryAUC(rows), FPR: []float64{0}, TPR: []float64{0}, Thresholds: []float64{}}
+		curve := ROCCurve{Class: name, Positives: int(positives), AUC: auc, FPR: []float64{0}, TPR: []float64{0}, Thresholds: []float64{}}
 		s, curve.Thinned = thin(corners(s))
 		for _, p := range s {
 			curve.FPR = append(curve.FPR, p.fp/negatives)
@@ -94,9 +94,9 @@ func NewROC(o Observed, classNames []string) (out ROC, ok bool) {
 // probabilities; ok is false where there is nothing to draw.
 func NewPrecisionRecall(o Observed, classNames []string) (out PrecisionRecall, ok bool) {
 	out.Rows = len(o.Y)
-	out.Omitted, ok = eachClass(o, classNames, func(name string, rows []rank, s []step) {
+	out.Omitted, ok = eachClass(o, classNames, func(name string, _, average float64, s []step) {
 		positives := s[len(s)-1].tp
-		curve := PRCurve{Class: name, Positives: int(positives), AveragePrecision: averagePrecision(rows), Recall: []float64{0}, Precision: []float64{1}, Thresholds: []float64{}}
+		curve := PRCurve{Class: name, Positives: int(positives), AveragePrecision: average, Recall: []float64{0}, Precision: []float64{1}, Thresholds: []float64{}}
 		s, curve.Thinned = thin(rises(s))
 		for _, p := range s {
 			curve.Recall = append(curve.Recall, p.tp/positives)
@@ -110,19 +110,19 @@ func NewPrecisionRecall(o Observed, classNames []string) (out PrecisionRecall, o
 
 // eachClass calls draw for every class that gets a curve and counts the others;
 // drawn is false where there is none.
-func eachClass(o Observed, classNames []string, draw func(name string, rows []rank, s []step)) (omitted int, drawn bool) {
+func eachClass(o Observed, classNames []string, draw func(name string, auc, averagePrecision float64, s []step)) (omitted int, drawn bool) {
 	if o.Task != perennial.Classification || o.Proba == nil || o.Validate() != nil || len(classNames) != o.Classes {
 		return 0, false
 	}
 	shown, omitted := o.shown()
+	once := newSample(o)
 	for _, class := range shown {
-		rows := ranked(o, class)
-		s, ok := steps(rows)
+		s, ok := steps(once, class)
 		if !ok {
 			omitted++
 			continue
 		}
-		draw(classNames[class], rows, s)
+		draw(classNames[class], once.auc(class, -1), once.averagePrecision(class), s)
 		drawn = true
 	}
 	return omitted, drawn

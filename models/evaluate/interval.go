@@ -10,18 +10,14 @@ import (
 const (
 	manyResamples = 1000
 	fewResamples  = 200
-	sortLimit     = 10000 // rows
+	draws         = 20_000_000 // rows drawn for an interval
 )
 
-// Resamples is how many bootstrap resamples an interval of the metric over n
-// rows is made of: 1000, but 200 for the metrics that sort all rows again for
-// each one (roc_auc, average_precision, median_absolute_error) above 10,000
-// rows, where the interval is narrow anyway.
-func (m Metric) Resamples(n int) int {
-	if m.sorts && n > sortLimit {
-		return fewResamples
-	}
-	return manyResamples
+// Resamples is how many bootstrap resamples an interval over n rows is made of:
+// 1000 up to 20,000 rows; above, where intervals are narrow anyway, as many as
+// make 20 million rows, but 200 at least.
+func Resamples(n int) int {
+	return min(manyResamples, max(fewResamples, draws/max(n, 1)))
 }
 
 // Interval gives the 95 % percentile bootstrap interval of the metric (see
@@ -31,9 +27,8 @@ func (m Metric) Interval(o Observed, seed int64) (interval [2]float64, ok bool) 
 	if _, ok := m.Measure(o); !ok {
 		return interval, false
 	}
-	n := len(o.Y)
-	lo, hi := stats.PairedBootstrap(n, m.Resamples(n), seed, m.statistic(o))
-	return [2]float64{lo, hi}, !math.IsNaN(lo)
+	interval = intervals(o, []Metric{m}, seed)[0]
+	return interval, !math.IsNaN(interval[0])
 }
 
 // DifferenceInterval gives the 95 % paired percentile bootstrap interval of
@@ -48,30 +43,29 @@ func (m Metric) DifferenceInterval(a, b Observed, seed int64) (interval [2]float
 	if _, ok := m.Measure(b); !ok {
 		return interval, false
 	}
-	of, against := m.statistic(a), m.statistic(b)
-	lo, hi := stats.PairedBootstrap(n, m.Resamples(n), seed, func(rows []int) float64 { return of(rows) - against(rows) })
-	return [2]float64{lo, hi}, !math.IsNaN(lo)
+	sa, sb := newSample(a), newSample(b)
+	of, against := m.measured(sa), m.measured(sb)
+	interval = stats.CountedBootstrap(n, Resamples(n), seed, 1, func(counts, out []float64) {
+		sa.recount(counts)
+		sb.recount(counts)
+		out[0] = of() - against()
+	})[0]
+	return interval, !math.IsNaN(interval[0])
 }
 
-// statistic gives the metric as a function of row indexes, NaN where they can't
-// tell. The observations must fit. It keeps scratch space: one goroutine only.
-func (m Metric) statistic(o Observed) func(rows []int) float64 {
-	if m.losses != nil {
-		losses := m.losses(o)
-		return func(rows []int) float64 {
-			var sum float64
-			for _, r := range rows {
-				sum += losses[r]
-			}
-			return m.fromMean(sum / float64(len(rows)))
+// intervals gives an interval for each metric, all on the same resamples; NaN
+// where resamples can't tell. The metrics must fit.
+func intervals(o Observed, metrics []Metric, seed int64) [][2]float64 {
+	s := newSample(o)
+	values := make([]func() float64, len(metrics))
+	for i, m := range metrics {
+		values[i] = m.measured(s)
+	}
+	n := len(o.Y)
+	return stats.CountedBootstrap(n, Resamples(n), seed, len(metrics), func(counts, out []float64) {
+		s.recount(counts)
+		for i, v := range values {
+			out[i] = v()
 		}
-	}
-	if !m.NeedsProba {
-		o.Proba = nil
-	}
-	scratch := o.Take(make([]int, len(o.Y)))
-	return func(rows []int) float64 {
-		o.takeInto(&scratch, rows)
-		return m.measure(scratch)
-	}
+	})
 }

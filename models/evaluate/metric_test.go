@@ -102,7 +102,7 @@ func TestMeasureRefusesWhatRowsCannotTell(t *testing.T) {
 		"log loss of one class":                    {"log_loss", allNegative, true},
 		"log loss without probabilities":           {"log_loss", noProba, false},
 		"accuracy without probabilities":           {"accuracy", noProba, true},
-		"average precision of three classes":       {"average_precision", three, false},
+		"average precision with an empty class":    {"average_precision", three, false},
 		"roc auc with an empty class":              {"roc_auc", three, false},
 		"rmse of classes":                          {"rmse", allNegative, false},
 		"accuracy of numbers":                      {"accuracy", numbers([]float64{1}, []float64{1}), false},

@@ -56,22 +56,14 @@ func (o Observed) Take(rows []int) Observed {
 	if o.Proba != nil {
 		out.Proba = make([]float64, len(rows)*o.Classes)
 	}
-	o.takeInto(&out, rows)
-	return out
-}
-
-// takeInto is Take into slices that are there already.
-func (o Observed) takeInto(out *Observed, rows []int) {
-	for i, r := range rows {
-		out.Y[i], out.Values[i] = o.Y[r], o.Values[r]
-	}
-	if out.Proba == nil {
-		return
-	}
 	k := o.Classes
 	for i, r := range rows {
-		copy(out.Proba[i*k:(i+1)*k], o.Proba[r*k:(r+1)*k])
+		out.Y[i], out.Values[i] = o.Y[r], o.Values[r]
+		if o.Proba != nil {
+			copy(out.Proba[i*k:(i+1)*k], o.Proba[r*k:(r+1)*k])
+		}
 	}
+	return out
 }
 
 func (o Observed) isClass(v float64) bool {

@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -51,12 +52,12 @@ type ReportInput struct {
 	Baseline   Observed // the same rows, answered by Baseline
 	ClassNames []string // by class index; nil for regression
 	Slices     []SliceColumn
-	Seed       int64 // of the bootstrap
+	Metrics    []string // to be reported beside those that every report has
+	Seed       int64    // of the bootstrap
 }
 
-// NewReport scores a model and its baseline. It is deterministic for a seed. On
-// 4,128 rows it takes about a tenth of a second for each metric, half a second
-// for those that sort (see Resamples). Observations with a fault, a
+// NewReport scores a model and its baseline. It is deterministic for a seed.
+// Observations with a fault, a
 // baseline of other length and slice columns of other length are errors of code
 // invalid, and so is an evaluation without rows.
 func NewReport(in ReportInput) (*Report, error) {
@@ -77,14 +78,14 @@ func NewReport(in ReportInput) (*Report, error) {
 	}
 	r := &Report{
 		Task: o.Task, N: n, Classes: in.ClassNames, Level: stats.Level, Seed: in.Seed,
-		Metrics: scores(o, in.Seed), Baseline: All(in.Baseline), Confusion: Confusion(o),
+		Metrics: scores(o, in.Metrics, in.Seed), Baseline: All(in.Baseline, in.Metrics...), Confusion: Confusion(o),
 	}
 	for _, column := range in.Slices {
 		if len(column.Values) != n {
 			return nil, perennial.Errorf(perennial.CodeInvalid, op, "slice column %s has %d values for %d rows", column.Name, len(column.Values), n)
 		}
 		for _, part := range column.Parts() {
-			r.Slices = append(r.Slices, Slice{Column: column.Name, Value: part.Value, N: len(part.Rows), Metrics: All(o.Take(part.Rows))})
+			r.Slices = append(r.Slices, Slice{Column: column.Name, Value: part.Value, N: len(part.Rows), Metrics: All(o.Take(part.Rows), in.Metrics...)})
 		}
 	}
 	return r, nil
@@ -124,18 +125,18 @@ func (c SliceColumn) Parts() []Part {
 	return out
 }
 
-func scores(o Observed, seed int64) []Score {
-	out := []Score{}
-	for _, m := range Metrics(o.Task) {
-		v, ok := m.Measure(o)
-		if !ok {
-			continue
+func scores(o Observed, named []string, seed int64) []Score {
+	out, measured := []Score{}, []Metric{}
+	for _, m := range reported(o.Task, named) {
+		if v, ok := m.Measure(o); ok {
+			measured = append(measured, m)
+			out = append(out, Score{Name: m.Name, Value: v, Resamples: Resamples(len(o.Y)), HigherIsBetter: m.HigherIsBetter})
 		}
-		s := Score{Name: m.Name, Value: v, Resamples: m.Resamples(len(o.Y)), HigherIsBetter: m.HigherIsBetter}
-		if interval, ok := m.Interval(o, seed); ok {
-			s.Interval = &interval
+	}
+	for i, interval := range intervals(o, measured, seed) {
+		if !math.IsNaN(interval[0]) {
+			out[i].Interval = &interval
 		}
-		out = append(out, s)
 	}
 	return out
 }

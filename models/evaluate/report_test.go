@@ -3,6 +3,7 @@ package evaluate_test
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -47,7 +48,7 @@ func TestReport(t *testing.T) {
 	r, err := evaluate.NewReport(in)
 	require.NoError(t, err)
 	require.Equal(t, 200, r.N)
-	require.Len(t, r.Metrics, len(evaluate.Metrics(perennial.Classification)))
+	require.Len(t, r.Metrics, 11)
 	for _, s := range r.Metrics {
 		require.NotNil(t, s.Interval, s.Name)
 		require.LessOrEqual(t, s.Interval[0], s.Value, s.Name)
@@ -111,7 +112,7 @@ func TestReportRefusesWhatDoesNotFit(t *testing.T) {
 func TestDifferenceIntervalOfOneModelIsZero(t *testing.T) {
 	t.Parallel()
 	o := churn(60).Observed
-	for _, m := range evaluate.Metrics(perennial.Classification) {
+	for _, m := range fitting(o) {
 		interval, ok := m.DifferenceInterval(o, o, 1)
 		require.True(t, ok, m.Name)
 		require.Equal(t, [2]float64{}, interval, m.Name)
@@ -120,28 +121,78 @@ func TestDifferenceIntervalOfOneModelIsZero(t *testing.T) {
 	}
 }
 
+// fitting gives the metrics that can be asked of observations.
+func fitting(o evaluate.Observed) []evaluate.Metric {
+	return slices.DeleteFunc(evaluate.Metrics(o.Task), func(m evaluate.Metric) bool { return !m.Fits(o) })
+}
+
+// three gives answers on three classes, with ties.
+func three(n int) evaluate.Observed {
+	random := stats.NewRand(6, 0)
+	o := evaluate.Observed{Task: perennial.Classification, Classes: 3, Positive: -1}
+	for range n {
+		y, p := random.IntN(3), []float64{1, 1, 1}
+		p[y] += float64(random.IntN(3))
+		p[random.IntN(3)] += float64(random.IntN(3))
+		total, best := p[0]+p[1]+p[2], 0
+		for k := range p {
+			if p[k] > p[best] {
+				best = k
+			}
+			o.Proba = append(o.Proba, p[k]/total)
+		}
+		o.Y, o.Values = append(o.Y, float64(y)), append(o.Values, float64(best))
+	}
+	return o
+}
+
 func TestFastPathDrawsTheSameIntervalAsScoring(t *testing.T) {
 	t.Parallel()
-	o := churn(80).Observed
-	for _, m := range evaluate.Metrics(perennial.Classification) {
-		lo, hi := stats.PairedBootstrap(80, m.Resamples(80), 9, func(rows []int) float64 {
-			v, _ := m.Measure(o.Take(rows))
-			return v
-		})
-		got, ok := m.Interval(o, 9)
-		require.True(t, ok)
-		require.InDelta(t, lo, got[0], 1e-12, m.Name)
-		require.InDelta(t, hi, got[1], 1e-12, m.Name)
+	random := stats.NewRand(7, 0)
+	truth, answers := make([]float64, 41), make([]float64, 41)
+	for i := range truth {
+		truth[i], answers[i] = math.Round(random.ExpFloat64()*4)/2+0.5, math.Round(random.ExpFloat64()*4)/2+0.5
+	}
+	for name, o := range map[string]evaluate.Observed{"two classes": churn(50).Observed, "three classes": three(50), "numbers": numbers(truth, answers)} {
+		n := len(o.Y)
+		for _, m := range fitting(o) {
+			lo, hi := stats.PairedBootstrap(n, evaluate.Resamples(n), 9, func(rows []int) float64 {
+				v, _ := m.Measure(o.Take(rows))
+				return v
+			})
+			got, ok := m.Interval(o, 9)
+			require.True(t, ok)
+			require.InDelta(t, lo, got[0], 1e-12, "%s: %s", name, m.Name)
+			require.InDelta(t, hi, got[1], 1e-12, "%s: %s", name, m.Name)
+		}
 	}
 }
 
 func TestResamples(t *testing.T) {
 	t.Parallel()
-	rmse, _ := evaluate.Lookup("rmse")
-	auc, _ := evaluate.Lookup("roc_auc")
-	require.Equal(t, 1000, rmse.Resamples(1_000_000))
-	require.Equal(t, 1000, auc.Resamples(10_000))
-	require.Equal(t, 200, auc.Resamples(10_001))
+	require.Equal(t, 1000, evaluate.Resamples(20_000))
+	require.Equal(t, 500, evaluate.Resamples(40_000))
+	require.Equal(t, 200, evaluate.Resamples(1_000_000))
+}
+
+func TestReportHasWhatThePipelineNames(t *testing.T) {
+	t.Parallel()
+	in := churn(100)
+	in.Metrics = []string{"f1_macro", "jaccard_score", "rmse", "beauty"}
+	r, err := evaluate.NewReport(in)
+	require.NoError(t, err)
+	var names []string
+	for _, s := range r.Metrics {
+		names = append(names, s.Name)
+	}
+	require.Subset(t, names, []string{"accuracy", "f1_macro", "jaccard"})
+	require.NotContains(t, names, "f1_micro")
+	require.NotContains(t, names, "rmse")
+	for _, s := range r.Slices {
+		require.Condition(t, func() bool {
+			return slices.ContainsFunc(s.Metrics, func(v evaluate.Value) bool { return v.Name == "f1_macro" })
+		})
+	}
 }
 
 func BenchmarkDifferenceInterval(b *testing.B) {

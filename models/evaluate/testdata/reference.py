@@ -33,16 +33,31 @@ def classification(name, y, values, proba, positive=-1):
         "balanced_accuracy": m.balanced_accuracy_score(y, values),
         "log_loss": m.log_loss(y, proba, labels=labels),
     }
+    for name, f in (("precision", m.precision_score), ("recall", m.recall_score), ("f1", m.f1_score), ("jaccard", m.jaccard_score)):
+        for average in ("macro", "weighted", "micro"):
+            out[f"{name}_{average}"] = f(y, values, average=average)
+    out["matthews_corrcoef"] = m.matthews_corrcoef(y, values)
+    out["cohen_kappa"] = m.cohen_kappa_score(y, values)
     if k == 2:
         score = proba[:, positive]
         kw = {"pos_label": positive, "average": "binary", "labels": [0, 1]}
         out["roc_auc"] = m.roc_auc_score((y == positive).astype(int), score)
         out["average_precision"] = m.average_precision_score(y, score, pos_label=positive)
         out["brier_score_loss"] = m.brier_score_loss((y == positive).astype(int), score, pos_label=1)
+        for name in ("roc_auc_ovr", "roc_auc_ovo", "roc_auc_ovr_weighted", "roc_auc_ovo_weighted"):
+            out[name] = out["roc_auc"]  # roc_auc_score ignores multi_class for two classes
     else:
         kw = {"average": "macro"}
         out["roc_auc"] = m.roc_auc_score(y, proba, multi_class="ovr", average="macro", labels=labels)
         out["brier_score_loss"] = m.brier_score_loss(y, proba, labels=labels)
+        out["top_k_accuracy"] = m.top_k_accuracy_score(y, proba, k=2, labels=labels)
+        for strategy in ("ovr", "ovo"):
+            out[f"roc_auc_{strategy}"] = m.roc_auc_score(y, proba, multi_class=strategy, average="macro", labels=labels)
+            if len(set(y)) == k:
+                out[f"roc_auc_{strategy}_weighted"] = m.roc_auc_score(y, proba, multi_class=strategy, average="weighted", labels=labels)
+        if len(set(y)) == k:
+            out["average_precision"] = m.average_precision_score(y, proba)
+    out["jaccard"] = m.jaccard_score(y, values, **kw)
     out["precision"] = m.precision_score(y, values, **kw)
     out["recall"] = m.recall_score(y, values, **kw)
     out["f1"] = m.f1_score(y, values, **kw)
@@ -69,7 +84,19 @@ def regression(name, y, values):
         "median_absolute_error": m.median_absolute_error(y, values),
         "mean_absolute_percentage_error": m.mean_absolute_percentage_error(y, values),
         "r2": m.r2_score(y, values),
+        "explained_variance": m.explained_variance_score(y, values),
+        "max_error": m.max_error(y, values),
+        "d2_absolute_error_score": m.d2_absolute_error_score(y, values),
+        "mean_pinball_loss": m.mean_pinball_loss(y, values),
     }
+    for key, f in (
+        ("mean_squared_log_error", m.mean_squared_log_error), ("root_mean_squared_log_error", m.root_mean_squared_log_error),
+        ("mean_poisson_deviance", m.mean_poisson_deviance), ("mean_gamma_deviance", m.mean_gamma_deviance),
+    ):
+        try:
+            out[key] = f(y, values)
+        except ValueError:  # numbers that it isn't defined for
+            out[key] = math.nan
     cases.append(
         {
             "name": name,
@@ -117,6 +144,9 @@ never = q.copy()
 never[:, 3] = 0
 never /= never.sum(axis=1, keepdims=True)
 classification("four classes, one never predicted", y, never.argmax(axis=1), never)
+classification("four classes, perfect", y, y, np.eye(4)[y])
+classification("four classes, one answer", y, np.full(n, 1), q)
+classification("four classes, all of one class", np.full(9, 2), [2, 2, 1, 0, 2, 2, 3, 2, 2], q[:9])
 classification("four classes, one missing on both sides", y[some], np.where(q[some].argmax(axis=1) == 2, 0, q[some].argmax(axis=1)), q[some])
 
 n = 50
@@ -129,6 +159,10 @@ regression("regression, constant truth", np.full(6, 2.0), [1, 2, 3, 2, 2, 2])
 regression("regression, constant truth, perfect", np.full(6, 2.0), np.full(6, 2.0))
 regression("regression, zeros in the truth", [0, 0, 1, -2], [0.5, 0, 1.5, -1])
 regression("regression, one row", [2], [2.5])
+regression("regression, positive numbers", np.exp(rng.normal(1, 1, 31)), np.exp(rng.normal(1, 1, 31)))
+regression("regression, counts with zeros", rng.poisson(1.5, 40), rng.uniform(0.2, 3, 40))
+regression("regression, constant error", [1, 2, 4], [3, 4, 6])
+regression("regression, -1 in the truth", [-1, 2, 4], [3, 4, 6])
 regression("regression, worse than the mean", [1, 2, 3], [9, -4, 12])
 
 json.dump(
