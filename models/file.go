@@ -134,7 +134,7 @@ func sections(b []byte) ([][]byte, error) {
 // checkHead validates what the head claims, resolves the parameters into their
 // kinds and finds the algorithm.
 func (m *Model) checkHead() (*entry, error) {
-	e, ok := lookup(m.head.Algorithm)
+	e, ok := lookupAny(m.head.Algorithm)
 	if !ok {
 		return nil, perennial.Errorf(perennial.CodeInvalid, "", "this build has no algorithm %q, which the model file needs", m.head.Algorithm).
 			WithHint("Use the version of Perennial that wrote it, or a newer one.")

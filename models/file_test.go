@@ -181,6 +181,11 @@ func FuzzDecode(f *testing.F) {
 	for _, b := range encoded {
 		f.Add(b[:len(b)-sha256.Size])
 	}
+	for _, name := range []string{"lightgbm zero_as_missing", "xgboost categories"} {
+		from := foreigners(f)[name]
+		_, b := from.load(f)
+		f.Add(b[:len(b)-sha256.Size])
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		_, _ = models.Decode(b)
 		m, err := models.Decode(seal(b))

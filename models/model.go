@@ -44,6 +44,7 @@ type Provenance struct {
 	ParamsSHA256 string `json:"params_sha256"`
 	Seed         int64  `json:"seed"`
 	Trainer      string `json:"trainer"`
+	SourceSHA256 string `json:"source_sha256,omitempty"` // of the file of another library that it was imported from
 }
 
 // derive sets what follows from the head.

@@ -27,6 +27,10 @@ const (
 // the candidate: "/algorithm", "/params/c", "/search/c".
 func CheckCandidate(task perennial.Task, c perennial.Candidate) []perennial.FieldError {
 	e, ok := lookup(c.Algorithm)
+	if _, foreign := lookupForeign(c.Algorithm); foreign {
+		return []perennial.FieldError{{Path: "/algorithm", Rule: ruleUnknown, Came: c.Algorithm, Allowed: namesFor(task),
+			Message: fmt.Sprintf("%s models can be imported (perennial import), not trained; for %s there are %s.", c.Algorithm, task, strings.Join(namesFor(task), ", "))}}
+	}
 	if !ok {
 		return []perennial.FieldError{{Path: "/algorithm", Rule: ruleUnknown, Came: c.Algorithm, Allowed: namesFor(task),
 			Message: fmt.Sprintf("There is no algorithm %q; for %s there are %s.", c.Algorithm, task, strings.Join(namesFor(task), ", "))}}

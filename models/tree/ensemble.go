@@ -25,7 +25,7 @@ const (
 	SumLogistics                // base + sum; outputs 1/(1+e⁻ˢ), each score by itself; Scores = Outputs
 )
 
-// Single, added to a way of combining, makes it XGBoost's arithmetic: the sum is
+// Single is added to a way of combining to make it XGBoost's arithmetic: the sum is
 // rounded to float32 after every tree, and outputs are computed in float32
 // (single.go). It has no type because it is no way by itself.
 const Single = 1 << 7
