@@ -63,7 +63,7 @@ func fitBoosting(ctx context.Context, p Params, t Training) (Fitted, error) {
 	case r.Converged:
 		trace.Status = "converged"
 	}
-	return Fitted{Predictor: compiledTrees{tree.Compile(r.Ensemble), r.Ensemble}, Trace: trace}, nil
+	return Fitted{Predictor: compileTrees(r.Ensemble), Trace: trace}, nil
 }
 
 // balanced weights rows as scikit-learn's class_weight does: by rows over classes
@@ -80,21 +80,4 @@ func balanced(y []float64, classes int) []float64 {
 		out[i] = float64(len(y)) / (occurring * counts[int(v)])
 	}
 	return out
-}
-
-// compiledTrees predicts by the compiled form and is stored as the ensemble.
-type compiledTrees struct {
-	*tree.Compiled
-	ensemble *tree.Ensemble
-}
-
-// Encode gives the ensemble's bytes.
-func (c compiledTrees) Encode() ([]byte, error) { return c.ensemble.Encode() }
-
-func decodeTrees(b []byte, width, outputs int) (Predictor, error) {
-	e, err := tree.Decode(b, width, outputs)
-	if err != nil {
-		return nil, err
-	}
-	return compiledTrees{tree.Compile(e), e}, nil
 }

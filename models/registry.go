@@ -64,6 +64,14 @@ type Predictor interface {
 	Encode() ([]byte, error)
 }
 
+// BatchPredictor is a Predictor that answers many rows faster than one by one.
+type BatchPredictor interface {
+	Predictor
+	// PredictBatch writes for each of the prepared rows, which x holds one after
+	// another, what Predict does, to the last bit.
+	PredictBatch(x, out []float64, rows int)
+}
+
 // Params are an algorithm's parameters, every one of them present and of its
 // kind: float64, int, string or bool.
 type Params map[string]any
@@ -76,6 +84,9 @@ func (p Params) Int(name string) int { v, _ := p[name].(int); return v }
 
 // Text gives a string parameter.
 func (p Params) Text(name string) string { v, _ := p[name].(string); return v }
+
+// Bool gives a bool parameter.
+func (p Params) Bool(name string) bool { v, _ := p[name].(bool); return v }
 
 // entry is an algorithm with its code.
 type entry struct {

@@ -14,6 +14,12 @@ type interner struct {
 	rows   int
 }
 
+// reset empties it and keeps its memory.
+func (t *interner) reset() {
+	clear(t.slots)
+	t.values, t.rows = t.values[:0], 0
+}
+
 // at is a row.
 func (t *interner) at(row int32) []float64 {
 	return t.values[int(row)*t.width:][:t.width]
