@@ -113,10 +113,24 @@ func (a *Activities) SplitDataset(ctx context.Context, in SplitInput) (Snapshot,
 	if err := a.Tracker.LogInput(ctx, in.RunID, perennial.DatasetInput{Context: "training", Data: data}); err != nil {
 		return Snapshot{}, perennial.Wrap(op, err)
 	}
+	if err := a.tellLeaks(ctx, &bundle, t, units, sides, in.RunID); err != nil {
+		return Snapshot{}, perennial.Wrap(op, err)
+	}
 	return Snapshot{
 		Key: key, Rows: data.Rows, Reused: reused,
 		Train: snapshot.Rows[perennial.SideTrain], Holdout: snapshot.Rows[perennial.SideHoldout], Stream: snapshot.Rows[perennial.SideStream],
 	}, nil
+}
+
+// tellLeaks puts signs of a leak on the run. They stop nothing.
+func (a *Activities) tellLeaks(ctx context.Context, bundle *Bundle, t *loadedTable, units []string, sides dataset.Sides, runID string) error {
+	p := bundle.Spec.Pipeline
+	train, test := sides.Rows(units, perennial.SideTrain), sides.Rows(units, perennial.SideHoldout, perennial.SideStream)
+	told, err := dataset.Leaks(ctx, t.Table, p.Split.By, p.Task, train, test)
+	if err != nil || len(told) == 0 {
+		return err
+	}
+	return a.Tracker.LogBatch(ctx, runID, nil, nil, []perennial.Tag{{Key: "perennial.leak_warnings", Value: strings.Join(told, " ")}})
 }
 
 // extend gives later rows their sides, by the seed and share of the first split

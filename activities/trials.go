@@ -105,32 +105,12 @@ type crossValidation struct {
 func (m *material) crossValidation() (*crossValidation, error) { return m.folds() }
 
 func (m *material) deal() (*crossValidation, error) {
-	p := m.bundle.Spec.Pipeline
 	search, metric, err := m.bundle.search()
 	if err != nil {
 		return nil, err
 	}
-	var classes []float64
-	if p.Task == perennial.Classification {
-		classes = m.labels(m.train)
-	}
-	cv := &crossValidation{metric: metric}
-	for _, test := range tune.Folds(len(m.train), classes, pick(m.units, m.train), search.Folds(), p.Tuning.Seed) {
-		in := make([]bool, len(m.train))
-		for _, i := range test {
-			in[i] = true
-		}
-		var fit, score []int
-		for i, row := range m.train {
-			if in[i] {
-				score = append(score, row)
-			} else {
-				fit = append(fit, row)
-			}
-		}
-		cv.fit, cv.score = append(cv.fit, fit), append(cv.score, score)
-	}
-	return cv, nil
+	fit, score, err := m.dealFolds(search.Folds())
+	return &crossValidation{metric: metric, fit: fit, score: score}, err
 }
 
 // labels numbers the classes of some rows, for folds that keep their shares.

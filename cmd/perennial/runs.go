@@ -177,6 +177,11 @@ func facts(r client.RunView) []fact {
 	for _, in := range r.Inputs {
 		list = append(list, fact{"data", fmt.Sprintf("%s, %d rows (%s)", in.Data.Path, in.Data.Rows, in.Context)})
 	}
+	for _, w := range []struct{ name, tag string }{
+		{"data warning", "perennial.data_warnings"}, {"leak warning", "perennial.leak_warnings"}, {"model warning", "perennial.warning"}, {"truncated", "perennial.truncated"},
+	} {
+		list = append(list, fact{w.name, r.Tags[w.tag]})
+	}
 	return list
 }
 

@@ -1,0 +1,72 @@
+package activities
+
+import (
+	"math"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/models/tune"
+)
+
+// dealFolds deals the training rows to k folds, or fewer where there is less to deal:
+// for each, the rows fitted on and the rows scored. The rows of a unit (equal keys,
+// a group) share a fold. Classes keep their shares; a split by time trains on what
+// came before the rows it scores. Fewer than two folds, for a split by time fewer
+// than one, are an error of code invalid.
+func (m *material) dealFolds(k int) (fit, score [][]int, err error) {
+	p := m.bundle.Spec.Pipeline
+	units := pick(m.units, m.train)
+	if p.Split.By == perennial.SplitTime {
+		when, err := m.when(p.Split.Column)
+		if err != nil {
+			return nil, nil, err
+		}
+		fit, score = tune.TimeFolds(len(m.train), when, units, k)
+		if len(fit) == 0 {
+			return nil, nil, perennial.Errorf(perennial.CodeInvalid, "folds", "cross-validation in the order of time needs training rows of two different times at least, and the %d training rows have one %s", len(m.train), p.Split.Column).
+				WithHint("More data is needed, or another split.")
+		}
+		for i := range fit {
+			fit[i], score[i] = pick(m.train, fit[i]), pick(m.train, score[i])
+		}
+		return fit, score, nil
+	}
+	var classes []float64
+	if p.Task == perennial.Classification {
+		classes = m.labels(m.train)
+	}
+	dealt := tune.Folds(len(m.train), classes, units, k, p.Tuning.Seed)
+	if len(dealt) < 2 {
+		return nil, nil, perennial.Errorf(perennial.CodeInvalid, "folds", "cross-validation needs two different training rows (or groups) at least; of the %d rows %d are for training, and they are %d", m.table.Rows, len(m.train), len(dealt)).
+			WithHint("More data is needed.")
+	}
+	for _, test := range dealt {
+		in := make([]bool, len(m.train))
+		for _, i := range test {
+			in[i] = true
+		}
+		rest := make([]int, 0, len(m.train)-len(test))
+		for i, row := range m.train {
+			if !in[i] {
+				rest = append(rest, row)
+			}
+		}
+		fit, score = append(fit, rest), append(score, pick(m.train, test))
+	}
+	return fit, score, nil
+}
+
+// when gives the time of each training row.
+func (m *material) when(column string) ([]float64, error) {
+	for i, c := range m.table.Schema.Columns {
+		if s := &m.table.Columns[i]; c.Name == column && s.Numbers != nil {
+			out := pick(s.Numbers, m.train)
+			for k, v := range out {
+				if math.IsNaN(v) {
+					return nil, perennial.Errorf(perennial.CodeInvalid, "folds", "row %d has no %s, by which the split orders the rows", m.train[k], column)
+				}
+			}
+			return out, nil
+		}
+	}
+	return nil, perennial.Errorf(perennial.CodeInvalid, "folds", "the split by time needs the column %q, which the data doesn't have", column)
+}
