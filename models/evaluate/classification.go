@@ -15,8 +15,8 @@ func classificationMetrics() []Metric {
 	out := []Metric{
 		{
 			Name: "accuracy", Tasks: classification, HigherIsBetter: true, Reported: true,
-			Doc:    "Share of rows with the right class (accuracy_score).",
-			losses: hits,
+			Doc:   "Share of rows with the right class (accuracy_score).",
+			whole: ofConfusion(accuracy),
 		},
 		{
 			Name: "balanced_accuracy", Tasks: classification, HigherIsBetter: true, Reported: true,
@@ -102,14 +102,14 @@ func ofConfusion(score func(m [][]float64) float64) func(*sample) func() float64
 	}
 }
 
-func hits(o Observed) []float64 {
-	out := make([]float64, len(o.Y))
-	for i, y := range o.Y {
-		if y == o.Values[i] {
-			out[i] = 1
-		}
+func accuracy(m [][]float64) float64 {
+	var right, rows float64
+	for c := range m {
+		tp, actual, _ := counts(m, c)
+		right += tp
+		rows += actual
 	}
-	return out
+	return right / rows
 }
 
 // Confusion counts rows by true class (outer index) and predicted class (inner
