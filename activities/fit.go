@@ -10,6 +10,7 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/usage"
 	"github.com/perennial-ml/perennial/models"
+	"github.com/perennial-ml/perennial/models/evaluate"
 	"github.com/perennial-ml/perennial/models/tune"
 )
 
@@ -37,8 +38,9 @@ func (a *Activities) FitModel(ctx context.Context, in FitInput) (modelKey string
 		return "", perennial.Wrap(op, err)
 	}
 	var model *models.Model
+	var choice *evaluate.ThresholdChoice
 	used, err := usage.Of(func() (err error) {
-		model, err = models.Fit(ctx, a.spec(&m.bundle, trial), m.table, m.train)
+		model, choice, err = a.fitSelected(ctx, m, trial)
 		return err
 	})
 	if err != nil {
@@ -57,6 +59,9 @@ func (a *Activities) FitModel(ctx context.Context, in FitInput) (modelKey string
 		return "", perennial.Wrap(op, err)
 	}
 	if err := a.logFit(ctx, in.RunID, model, key, int64(len(b)), trial); err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	if err := a.logThreshold(ctx, in.RunID, choice); err != nil {
 		return "", perennial.Wrap(op, err)
 	}
 	if err := a.logUsage(ctx, in.RunID, "fit", used); err != nil {
