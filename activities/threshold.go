@@ -82,7 +82,7 @@ func (a *Activities) logThreshold(ctx context.Context, runID string, choice *eva
 	if err := a.Tracker.LogBatch(ctx, runID, metrics, nil, nil); err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(choice, "", "  ")
+	b, err := json.Marshal(choice)
 	if err != nil {
 		return err
 	}
