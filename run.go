@@ -52,6 +52,7 @@ const (
 	TagKind        = "perennial.kind" // train | candidate
 	TagAlgorithm   = "perennial.algorithm"
 	TagTermination = "perennial.termination" // how an iterative fit ended, as converged
+	TagBundle      = "perennial.bundle"      // key of everything that a training reads
 	TagDataMD5     = "perennial.data_md5"
 	TagOutcome     = "perennial.outcome"
 	TagVersion     = "perennial.version"

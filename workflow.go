@@ -89,6 +89,9 @@ const (
 // RolloutStages lists the stages of Rollout in order.
 func RolloutStages() []string { return []string{StagePrepare, StageCanary, StageWatch} }
 
+// ReproduceStages lists the stages of Reproduce in order.
+func ReproduceStages() []string { return []string{StageResolve, StageFit} }
+
 // Outcome is how a workflow ended when nothing failed.
 type Outcome string
 
@@ -118,13 +121,21 @@ const (
 	OutcomeSuperseded Outcome = "superseded"  // a newer version took its place
 )
 
+// The outcomes of Reproduce.
+const (
+	OutcomeSame            Outcome = "same"             // the very bytes came out again
+	OutcomeDiffers         Outcome = "differs"          // they didn't, or what they were made of isn't there
+	OutcomeNotReproducible Outcome = "not_reproducible" // the algorithm gives another model each time
+)
+
 // Ended reports whether a training that found this outcome is over before it
 // trained anything.
 func (o Outcome) Ended() bool {
 	switch o {
 	case OutcomeUnchanged, OutcomeWouldTrain, OutcomeNoNewLabels, OutcomeAlreadyRunning, OutcomeCoolingDown, OutcomeOverBudget:
 		return true
-	case OutcomeTrained, OutcomeRejectedByGates, OutcomeOffered, OutcomeIncompatibleSchema, OutcomePromoted, OutcomeRolledBack, OutcomeAborted, OutcomeSuperseded:
+	case OutcomeTrained, OutcomeRejectedByGates, OutcomeOffered, OutcomeIncompatibleSchema, OutcomePromoted, OutcomeRolledBack, OutcomeAborted, OutcomeSuperseded,
+		OutcomeSame, OutcomeDiffers, OutcomeNotReproducible:
 		return false
 	}
 	return false

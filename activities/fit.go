@@ -32,25 +32,17 @@ func (a *Activities) FitModel(ctx context.Context, in FitInput) (modelKey string
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
-	p := m.bundle.Spec.Pipeline
 	trial, err := a.trial(ctx, in.RunID, in.Trial)
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
 	var model *models.Model
 	var choice *evaluate.ThresholdChoice
+	var b []byte
 	used, err := usage.Of(func() (err error) {
-		model, choice, err = a.fitSelected(ctx, m, trial)
+		model, b, choice, err = a.fit(ctx, m, trial, m.bundle.paramsSHA256())
 		return err
 	})
-	if err != nil {
-		return "", perennial.Wrap(op, err)
-	}
-	model.SetProvenance(models.Provenance{
-		DataMD5: m.snapshot.Data.MD5, SidesSHA256: m.snapshot.Data.Sides, ParamsSHA256: m.bundle.paramsSHA256(),
-		Seed: p.Tuning.Seed, Trainer: m.bundle.Trainer,
-	})
-	b, err := model.Encode()
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
@@ -68,6 +60,21 @@ func (a *Activities) FitModel(ctx context.Context, in FitInput) (modelKey string
 		return "", perennial.Wrap(op, err)
 	}
 	return key, perennial.Wrap(op, a.logExample(ctx, in.RunID, m))
+}
+
+// fit fits a trial on every training row and gives the model, its file and the
+// threshold that was chosen for it, if any.
+func (a *Activities) fit(ctx context.Context, m *material, trial tune.Trial, paramsSHA256 string) (*models.Model, []byte, *evaluate.ThresholdChoice, error) {
+	model, choice, err := a.fitSelected(ctx, m, trial)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	model.SetProvenance(models.Provenance{
+		DataMD5: m.snapshot.Data.MD5, SidesSHA256: m.snapshot.Data.Sides, ParamsSHA256: paramsSHA256,
+		Seed: m.bundle.Spec.Pipeline.Tuning.Seed, Trainer: m.bundle.Trainer,
+	})
+	b, err := model.Encode()
+	return model, b, choice, err
 }
 
 // logExample keeps the first training row as a request to try the model with.

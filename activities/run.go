@@ -51,7 +51,7 @@ func (a *Activities) StartRun(ctx context.Context, in StartRunInput) (runID stri
 			{Key: perennial.TagSource, Value: "perennial train " + name},
 			{Key: perennial.TagCommit, Value: in.Resolved.Commit},
 			{Key: "perennial.project_dirty", Value: strconv.FormatBool(in.Resolved.Dirty)},
-			{Key: "perennial.bundle", Value: in.Resolved.Bundle},
+			{Key: perennial.TagBundle, Value: in.Resolved.Bundle},
 			{Key: "perennial.trigger", Value: string(in.Trigger)},
 			{Key: "perennial.reason", Value: in.Reason},
 			{Key: "perennial.build", Value: a.Build},

@@ -31,6 +31,7 @@ type Options struct {
 	Pipelines   Pipelines
 	Traffic     Traffic
 	Decisions   Decisions
+	Trials      Trials
 	Datasets    Datasets
 	Control     Control
 	Rollouts    Rollouts

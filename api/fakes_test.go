@@ -14,6 +14,7 @@ import (
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/dataset"
 	"github.com/perennial-ml/perennial/internal/datastore"
+	"github.com/perennial-ml/perennial/internal/ledger"
 	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/internal/predlog"
 )
@@ -43,7 +44,7 @@ func newWorld() *world { return &world{ready: true, state: perennial.WorkflowRun
 func (w *world) options() api.Options {
 	return api.Options{
 		Predictor: w, Predictions: logFake{}, Registry: registryFake{}, Blobs: blobsFake{}, Pipelines: pipelinesFake{},
-		Traffic: trafficFake{}, Decisions: decisionsFake{}, Datasets: datasetsFake{}, Control: w, Rollouts: rolloutFake{}, Audit: auditFake{},
+		Traffic: trafficFake{}, Decisions: decisionsFake{}, Trials: trialsFake{}, Datasets: datasetsFake{}, Control: w, Rollouts: rolloutFake{}, Audit: auditFake{},
 		Degraded: func(context.Context) []client.Degraded { return w.down },
 		UIURL:    "http://127.0.0.1:8233", Build: "v0.0.0-test", Now: func() time.Time { return now },
 	}
@@ -115,6 +116,16 @@ func (w *world) Train(ctx context.Context, order client.TrainOrder) (client.Star
 	return client.Started{WorkflowID: "train:iris", WorkflowRunID: "r1", Started: len(w.orders) == 1}, nil
 }
 
+func (w *world) Reproduce(_ context.Context, runID, _ string) (client.Started, error) {
+	switch runID {
+	case "run1", "again":
+		return client.Started{WorkflowID: "reproduce:" + runID, WorkflowRunID: "r1", Started: runID == "run1"}, nil
+	case "candidate":
+		return client.Started{}, perennial.Errorf(perennial.CodePrecondition, "fake", "run candidate is no training").Because(errors.New(secret))
+	}
+	return client.Started{}, notFound("run")
+}
+
 func (w *world) Retrain(_ context.Context, order client.RetrainOrder) (client.Started, error) {
 	switch {
 	case order.Pipeline != "iris":
@@ -172,7 +183,7 @@ func (w *world) Workflow(_ context.Context, id, run string) (client.WorkflowView
 		WorkflowID: id, WorkflowRunID: "r1", Type: "Train", Pipeline: "iris", State: w.state, Stage: perennial.StageTune,
 		StartedBy: "api", StartedAt: now,
 		Stages:   client.StagesOf([]perennial.Stage{{Name: "validate", State: perennial.StageCompleted, Reused: true, Millis: 400}, {Name: "tune", State: perennial.StageRunning}}),
-		Progress: &client.Progress{Done: 17, Total: 60, Unit: "trials", Best: &client.Best{Metric: "rmse", Value: 0.47}, ETASeconds: &eta},
+		Progress: &client.Progress{Done: 17, Total: 60, Unit: "trials", RunID: "run1", Best: &client.Best{Metric: "rmse", Value: 0.47}, ETASeconds: &eta},
 	}, nil
 }
 
@@ -378,6 +389,18 @@ func (f trafficFake) History(ctx context.Context, model string, _ int) ([]perenn
 	}
 	t, err := f.Get(ctx, model)
 	return []perennial.Traffic{t}, err
+}
+
+type trialsFake struct{}
+
+func (trialsFake) Trials(_ context.Context, study string) ([]ledger.Trial, error) {
+	if study != "run1" {
+		return nil, nil
+	}
+	return []ledger.Trial{
+		{StudyID: study, Algorithm: "ridge", Params: json.RawMessage(`{"alpha":1}`), State: ledger.TrialCompleted, Score: 0.5, Scores: []float64{0.4, 0.6}, Millis: 1500, CPU: 1.25},
+		{StudyID: study, Index: 1, Algorithm: "ridge", Params: json.RawMessage(`{}`), State: ledger.TrialFailed, Score: math.NaN(), Error: "alpha is -1"},
+	}, nil
 }
 
 type decisionsFake struct{}

@@ -7,6 +7,7 @@ import (
 	"github.com/perennial-ml/perennial/internal/access"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/datastore"
+	"github.com/perennial-ml/perennial/internal/ledger"
 	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/internal/predlog"
 )
@@ -75,6 +76,11 @@ type Decisions interface {
 	Decision(ctx context.Context, id string) (perennial.Decision, error)
 }
 
+// Trials reads what was tried in a training (internal/ledger).
+type Trials interface {
+	Trials(ctx context.Context, studyID string) ([]ledger.Trial, error)
+}
+
 // Control makes every change (internal/control), for the actor in the context.
 type Control interface {
 	Scheduler
@@ -85,6 +91,7 @@ type Control interface {
 	Train(ctx context.Context, order client.TrainOrder) (client.Started, error)
 	// Retrain answers conflict where the idempotency key came with another request.
 	Retrain(ctx context.Context, order client.RetrainOrder) (client.Started, error)
+	Reproduce(ctx context.Context, runID, reason string) (client.Started, error)
 	Cancel(ctx context.Context, workflowID, reason string) error
 	// Workflow gives one run of a workflow; runID "" is the latest.
 	Workflow(ctx context.Context, id, runID string) (client.WorkflowView, error)

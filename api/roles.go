@@ -56,6 +56,7 @@ var roles = map[string]perennial.AccessRole{
 	"PUT /datasets/{path}":             perennial.AccessTrainer,
 	"POST /pipelines/{pipeline}/train": perennial.AccessTrainer,
 	"POST /workflows/{id}/cancel":      perennial.AccessTrainer,
+	"POST /runs/{run}/reproduce":       perennial.AccessTrainer,
 
 	"DELETE /pipelines/{pipeline}":         perennial.AccessOperator,
 	"POST /models/{model}/rollout":         perennial.AccessOperator,

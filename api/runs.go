@@ -15,6 +15,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/ledger"
 )
 
 func (s *Server) runRoutes() {
@@ -24,8 +25,17 @@ func (s *Server) runRoutes() {
 	}, s.listRuns)
 	register(s, huma.Operation{
 		OperationID: "getRun", Method: http.MethodGet, Path: "/runs/{run}", Tags: []string{"runs"},
-		Summary: "One tracked run; a training comes with its candidates",
+		Summary: "One tracked run; a training comes with its candidates and trials",
 	}, s.getRun)
+	register(s, huma.Operation{
+		OperationID: "reproduceRun", Method: http.MethodPost, Path: "/runs/{run}/reproduce", Tags: []string{"runs"},
+		Summary: "Train a run's model once more and compare",
+		Description: "Starts the workflow reproduce:<run>, or joins the one that runs (200, started false). Its result's outcome is same, differs (with what differs first: " +
+			"data, parameters, trainer, platform or model) or not_reproducible. Nothing is registered.",
+		DefaultStatus: http.StatusAccepted,
+	}, s.reproduceRun)
+	documented := s.huma.OpenAPI().Paths["/runs/{run}/reproduce"].Post.Responses
+	documented["200"] = &huma.Response{Description: "It was running already", Content: documented["202"].Content}
 	register(s, huma.Operation{
 		OperationID: "listArtifacts", Method: http.MethodGet, Path: "/runs/{run}/artifacts", Tags: []string{"runs"},
 		Summary: "A run's files",
@@ -88,7 +98,53 @@ func (s *Server) getRun(ctx context.Context, in *runInput) (*answer[client.RunVi
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
+	if view.ParentRunID != "" {
+		return ok(view), nil
+	}
+	trials, err := s.o.Trials.Trials(ctx, in.Run)
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	for i := range trials {
+		view.Trials = append(view.Trials, trialView(&trials[i]))
+	}
 	return ok(view), nil
+}
+
+func trialView(t *ledger.Trial) client.TrialView {
+	v := client.TrialView{
+		Trial: t.Index, Algorithm: t.Algorithm, State: string(t.State), Params: t.Params, Scores: make([]*float64, len(t.Scores)),
+		Score: finite(t.Score), Seconds: float64(t.Millis) / 1000, CPU: t.CPU, Error: t.Error,
+	}
+	for i, score := range t.Scores {
+		v.Scores[i] = finite(score)
+	}
+	return v
+}
+
+// finite gives nil for what JSON can't hold.
+func finite(v float64) *float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return nil
+	}
+	return &v
+}
+
+type reproduceInput struct {
+	Run  string `path:"run" doc:"run id of a training"`
+	Body *client.ReasonRequest
+}
+
+func (s *Server) reproduceRun(ctx context.Context, in *reproduceInput) (*trainOutput, error) {
+	reason := ""
+	if in.Body != nil {
+		reason = in.Body.Reason
+	}
+	started, err := s.o.Control.Reproduce(ctx, in.Run, reason)
+	if err != nil {
+		return nil, perennial.Wrap("api.reproduceRun", err)
+	}
+	return s.accepted(started), nil
 }
 
 // runView shows a run, with its children where it can have any.
@@ -121,10 +177,7 @@ func oneRun(r *perennial.Run) client.RunView {
 		v.EndedAt = &at
 	}
 	for _, m := range r.Metrics {
-		v.Metrics[m.Key] = nil
-		if !math.IsNaN(m.Value) && !math.IsInf(m.Value, 0) {
-			v.Metrics[m.Key] = &m.Value
-		}
+		v.Metrics[m.Key] = finite(m.Value)
 	}
 	return v
 }

@@ -56,6 +56,28 @@ func (m *Model) Encode() ([]byte, error) {
 	return append(b, sum[:]...), nil
 }
 
+// sectionContents says what each section holds, for people.
+var sectionContents = []string{"schema, preparation and parameters as configured", "provenance", "the fitted preparation", "the fitted algorithm", "the reference profile"}
+
+// Difference names the first section in which two model files differ, with what
+// it holds; "" where they are equal.
+func Difference(a, b []byte) string {
+	if bytes.Equal(a, b) {
+		return ""
+	}
+	x, errX := sections(a)
+	y, errY := sections(b)
+	if errX != nil || errY != nil {
+		return "the file's frame"
+	}
+	for i, name := range sectionNames {
+		if !bytes.Equal(x[i], y[i]) {
+			return name + " (" + sectionContents[i] + ")"
+		}
+	}
+	return "the file's frame"
+}
+
 // Decode reads a model file. Anything but a whole, unchanged file is an error of
 // code malformed that says what is wrong; a newer format or an algorithm unknown
 // to this build is code invalid. It never panics, and its memory is bounded by a

@@ -97,6 +97,7 @@ func Register(r Registry) {
 	r.RegisterWorkflow(workflows.Train)
 	r.RegisterWorkflow(workflows.Tune)
 	r.RegisterWorkflow(workflows.Rollout)
+	r.RegisterWorkflow(workflows.Reproduce)
 }
 
 // Start begins to poll. A server that doesn't answer is unavailable, and Start

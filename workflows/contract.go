@@ -54,6 +54,9 @@ func TrainID(pipeline string) string { return "train:" + pipeline }
 // TuneID is the id of the search within a training.
 func TuneID(pipeline, run string) string { return fmt.Sprintf("tune:%s:%s", pipeline, run) }
 
+// ReproduceID is the id of the reproduction of a run; there is one at a time.
+func ReproduceID(run string) string { return "reproduce:" + run }
+
 // RetrainID is the id of a Retrain that Perennial starts: the caller's
 // idempotency key makes it one workflow however often the request is sent.
 func RetrainID(pipeline, key string) string { return fmt.Sprintf("retrain:%s:%s", pipeline, key) }
@@ -135,6 +138,15 @@ type TrainResult struct {
 	Decision   string            `json:"decision_id"`
 	InService  bool              `json:"in_service"`            // it was the model's first version
 	WorkflowID string            `json:"workflow_id,omitempty"` // of Retrain: the training it started, or found running
+	Differs    string            `json:"differs,omitempty"`     // of Reproduce: data | parameters | trainer | platform | model
+}
+
+// ReproduceInput asks for the reproduction of a run.
+type ReproduceInput struct {
+	RunID    string `json:"run_id"`
+	Pipeline string `json:"pipeline"`
+	Reason   string `json:"reason"`
+	Actor    string `json:"actor"`
 }
 
 // Status is the answer of the status query: where a workflow stands.

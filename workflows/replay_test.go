@@ -58,9 +58,10 @@ func TestGoldenHistoriesReplay(t *testing.T) {
 func TestEveryWorkflowTypeHasAGoldenHistory(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
-		"retrain": {"trained", "offered", "refused", "unchanged", "dry-run", "already-running", "invalid-input"},
-		"train":   {"first-version", "later-version", "rejected", "invalid-data", "cancelled", "forced"},
-		"tune":    {"bootstrap", "rounds", "proposed", "tpe", "continues-as-new", "continued"},
+		"retrain":   {"trained", "offered", "refused", "unchanged", "dry-run", "already-running", "invalid-input"},
+		"train":     {"first-version", "later-version", "rejected", "invalid-data", "cancelled", "forced"},
+		"tune":      {"bootstrap", "rounds", "proposed", "tpe", "continues-as-new", "continued"},
+		"reproduce": {"same"},
 		"rollout": {
 			"promoted", "promoted-by-hand", "rolled-back", "aborted", "overtaken", "superseding", "cancelled", "unchanged", "refused", "deadline",
 			"continues-as-new", "continued", "forbidden",

@@ -21,7 +21,7 @@ var errDetached = errors.New("detached")
 // follow waits for a workflow and shows how far it is: a bar on a terminal, else
 // a line at each change. An interrupt detaches and leaves the workflow running.
 func (c *cli) follow(ctx context.Context, api *client.Client, id, runID string) (client.WorkflowView, error) {
-	show, done := c.watcher(id)
+	show, done := c.watcher(ctx, api, id)
 	view, err := api.FollowWorkflow(ctx, id, runID, show)
 	done()
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
@@ -33,17 +33,57 @@ func (c *cli) follow(ctx context.Context, api *client.Client, id, runID string) 
 }
 
 // watcher gives what shows each state, and what ends the showing.
-func (c *cli) watcher(id string) (show func(client.WorkflowView), done func()) {
+func (c *cli) watcher(ctx context.Context, api *client.Client, id string) (show func(client.WorkflowView), done func()) {
 	if f, ok := c.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return barWatcher(f, id)
 	}
-	last := ""
+	last, seen := "", trialTeller{told: map[int]string{}}
 	return func(v client.WorkflowView) {
-		if line := stageText(v); line != last && !v.State.Terminal() {
+		line := stageText(v)
+		if v.Stage == perennial.StageTune && v.Progress != nil && v.Progress.RunID != "" {
+			line = fmt.Sprintf("%s, %d %s", v.Stage, v.Progress.Total, v.Progress.Unit) // each of them has a line of its own
+		}
+		if line != last && !v.State.Terminal() {
 			last = line
 			c.sayf("%s: %s", id, line)
 		}
+		for _, line := range seen.news(ctx, api, v) {
+			c.sayf("%s: %s", id, line)
+		}
 	}, func() {}
+}
+
+// trialTeller tells of each trial once it has a result.
+type trialTeller struct {
+	told map[int]string // by trial: how far it was
+	done int
+}
+
+// news gives a line for each trial that has come further since the last look.
+func (s *trialTeller) news(ctx context.Context, api *client.Client, v client.WorkflowView) []string {
+	p := v.Progress
+	if p == nil || p.RunID == "" {
+		return nil
+	}
+	halving := v.Stage == perennial.StageTune && p.Done == p.Total // all have a score, and some get more
+	if p.Done == s.done && !halving && !v.State.Terminal() {
+		return nil
+	}
+	run, err := api.Run(ctx, p.RunID)
+	if err != nil {
+		return nil // at the next look, perhaps
+	}
+	s.done = p.Done
+	var lines []string
+	for _, t := range run.Trials {
+		far := fmt.Sprint(t.State, len(t.Scores))
+		if t.State == trialProposed || s.told[t.Trial] == far {
+			continue
+		}
+		s.told[t.Trial] = far
+		lines = append(lines, trialText(t, p))
+	}
+	return lines
 }
 
 // barWatcher draws one bar over all stages and trials.

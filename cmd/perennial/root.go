@@ -41,7 +41,7 @@ type cli struct {
 func (c *cli) commands() []*cobra.Command {
 	list := []*cobra.Command{
 		c.newInit(), c.newStatus(), c.newTrain(), c.newRetrain(), c.newPredict(),
-		c.newRuns(), c.newRun(), c.newModels(), c.newVersions(), c.newVersion(), c.newHistory(),
+		c.newRuns(), c.newRun(), c.newReproduce(), c.newModels(), c.newVersions(), c.newVersion(), c.newHistory(),
 		c.newRollout(), c.newRollback(), c.newFreeze(), c.newUnfreeze(),
 		c.newPrediction(), c.newDecision(), c.newPipeline(), c.newWorkflow(), c.newSchedule(), c.newData(),
 		c.newSimulate(), c.newToken(), c.newAudit(), newAPICommand(), newWorkerCommand(),
@@ -102,6 +102,8 @@ func run(ctx context.Context, args []string, s streams) int {
 		return exitUsage
 	case errors.Is(err, errDetached):
 		return exitFailed // how it came out is not known
+	case errors.Is(err, errTold):
+		return exitFailed
 	case errors.As(err, &wrong), !c.began:
 		c.printUsageError(cmd, err)
 		return exitUsage
@@ -117,6 +119,9 @@ func run(ctx context.Context, args []string, s streams) int {
 type usageError struct{ message string }
 
 func (e usageError) Error() string { return e.message }
+
+// errTold ends a command whose answer, printed already, is that it failed.
+var errTold = errors.New("told")
 
 // errHelp ends a command that showed its help because it can do nothing else.
 var errHelp = errors.New("help shown")

@@ -98,7 +98,7 @@ var chief = map[string]bool{
 func (c *cli) newRun() *cobra.Command {
 	show := &cobra.Command{
 		Use:     "show RUN",
-		Short:   "Show one run: parameters, metrics, data, candidates",
+		Short:   "Show one run: parameters, metrics, data, candidates, trials",
 		Example: "  perennial run show 01a207bc243d76148769dcda09ff6d7b",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -163,6 +163,7 @@ func showRun(w io.Writer, r client.RunView) {
 			row(w, k.RunID, dash(k.Algorithm), dash(cv), pairs(k.Params, same))
 		}
 	}
+	showTrials(w, r)
 }
 
 type fact struct{ name, value string }

@@ -106,7 +106,7 @@ func (k *kit) serving(drain time.Duration) []Part {
 	})
 	options := api.Options{
 		Predictor: engine, Predictions: k.predictions, Registry: s.tracking, Blobs: s.blobs, Pipelines: s.pipelines, Traffic: s.traffic,
-		Decisions: s.ledger, Datasets: s.datasets,
+		Decisions: s.ledger, Trials: s.ledger, Datasets: s.datasets,
 		Control: k.operator, Rollouts: k.operator, Audit: s.access,
 		Degraded: degraded(k.temporal, engine), Listen: c.Listen, Hosts: c.Hosts, MaxBody: c.MaxBody, MaxInFlight: c.MaxInFlight,
 		RequestTimeout: c.RequestTimeout, Drain: drain, UIURL: k.temporal.uiURL, Namespace: k.temporal.namespace, Build: k.build, Logger: k.log,

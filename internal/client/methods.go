@@ -163,9 +163,17 @@ func (c *Client) CancelWorkflow(ctx context.Context, id, reason string) (CancelR
 	return out, err
 }
 
-// Run gives one tracked run; a training comes with its candidates.
+// Run gives one tracked run; a training comes with its candidates and trials.
 func (c *Client) Run(ctx context.Context, id string) (RunView, error) {
 	return get[RunView](ctx, c, segments("runs", id), nil)
+}
+
+// Reproduce trains a run's model once more and compares, or joins the workflow
+// that does so.
+func (c *Client) Reproduce(ctx context.Context, runID string, req ReasonRequest) (TrainResponse, error) {
+	var out TrainResponse
+	err := c.call(ctx, http.MethodPost, segments("runs", runID, "reproduce"), nil, req, &out)
+	return out, err
 }
 
 // Runs lists a pipeline's trainings, newest first, each with its candidates.

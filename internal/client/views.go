@@ -1,6 +1,7 @@
 package client
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/perennial-ml/perennial"
@@ -86,6 +87,21 @@ type RunView struct {
 	Tags          map[string]string        `json:"tags"`
 	Inputs        []perennial.DatasetInput `json:"inputs,omitempty"`
 	Candidates    []RunView                `json:"candidates,omitempty"` // of a training, where asked for
+	Trials        []TrialView              `json:"trials,omitempty"`     // of one training, by number
+}
+
+// TrialView is one trial of a training: a candidate with one choice of
+// parameters, scored on folds of the training side.
+type TrialView struct {
+	Trial     int             `json:"trial"` // from 0
+	Algorithm string          `json:"algorithm"`
+	State     string          `json:"state"`  // proposed | partial (scored on some folds) | completed | failed
+	Params    json.RawMessage `json:"params"` // the candidate's own and those that were searched; what isn't there has its default
+	Score     *float64        `json:"score,omitempty"`
+	Scores    []*float64      `json:"scores"` // one per fold that was scored
+	Seconds   float64         `json:"seconds"`
+	CPU       float64         `json:"cpu_seconds"`
+	Error     string          `json:"error,omitempty"`
 }
 
 // ArtifactView is one file of a run.

@@ -200,7 +200,8 @@ func StagesOf(stages []perennial.Stage) []StageView {
 type Progress struct {
 	Done       int      `json:"done"`
 	Total      int      `json:"total"`
-	Unit       string   `json:"unit"` // trials
+	Unit       string   `json:"unit"`             // trials
+	RunID      string   `json:"run_id,omitempty"` // the tracking run that has them
 	Best       *Best    `json:"best,omitempty"`
 	ETASeconds *float64 `json:"eta_seconds,omitempty"`
 }
@@ -219,6 +220,7 @@ type WorkflowResult struct {
 	RunID      string            `json:"run_id,omitempty"`      // the tracking run
 	Version    string            `json:"version,omitempty"`
 	DecisionID string            `json:"decision_id,omitempty"`
+	Differs    string            `json:"differs,omitempty"` // of a reproduction: data | parameters | trainer | platform | model
 }
 
 // WorkflowError says why a workflow failed.

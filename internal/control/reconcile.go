@@ -13,6 +13,7 @@ import (
 
 // Runs are the tracked runs that a workflow may leave open.
 type Runs interface {
+	GetRun(ctx context.Context, id string) (perennial.Run, error)
 	Running(ctx context.Context) ([]perennial.Run, error)
 	UpdateRun(ctx context.Context, id string, status perennial.RunStatus, endedAt int64) error
 }

@@ -110,7 +110,7 @@ func (c *Control) fill(ctx context.Context, view *client.WorkflowView, s workflo
 	if s.Result != nil {
 		view.Result = &client.WorkflowResult{
 			Outcome: s.Result.Outcome, Reason: s.Result.Reason, WorkflowID: s.Result.WorkflowID,
-			RunID: s.Result.RunID, Version: s.Result.Version, DecisionID: s.Result.Decision,
+			RunID: s.Result.RunID, Version: s.Result.Version, DecisionID: s.Result.Decision, Differs: s.Result.Differs,
 		}
 	}
 	if s.Train != "" {
@@ -138,7 +138,7 @@ func (c *Control) unfold(ctx context.Context, view *client.WorkflowView, s workf
 // progress counts finished trials in the ledger, which knows of each one as it
 // ends, and guesses the time left from their mean duration.
 func (c *Control) progress(ctx context.Context, view *client.WorkflowView, s workflows.Status) *client.Progress {
-	p := &client.Progress{Done: s.Done, Total: s.Total, Unit: "trials"}
+	p := &client.Progress{Done: s.Done, Total: s.Total, Unit: "trials", RunID: s.RunID}
 	trials, err := c.o.Ledger.Trials(ctx, s.RunID)
 	trials = slices.DeleteFunc(trials, func(t ledger.Trial) bool { return t.State == ledger.TrialProposed })
 	if err != nil || len(trials) == 0 {

@@ -48,6 +48,13 @@ func TestRecordHistories(t *testing.T) {
 	r.record("tune-tpe", workflows.TuneID("iris", later.Result.RunID), "")
 	r.continued(p, later.Result.RunID)
 
+	again, err := p.Reproduce(t.Context(), first.Result.RunID, client.ReasonRequest{Reason: "golden"})
+	require.NoError(t, err)
+	reproduced, err := p.FollowWorkflow(t.Context(), again.WorkflowID, again.WorkflowRunID, nil)
+	require.NoError(t, err)
+	require.Equal(t, perennial.OutcomeSame, reproduced.Result.Outcome, reproduced.Result.Reason)
+	r.record("reproduce-same", again.WorkflowID, again.WorkflowRunID)
+
 	r.retrain(p, "retrain-unchanged", client.RetrainRequest{}, perennial.OutcomeUnchanged)
 	r.retrain(p, "retrain-dry-run", client.RetrainRequest{DryRun: true, Force: true}, perennial.OutcomeWouldTrain)
 	forced := r.retrain(p, "retrain-offered", client.RetrainRequest{Force: true}, perennial.OutcomeOffered)

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
+)
+
+// tried is the run of a training with so many of three trials done.
+func tried(done int) client.RunView {
+	r := irisRun()
+	r.Trials = []client.TrialView{
+		{Trial: 0, Algorithm: "logistic_regression", State: "completed", Params: json.RawMessage(`{"c":1}`), Score: new(0.25), Scores: []*float64{new(0.2), new(0.3)}, Seconds: 1.26},
+		{Trial: 1, Algorithm: "logistic_regression", State: "failed", Params: json.RawMessage(`{"c":-1}`), Error: "c is negative"},
+		{Trial: 2, Algorithm: "logistic_regression", State: "partial", Params: json.RawMessage(`{"c":0.123456,"kind":"x"}`), Score: new(0.5), Scores: []*float64{new(0.5)}},
+	}
+	for i := done; i < 3; i++ {
+		r.Trials[i].State, r.Trials[i].Score, r.Trials[i].Scores = "proposed", nil, nil
+	}
+	return r
+}
+
+func TestWaitingTellsOfEachTrialAsItFinishes(t *testing.T) {
+	t.Parallel()
+	var states []client.WorkflowView
+	var runs []client.RunView
+	for _, done := range []int{0, 1, 1, 3} {
+		v := irisWorkflow(perennial.WorkflowRunning)
+		v.Progress.Done, v.Progress.Total, v.Progress.RunID = done, 3, "run2"
+		if done == 0 {
+			v.Progress.Best = nil
+		}
+		states = append(states, v)
+	}
+	last := irisWorkflow(perennial.WorkflowCompleted)
+	last.Progress.Done, last.Progress.Total, last.Progress.RunID = 3, 3, "run2"
+	states, runs = append(states, last), append(runs, tried(1), tried(3))
+	n, looked := 0, 0
+	f := newFake(t, map[string]any{
+		"POST /pipelines/iris/train": client.TrainResponse{WorkflowID: "train:iris", WorkflowRunID: "wr2", Started: true},
+		"GET /workflows/train:iris":  func([]byte) any { n++; return states[min(n, len(states))-1] },
+		"GET /runs/run2":             func([]byte) any { looked++; return runs[min(looked, len(runs))-1] },
+	})
+	got := perennialCLI(t, "", "train", "iris", "--wait", "--json", "--project", t.TempDir(), "--api", f.url)
+	require.Equal(t, exitDone, got.code, got.err)
+	require.Equal(t, `train:iris: tune, 3 trials
+train:iris: trial 1 of 3: logistic_regression log_loss 0.25 (2 folds, 1.3 s) c=1; best 0.11
+train:iris: trial 2 of 3: logistic_regression failed: c is negative c=-1; best 0.11
+train:iris: trial 3 of 3: logistic_regression log_loss 0.5 (1 fold so far, 0.0 s) c=0.1235 kind=x; best 0.11
+`, got.err)
+	var view client.WorkflowView
+	require.NoError(t, json.Unmarshal([]byte(got.out), &view), "one JSON document: %s", got.out)
+}
+
+func TestRunShowListsTrials(t *testing.T) {
+	t.Parallel()
+	r := tried(3)
+	r.Tags = map[string]string{"perennial.truncated": "3 of 9 trials"}
+	f := newFake(t, map[string]any{"GET /runs/run2": r})
+	got := perennialCLI(t, "", "run", "show", "run2", "--api", f.url)
+	require.Equal(t, exitDone, got.code, got.err)
+	require.Contains(t, got.out, "The search was cut by its time limit: 3 of 9 trials.\n")
+	require.Regexp(t, `TRIAL +ALGORITHM +STATE +CV SCORE +FOLDS +SECONDS +PARAMETERS`, got.out)
+	require.Regexp(t, `\n0 +logistic_regression +completed +0\.25 +2 +1\.26 +c=1\n1 +logistic_regression +failed +- +0 +0\.00 +c is negative\n`, got.out)
+}
+
+func TestReproduceSaysWhatDiffers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		result client.WorkflowResult
+		code   int
+		out    string
+	}{
+		"same": {client.WorkflowResult{Outcome: perennial.OutcomeSame, RunID: "run2", Reason: "byte for byte"}, exitDone, "run:      run2\noutcome:  same\nreason:   byte for byte\n"},
+		"differs": {client.WorkflowResult{Outcome: perennial.OutcomeDiffers, RunID: "run2", Differs: "data", Reason: "it is missing"}, exitFailed,
+			"run:      run2\noutcome:  differs\ndiffers:  data\nreason:   it is missing\n"},
+		"not reproducible": {client.WorkflowResult{Outcome: perennial.OutcomeNotReproducible, RunID: "run2", Reason: "chance"}, exitFailed, "run:      run2\noutcome:  not_reproducible\nreason:   chance\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			view := irisWorkflow(perennial.WorkflowCompleted)
+			view.Progress, view.Result = nil, &c.result
+			f := newFake(t, map[string]any{
+				"POST /runs/run2/reproduce":     client.TrainResponse{WorkflowID: "reproduce:run2", WorkflowRunID: "wr2", Started: true},
+				"GET /workflows/reproduce:run2": view,
+			})
+			got := perennialCLI(t, "", "reproduce", "run2", "--api", f.url)
+			require.Equal(t, result{c.code, c.out + "took:     4.2s\n", ""}, got)
+		})
+	}
+}
