@@ -197,7 +197,7 @@ func (a *Activities) checkStudy(ctx context.Context, run *perennial.Run, trial i
 func replayStudy(ctx context.Context, bundle *Bundle, list []ledger.Trial, trial int) (string, error) {
 	search, metric, err := bundle.search()
 	if err != nil {
-		return "the pipeline can't be searched any more: " + err.Error(), nil
+		return "the pipeline can't be searched any more: " + err.Error(), nil //nolint:nilerr // that is what differs
 	}
 	results, err := resultsOf(bundle.Spec.Pipeline.Candidates, list)
 	if err != nil {
