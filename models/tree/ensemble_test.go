@@ -3,6 +3,7 @@ package tree_test
 import (
 	"encoding/binary"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -24,41 +25,51 @@ var shapes = []struct {
 	{1, 1, tree.Sum | tree.Single}, {2, 1, tree.SumLogistic | tree.Single}, {3, 3, tree.SumSoftmax | tree.Single}, {1, 1, tree.SumExp | tree.Single},
 }
 
-// number draws feature values and thresholds from few, so that they meet.
-func number() *rapid.Generator[float64] {
-	return rapid.SampledFrom([]float64{math.Inf(-1), -2, -1, -0.5, math.Copysign(0, -1), 0, 1, 1.5, 2, 3, 63, 64, 65, 130, 1e300, math.Inf(1)})
-}
+// numbers are the feature values and thresholds, few, so that they meet.
+var numbers = []float64{math.Inf(-1), -2, -1, -0.5, math.Copysign(0, -1), 0, 1, 1.5, 2, 3, 63, 64, 65, 130, 1e300, math.Inf(1)}
 
-// ensemble draws an ensemble of few features, with categories in the last ones.
+func pick[T any](rng *rand.Rand, from []T) T { return from[rng.IntN(len(from))] }
+
+// ensemble draws an ensemble of few features, with categories in the last ones
+// and up to so many leaves per tree.
 func ensemble(t *rapid.T, most int) *tree.Ensemble {
 	s := rapid.SampledFrom(shapes).Draw(t, "shape")
-	features := rapid.IntRange(1, 4).Draw(t, "features")
-	finite := rapid.Float64Range(-8, 8)
+	features, categorical := rapid.IntRange(1, 9).Draw(t, "features"), rapid.IntRange(0, 3).Draw(t, "categorical")
+	trees, leaves := rapid.IntRange(1, 20).Draw(t, "trees"), rapid.IntRange(1, most).Draw(t, "leaves")
+	rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)) //nolint:gosec // the same numbers every time
 	var base []float64
-	if s.combine != tree.Mean && rapid.Bool().Draw(t, "based") {
-		base = rapid.SliceOfN(finite, s.scores, s.scores).Draw(t, "base")
+	if s.combine != tree.Mean && rng.IntN(2) == 0 {
+		for range s.scores {
+			base = append(base, rng.NormFloat64())
+		}
 	}
-	categorical := rapid.IntRange(0, features).Draw(t, "categorical")
 	b := tree.NewBuilder(features, s.outputs, s.scores, s.combine, base)
-	for range rapid.IntRange(1, 7).Draw(t, "trees") {
+	for range trees {
 		score, values := -1, s.scores
-		if s.combine != tree.Mean && rapid.Bool().Draw(t, "one score") {
-			score, values = rapid.IntRange(0, s.scores-1).Draw(t, "score"), 1
+		if s.combine != tree.Mean && rng.IntN(2) == 0 {
+			score, values = rng.IntN(s.scores), 1
 		}
 		open := []int32{b.Tree(score)}
-		for leaves := rapid.IntRange(1, most).Draw(t, "leaves"); leaves > 1; leaves-- {
-			i := rapid.IntRange(0, len(open)-1).Draw(t, "node")
-			split := tree.Split{Feature: rapid.IntRange(0, features-1).Draw(t, "feature"), NaNRight: rapid.Bool().Draw(t, "NaN right")}
-			if split.Feature >= features-categorical {
-				split.Set = rapid.SliceOfN(rapid.Uint64(), 0, 3).Draw(t, "set")
+		for range rng.IntN(leaves) {
+			i := rng.IntN(len(open))
+			split := tree.Split{Feature: rng.IntN(features), NaNRight: rng.IntN(2) == 0}
+			if split.Feature >= features-categorical && rng.IntN(5) > 0 {
+				split.Set = make([]uint64, rng.IntN(4))
+				for w := range split.Set {
+					split.Set[w] = pick(rng, []uint64{rng.Uint64(), 0, 1, 1 << 63, math.MaxUint64})
+				}
 			} else {
-				split.Threshold = number().Draw(t, "threshold")
+				split.Threshold = pick(rng, numbers)
 			}
 			left, right := b.Split(open[i], split)
 			open = append(slices.Delete(open, i, i+1), left, right)
 		}
 		for _, at := range open {
-			b.Leaf(at, rapid.SliceOfN(rapid.SampledFrom([]float64{-1, -0.25, 0, 0.1, 0.2, 7}), values, values).Draw(t, "values")...)
+			v := make([]float64, values)
+			for k := range v {
+				v[k] = pick(rng, []float64{-1, -0.25, 0, 0.1, 0.2, 7})
+			}
+			b.Leaf(at, v...)
 		}
 	}
 	e, err := b.Ensemble()
@@ -68,13 +79,13 @@ func ensemble(t *rapid.T, most int) *tree.Ensemble {
 
 // rows draws rows for an ensemble, missing values among them.
 func rows(t *rapid.T, e *tree.Ensemble, n int) []float64 {
-	return rapid.SliceOfN(rapid.OneOf(number(), rapid.Just(nan)), n*e.Features, n*e.Features).Draw(t, "rows")
+	return rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom(append(numbers, nan, 31.5, 7)), rapid.Float64Range(-3, 140)), n*e.Features, n*e.Features).Draw(t, "rows")
 }
 
 func TestCompiledGivesTheBitsOfTheReference(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		e := ensemble(t, 80)
+		e := ensemble(t, 120)
 		c := tree.Compile(e)
 		n := rapid.IntRange(0, 11).Draw(t, "n")
 		x := rows(t, e, n)
