@@ -85,6 +85,37 @@ def compare(name, go, x, y, test, truth, make, score, rounds, **settings):
     print("   ", json.dumps(keep), flush=True)
 
 
+def predict(go, x, y, test):
+    """Predictions by one thread: one row at a time and batches of 1,000, in processor time."""
+    import lightgbm
+    from sklearn.datasets import load_iris
+
+    def batch(f, rows, n=3):
+        f(rows[:1000])
+        used, count = time.process_time(), 0
+        for _ in range(n):
+            for at in range(0, len(rows), 1000):
+                f(rows[at : at + 1000])
+                count += len(rows[at : at + 1000])
+        return 1e6 * (time.process_time() - used) / count
+
+    def report(name, g, rival, theirs):
+        print(f"{name}: one row {g['one_row_us']:.2f} us, batch {g['batch_us']:.2f} us a row; {rival} batch {theirs:.2f} us a row, "
+              f"ratio {g['batch_us'] / theirs:.3f} (processor time, 1 thread); {g['nodes']} nodes, file {g['file_bytes'] / 1e6:.2f} MB, "
+              f"encode {g['encode_seconds']:.3f} s, decode {g['decode_seconds']:.3f} s, compile {g['compile_seconds']:.3f} s", flush=True)
+
+    go.data(x, y, test)
+    booster = lightgbm.LGBMRegressor(n_estimators=1000, learning_rate=0.05, num_leaves=31, n_jobs=1, verbose=-1).fit(x, y).booster_
+    report("boosting 1000 x 31", go.fit(Boost=1000, Predict=5), "LightGBM", batch(lambda r: booster.predict(r, num_threads=1), test))
+    m = RandomForestRegressor(100, n_jobs=2, random_state=0).fit(x, y).set_params(n_jobs=1)
+    report("forest 100 deep", go.fit(Trees=100, Predict=5), "scikit-learn", batch(m.predict, test))
+    ix, iy = load_iris(return_X_y=True)
+    m = RandomForestClassifier(100, n_jobs=1, random_state=0).fit(ix, iy)
+    many = np.tile(ix, (20, 1))
+    go.data(ix, iy, many, 3)
+    report("iris forest 100", go.fit(Trees=100, Predict=20), "scikit-learn", batch(m.predict_proba, many))
+
+
 def rmse(y, p):
     return float(np.sqrt(np.mean((p[:, 0] - y) ** 2)))
 
@@ -95,7 +126,7 @@ def accuracy(y, p):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="*", default=["regression", "classification", "extra"])
+    parser.add_argument("what", nargs="*", default=["regression", "classification", "extra", "predict"])
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     go = Go()
@@ -106,6 +137,8 @@ def main():
         compare("random_forest regression", go, x, y, test, truth, lambda s: RandomForestRegressor(100, n_jobs=2, random_state=s), rmse, args.rounds)
     if "classification" in args.what:
         compare("random_forest 3 classes", go, x, k, test, ktruth, lambda s: RandomForestClassifier(100, n_jobs=2, random_state=s), accuracy, args.rounds, classes=3)
+    if "predict" in args.what:
+        predict(go, x, y, test)
     if "extra" in args.what:
         compare("extra_trees regression", go, x, y, test, truth, lambda s: ExtraTreesRegressor(100, n_jobs=2, random_state=s), rmse, args.rounds, Extra=True, NoBootstrap=True)
         compare("extra_trees 3 classes", go, x, k, test, ktruth, lambda s: ExtraTreesClassifier(100, n_jobs=2, random_state=s), accuracy, args.rounds, classes=3, Extra=True, NoBootstrap=True)

@@ -38,8 +38,9 @@ type packing struct {
 	most   int
 }
 
-// job is a node of the ensemble that is to stand at a place.
-type job struct{ from, to uint32 }
+// job is a node of the ensemble that is to stand at a place. What is below it in
+// the ensemble ends before end.
+type job struct{ from, to, end uint32 }
 
 // newPacked builds the nodes, nil where there are too many slots or nodes.
 func newPacked(e *Ensemble, r *ranker) *packed {
@@ -54,7 +55,7 @@ func newPacked(e *Ensemble, r *ranker) *packed {
 	p.nodes, p.value = make([]uint64, 0, len(e.Nodes)+extra), make([]float64, 0, len(e.Nodes)+extra)
 	for i, t := range e.Trees {
 		p.roots = append(p.roots, p.place(1))
-		p.todo = append(p.todo[:0], job{uint32(t.Root), p.roots[i]})
+		p.todo = append(p.todo[:0], job{uint32(t.Root), p.roots[i], uint32(e.end(i))})
 		for len(p.todo) > 0 {
 			j := p.todo[len(p.todo)-1]
 			p.todo = p.todo[:len(p.todo)-1]
@@ -105,7 +106,7 @@ func (p *packing) place(n int) uint32 {
 }
 
 // put writes a node of the ensemble to its place and leaves its children to be
-// done: the left one first, so that it is near.
+// done.
 func (p *packing) put(t Tree, j job) {
 	n := &p.e.Nodes[j.from]
 	if n.Feature == leaf {
@@ -114,12 +115,27 @@ func (p *packing) put(t Tree, j job) {
 		return
 	}
 	if n.Feature&isSet != 0 {
-		p.putSet(n, j.to)
+		p.putSet(n, j)
 		return
 	}
 	child := p.place(2)
 	p.nodes[j.to] = p.split(n, p.r.rankOf(n), child)
-	p.todo = append(p.todo, job{uint32(n.Child + 1), child + 1}, job{uint32(n.Child), child})
+	p.below(n, j, child)
+}
+
+// below leaves a split's children to be done, at to and to+1: next the one with
+// more nodes below, so that they are near where most walks need them.
+func (p *packing) below(n *Node, j job, to uint32) {
+	left := job{uint32(n.Child), to, j.end}
+	right := job{uint32(n.Child + 1), to + 1, j.end}
+	if r := &p.e.Nodes[n.Child+1]; r.Feature != leaf {
+		left.end = uint32(r.Child)
+	}
+	if left.end-left.from < j.end-left.end {
+		p.todo = append(p.todo, left, right)
+	} else {
+		p.todo = append(p.todo, right, left)
+	}
 }
 
 // split is a node that compares a rank.
@@ -134,9 +150,9 @@ func (p *packing) split(n *Node, rank int, child uint32) uint64 {
 // putSet writes a split by categories: ranges of ranks, in which NaN goes right
 // and so ends outside of the set, as the last range does. Where NaN belongs to
 // the set, a split before them that only NaN passes takes it there.
-func (p *packing) putSet(n *Node, to uint32) {
-	heads := p.place(2) // in the set, and not
-	p.todo = append(p.todo, job{uint32(n.Child + 1), heads + 1}, job{uint32(n.Child), heads})
+func (p *packing) putSet(n *Node, j job) {
+	to, heads := j.to, p.place(2) // in the set, and not
+	p.below(n, j, heads)
 	keys := p.r.keys[p.r.place[n.feature()]]
 	bounds := boundaries(p.e.set(n))
 	ranks := make([]int, len(bounds))

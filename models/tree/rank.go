@@ -35,9 +35,7 @@ func newRanker(e *Ensemble) (r ranker, ok bool) {
 		}
 		r.sets = true
 		before := len(keys[f])
-		for _, b := range boundaries(e.set(n)) {
-			keys[f] = append(keys[f], b)
-		}
+		keys[f] = append(keys[f], boundaries(e.set(n))...)
 		if len(keys[f]) == before { // asked for, for NaN
 			keys[f] = append(keys[f], orderKey(math.Inf(1)))
 		}

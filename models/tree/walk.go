@@ -1,7 +1,5 @@
 package tree
 
-import "sync"
-
 // rankRow writes a row's shifted ranks to the slots.
 func (p *packed) rankRow(r *ranker, x []float64, slots []uint32) {
 	for i, f := range r.features {
@@ -83,21 +81,15 @@ func (p *packed) walk8(roots *[8]uint32, slots *[mostSlots]uint32, at *[8]uint32
 	*at = [8]uint32{a, b, c, d, e, f, g, h}
 }
 
-// batchOf is how many rows of a batch have their ranks at hand at a time.
-const batchOf = 256
+// batchRanks is how many ranks of a batch are at hand at a time, within 32 and
+// 1024 rows' ones: 64 KiB.
+const batchRanks = 1 << 14
 
-// ranksPool keeps the ranks' memory of batches.
-var ranksPool = sync.Pool{New: func() any { return new([]uint32) }}
-
-// walkRows answers many rows, tree by tree and four rows at a time.
+// walkRows answers many rows, tree by tree and eight rows at a time.
 func (c *Compiled) walkRows(x, out []float64, rows int) {
 	p, f, o := c.walk, c.e.Features, c.e.Outputs
-	memory := ranksPool.Get().(*[]uint32)
-	defer ranksPool.Put(memory)
-	if cap(*memory) < batchOf*p.slots+mostSlots {
-		*memory = make([]uint32, batchOf*p.slots+mostSlots)
-	}
-	ranks := (*memory)[:cap(*memory)]
+	batchOf := min(max(batchRanks/max(p.slots, 1), 32), 1024, rows)
+	ranks := make([]uint32, batchOf*p.slots+mostSlots)
 	for from := 0; from < rows; from += batchOf {
 		n := min(batchOf, rows-from)
 		to := out[from*o : (from+n)*o]
@@ -105,8 +97,8 @@ func (c *Compiled) walkRows(x, out []float64, rows int) {
 			p.rankRow(&c.ranks, x[(from+i)*f:(from+i+1)*f], ranks[i*p.slots:(i+1)*p.slots])
 			copy(to[i*o:(i+1)*o], c.e.Base)
 		}
-		for t, root := range p.roots {
-			c.walkTree(t, root, ranks, to, n)
+		for t := range p.roots {
+			c.walkTree(t, ranks, to, n)
 		}
 		for i := range n {
 			c.e.finish(to[i*o : (i+1)*o])
@@ -115,40 +107,52 @@ func (c *Compiled) walkRows(x, out []float64, rows int) {
 }
 
 // walkTree adds one tree to the scores of n rows.
-func (c *Compiled) walkTree(t int, root uint32, ranks []uint32, out []float64, n int) {
+func (c *Compiled) walkTree(t int, ranks []uint32, out []float64, n int) {
 	p, o := c.walk, c.e.Outputs
-	tree, nodes, s := c.e.Trees[t], p.nodes, p.slots
+	tree, root := c.e.Trees[t], p.roots[t]
+	var at [8]uint32
 	i := 0
-	for ; i+4 <= n; i += 4 {
-		r := (*[mostSlots]uint32)(ranks[i*s:])
-		r1 := (*[mostSlots]uint32)(ranks[(i+1)*s:])
-		r2 := (*[mostSlots]uint32)(ranks[(i+2)*s:])
-		r3 := (*[mostSlots]uint32)(ranks[(i+3)*s:])
-		a, b, d, e := root, root, root, root
-		for {
-			a1, b1 := step(nodes[a], r), step(nodes[b], r1)
-			d1, e1 := step(nodes[d], r2), step(nodes[e], r3)
-			if (a^a1)|(b^b1)|(d^d1)|(e^e1) == 0 {
-				break
-			}
-			a, b, d, e = a1, b1, d1, e1
-		}
+	for ; i+8 <= n; i += 8 {
+		p.walk8Rows(root, ranks[i*p.slots:], &at)
 		if c.plain {
-			out[i*o] += p.value[a]
-			out[(i+1)*o] += p.value[b]
-			out[(i+2)*o] += p.value[d]
-			out[(i+3)*o] += p.value[e]
+			for j, n := range &at {
+				out[(i+j)*o] += p.value[n]
+			}
 			continue
 		}
-		for j, at := range [4]uint32{a, b, d, e} {
-			c.e.addValue(tree, p.value[at], out[(i+j)*o:(i+j+1)*o])
+		for j, n := range &at {
+			c.e.addValue(tree, p.value[n], out[(i+j)*o:(i+j+1)*o])
 		}
 	}
 	for ; i < n; i++ {
-		r, at := (*[mostSlots]uint32)(ranks[i*s:]), root
-		for next := step(nodes[at], r); next != at; next = step(nodes[at], r) {
+		r, at := (*[mostSlots]uint32)(ranks[i*p.slots:]), root
+		for next := step(p.nodes[at], r); next != at; next = step(p.nodes[at], r) {
 			at = next
 		}
 		c.e.addValue(tree, p.value[at], out[i*o:(i+1)*o])
 	}
+}
+
+// walk8Rows walks eight rows, whose ranks follow each other, down one tree.
+func (p *packed) walk8Rows(root uint32, ranks []uint32, at *[8]uint32) {
+	nodes, s := p.nodes, uint64(p.slots)
+	a, b, c, d, e, f, g, h := root, root, root, root, root, root, root, root
+	for {
+		a1, b1 := stepAt(nodes[a], ranks, 0), stepAt(nodes[b], ranks, s)
+		c1, d1 := stepAt(nodes[c], ranks, 2*s), stepAt(nodes[d], ranks, 3*s)
+		e1, f1 := stepAt(nodes[e], ranks, 4*s), stepAt(nodes[f], ranks, 5*s)
+		g1, h1 := stepAt(nodes[g], ranks, 6*s), stepAt(nodes[h], ranks, 7*s)
+		moved := (a ^ a1) | (b ^ b1) | (c ^ c1) | (d ^ d1) | (e ^ e1) | (f ^ f1) | (g ^ g1) | (h ^ h1)
+		if moved == 0 {
+			break
+		}
+		a, b, c, d, e, f, g, h = a1, b1, c1, d1, e1, f1, g1, h1
+	}
+	*at = [8]uint32{a, b, c, d, e, f, g, h}
+}
+
+// stepAt is step for a row whose ranks start at row.
+func stepAt(n uint64, ranks []uint32, row uint64) uint32 {
+	key := n >> 32
+	return uint32(n) + uint32((key-uint64(ranks[row+key&0xff]))>>63)
 }
