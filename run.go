@@ -175,6 +175,22 @@ type Lineage struct {
 	ProjectDirty     bool           `json:"project_dirty"`
 	Build            string         `json:"build"`            // version of Perennial that trained it
 	Rollout          RolloutLineage `json:"rollout,omitzero"` // of a prediction: under which traffic it was answered
+
+	// Imported is set for a version that another library trained; Perennial knows
+	// no data, pipeline, parameters or seed of it then.
+	Imported *ImportLineage `json:"imported,omitempty"`
+}
+
+// ImportLineage says which file of another library a version was made of.
+type ImportLineage struct {
+	File       string `json:"file"`              // its name, as given by whoever imported it
+	SHA256     string `json:"sha256"`            // of its content, which is among the run's artifacts
+	Library    string `json:"library"`           // lightgbm | xgboost
+	Format     string `json:"format"`            // LightGBM's file version (v4), XGBoost's own version (3.2.0)
+	Objective  string `json:"objective"`         // in the library's words
+	Trees      int    `json:"trees"`             // that answer
+	Iterations int    `json:"iterations"`        // that answer
+	Dropped    int    `json:"dropped,omitempty"` // iterations after the best one, which don't answer
 }
 
 // RolloutLineage says under which traffic row a prediction was answered.

@@ -97,7 +97,7 @@ var contract = map[string]string{
 	"POST /predict": "predictor",
 
 	"POST /retrain": "trainer", "POST /pipelines/:pipeline/train": "trainer", "PUT /pipelines/:pipeline": "trainer", "PUT /datasets/:path": "trainer",
-	"POST /workflows/:id/cancel": "trainer", "POST /runs/:run/reproduce": "trainer",
+	"POST /workflows/:id/cancel": "trainer", "POST /runs/:run/reproduce": "trainer", "POST /models/:model/versions": "trainer",
 
 	"POST /models/:model/rollout": "operator", "POST /models/:model/rollout/pause": "operator", "POST /models/:model/rollout/resume": "operator",
 	"POST /models/:model/rollout/promote": "operator", "POST /models/:model/rollout/abort": "operator", "POST /models/:model/rollback": "operator",

@@ -107,6 +107,7 @@ type Server struct {
 	hosts     map[string]bool   // Host names accepted; nil: any
 	inFlight  atomic.Int64
 	bodies    *semaphore.Weighted // memory of large bodies
+	imports   *semaphore.Weighted // memory of model files
 	draining  atomic.Bool         // stopping: not ready, and every answer ends its connection
 	started   time.Time
 
@@ -123,6 +124,7 @@ func New(o Options) *Server {
 	o.setDefaults()
 	s := &Server{o: o, metrics: newMetrics(o.Metrics), templates: map[string]string{}, started: o.Now(), failed: make(chan error, 1)}
 	s.bodies = semaphore.NewWeighted(largeBodies * int64(o.MaxBody))
+	s.imports = semaphore.NewWeighted(importBody)
 	s.base, s.cancel = context.WithCancel(context.Background())
 	if onLoopback(o.Listen) {
 		s.hosts = map[string]bool{}
@@ -157,6 +159,7 @@ func (s *Server) routes() {
 	s.predictionRoutes()
 	s.modelRoutes()
 	s.streamRoutes()
+	s.importRoutes()
 	s.pipelineRoutes()
 	s.retrainRoutes()
 	s.datasetRoutes()

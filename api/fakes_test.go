@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,6 +49,17 @@ func (w *world) options() api.Options {
 		Degraded: func(context.Context) []client.Degraded { return w.down },
 		UIURL:    "http://127.0.0.1:8233", Build: "v0.0.0-test", Now: func() time.Time { return now },
 	}
+}
+
+func (w *world) Import(ctx context.Context, model string, req client.ImportRequest) (client.ImportResponse, error) {
+	w.actors = append(w.actors, perennial.ActorOf(ctx))
+	if strings.HasPrefix(string(req.File), "pickle") {
+		return client.ImportResponse{}, perennial.Errorf(perennial.CodeInvalid, "fake", "this file is a pickle").WithHint("Save it.").Because(errors.New(secret))
+	}
+	return client.ImportResponse{
+		Model: model, Version: "1", Created: string(req.File) != "known", RunID: "run1", ModelSHA256: "aa", Task: perennial.Regression, Features: []string{"x"},
+		Imported: perennial.ImportLineage{File: req.Name, SHA256: "bb", Library: "lightgbm", Format: "v4", Objective: "regression", Trees: len(req.File), Iterations: 3},
+	}, nil
 }
 
 func setup(t *testing.T) (*api.Server, *world) {

@@ -93,6 +93,8 @@ type Control interface {
 	Retrain(ctx context.Context, order client.RetrainOrder) (client.Started, error)
 	Reproduce(ctx context.Context, runID, reason string) (client.Started, error)
 	Cancel(ctx context.Context, workflowID, reason string) error
+	// Import makes a version of a model file of another library.
+	Import(ctx context.Context, model string, req client.ImportRequest) (client.ImportResponse, error)
 	// Workflow gives one run of a workflow; runID "" is the latest.
 	Workflow(ctx context.Context, id, runID string) (client.WorkflowView, error)
 	// Workflows lists workflows, newest first; pipeline "" is all.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 	"github.com/valyala/fasthttp"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/perennial-ml/perennial"
 )
@@ -33,8 +34,9 @@ func (s *Server) enter() {
 		if !known[string(ctx.Method())] {
 			ctx.Request.Header.SetMethod(fiber.MethodTrace)
 		}
-		held, err := s.receive(ctx)
-		defer s.bodies.Release(held)
+		most, memory := s.limits(ctx)
+		held, err := receive(ctx, most, memory)
+		defer memory.Release(held)
 		if err == nil {
 			next(ctx)
 			return
@@ -46,29 +48,30 @@ func (s *Server) enter() {
 	}
 }
 
-// receive reads a request's body and gives how much of s.bodies it holds.
+// receive reads a request's body, at most so many bytes, and gives how much of the
+// memory for large bodies it holds.
 //
 // fasthttp is told to stream bodies, because it otherwise makes room for as many
 // bytes as a request announces before one has come: a few hundred connections
 // that announce the most and send nothing would take gigabytes. Here the room
 // grows with what came, and all large bodies together have a bound. No handler
 // sees the stream, so that none can leave half of a body to the next request.
-func (s *Server) receive(ctx *fasthttp.RequestCtx) (held int64, err error) {
+func receive(ctx *fasthttp.RequestCtx, most int, memory *semaphore.Weighted) (held int64, err error) {
 	stream, announced := ctx.RequestBodyStream(), ctx.Request.Header.ContentLength()
 	switch {
 	case stream == nil:
 		return 0, nil
-	case announced > s.o.MaxBody:
+	case announced > most:
 		return 0, fiber.ErrRequestEntityTooLarge
 	case announced >= 0 && announced <= smallBody:
 		ctx.Request.Body() // it is here already; this forgets the stream
 		return 0, nil
 	}
-	body := make([]byte, 0, min(2*smallBody, s.o.MaxBody+1))
+	body := make([]byte, 0, min(2*smallBody, most+1))
 	for {
 		if len(body) == cap(body) {
-			more := min(cap(body), s.o.MaxBody+1-cap(body))
-			if !s.bodies.TryAcquire(int64(more)) {
+			more := min(cap(body), most+1-cap(body))
+			if !memory.TryAcquire(int64(more)) {
 				return held, perennial.Errorf(perennial.CodeUnavailable, "api.receive", "Too many large requests are at work.")
 			}
 			held += int64(more)
@@ -77,7 +80,7 @@ func (s *Server) receive(ctx *fasthttp.RequestCtx) (held int64, err error) {
 		n, err := stream.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
 		switch {
-		case len(body) > s.o.MaxBody:
+		case len(body) > most:
 			return held, fiber.ErrRequestEntityTooLarge
 		case errors.Is(err, io.EOF):
 			ctx.Request.SetBodyRaw(body)

@@ -88,6 +88,29 @@ func TestAnnouncedBodiesTakeNoMemory(t *testing.T) {
 	require.Less(t, m.HeapAlloc, uint64(connections*size/4))
 }
 
+func TestModelFilesMayBeLarger(t *testing.T) {
+	t.Parallel()
+	s, c := start(t, func(o *api.Options, _ *world) { o.MaxBody = 1 << 16 })
+	ask := func(path string, size int) int {
+		body := `{"schema":"version: 1","file":"` + strings.Repeat("AAAA", size/4) + `"}`
+		resp, err := c.Post("http://"+s.Addr()+path, "application/json", strings.NewReader(body))
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	for range 3 { // there is memory for one of the greatest size, and it is given back
+		require.Equal(t, 201, ask("/models/prices/versions", 9<<20))
+	}
+	require.Equal(t, 413, ask("/retrain", 1<<17))
+	conn, err := net.Dial("tcp", s.Addr())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "POST /models/prices/versions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{%s", 1<<30, strings.Repeat(" ", 10_000))
+	require.NoError(t, err)
+	status, _ := read(t, bufio.NewReader(conn))
+	require.Equal(t, 413, status)
+}
+
 func TestManyLargeBodiesAtOnce(t *testing.T) {
 	t.Parallel()
 	const size = 1 << 16

@@ -104,7 +104,7 @@ func (s *Server) guarded(c *fiber.Ctx, ex *exchange) (err error) {
 	}
 	actor.RequestID = ex.id
 	ex.actor = actor
-	ctx, cancel := context.WithTimeout(s.base, s.o.RequestTimeout)
+	ctx, cancel := context.WithTimeout(s.base, s.timeout(c.Context()))
 	defer cancel()
 	c.SetUserContext(perennial.WithActor(ctx, actor))
 	ex.routed = true

@@ -57,6 +57,7 @@ var roles = map[string]perennial.AccessRole{
 	"POST /pipelines/{pipeline}/train": perennial.AccessTrainer,
 	"POST /workflows/{id}/cancel":      perennial.AccessTrainer,
 	"POST /runs/{run}/reproduce":       perennial.AccessTrainer,
+	"POST /models/{model}/versions":    perennial.AccessTrainer,
 
 	"DELETE /pipelines/{pipeline}":         perennial.AccessOperator,
 	"POST /models/{model}/rollout":         perennial.AccessOperator,

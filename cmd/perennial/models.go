@@ -188,6 +188,10 @@ func showDecision(w io.Writer, d client.DecisionView) {
 // showLineage writes what made a version.
 func showLineage(w io.Writer, l *perennial.Lineage) {
 	field(w, "run", l.RunID)
+	if l.Imported != nil {
+		showImported(w, l)
+		return
+	}
 	field(w, "workflow", strings.TrimSpace(l.WorkflowID+" "+l.WorkflowRunID))
 	field(w, "data", fmt.Sprintf("%s md5 %s, %d rows", l.Data.Path, l.Data.MD5, l.Data.Rows))
 	if l.Data.FeedbackRows > 0 {
@@ -203,6 +207,16 @@ func showLineage(w io.Writer, l *perennial.Lineage) {
 		commit += " (with changes)"
 	}
 	field(w, "project commit", commit)
+	field(w, "build", l.Build)
+}
+
+// showImported writes what an imported version was made of.
+func showImported(w io.Writer, l *perennial.Lineage) {
+	i := l.Imported
+	field(w, "imported from", fmt.Sprintf("%s (%s %s, objective %s, %d trees of %d iterations)", i.File, i.Library, i.Format, i.Objective, i.Trees, i.Iterations))
+	field(w, "file sha256", i.SHA256)
+	field(w, "model sha256", l.ModelSHA256)
+	field(w, "schema sha256", l.SchemaSHA256)
 	field(w, "build", l.Build)
 }
 

@@ -41,7 +41,7 @@ type cli struct {
 func (c *cli) commands() []*cobra.Command {
 	list := []*cobra.Command{
 		c.newInit(), c.newStatus(), c.newTrain(), c.newRetrain(), c.newPredict(),
-		c.newRuns(), c.newRun(), c.newReproduce(), c.newModels(), c.newVersions(), c.newVersion(), c.newHistory(),
+		c.newRuns(), c.newRun(), c.newReproduce(), c.newModels(), c.newVersions(), c.newVersion(), c.newImport(), c.newHistory(),
 		c.newRollout(), c.newRollback(), c.newFreeze(), c.newUnfreeze(),
 		c.newPrediction(), c.newDecision(), c.newPipeline(), c.newWorkflow(), c.newSchedule(), c.newData(),
 		c.newSimulate(), c.newToken(), c.newAudit(), newAPICommand(), newWorkerCommand(),

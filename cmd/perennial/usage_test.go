@@ -23,6 +23,8 @@ func TestWrongUsageExitsWithTwo(t *testing.T) {
 		"train iris --budget huge":  "--budget is bootstrap or full, not huge",
 		"predict iris":              "--input is missing",
 		"init":                      "accepts 1 arg",
+		"import prices":             "accepts 2 arg",
+		"import prices model.txt":   "--schema is missing",
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()

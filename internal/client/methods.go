@@ -74,6 +74,13 @@ func (c *Client) Version(ctx context.Context, model, version string) (VersionVie
 	return get[VersionView](ctx, c, segments("models", model, "versions", version), nil)
 }
 
+// Import makes a version of a model file of another library.
+func (c *Client) Import(ctx context.Context, model string, req ImportRequest) (ImportResponse, error) {
+	var out ImportResponse
+	err := c.call(ctx, http.MethodPost, segments("models", model, "versions"), nil, req, &out)
+	return out, err
+}
+
 // Schema gives the fields that a model's champion accepts.
 func (c *Client) Schema(ctx context.Context, model string) (perennial.Schema, error) {
 	return get[perennial.Schema](ctx, c, segments("models", model, "schema"), nil)

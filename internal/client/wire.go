@@ -93,6 +93,30 @@ type StreamRow struct {
 	Features json.RawMessage `json:"features"` // as POST /predict takes them
 }
 
+// ImportRequest is the body of POST /models/{m}/versions: a model file of another
+// library, and the schema of the rows that it will answer.
+type ImportRequest struct {
+	Name   string `json:"name,omitempty" maxLength:"200" pattern:"^[^\\x00-\\x1f/\\\\]*$" patternDescription:"a file's name without its directory" doc:"The model file's name."`
+	File   []byte `json:"file" doc:"The model file: a LightGBM text file, or XGBoost JSON or UBJSON."`
+	Schema string `json:"schema" minLength:"1" doc:"The schema file, YAML: the model's features, and for classification the classes as the target's values."`
+	Reason string `json:"reason,omitempty" maxLength:"1000" pattern:"^[^\\x00]*$" patternDescription:"text without NUL characters" doc:"Why; kept in the audit."`
+}
+
+// ImportResponse is its answer: 201, or 200 with Created false where the same file
+// was imported with the same schema before.
+type ImportResponse struct {
+	Model       string                  `json:"model"`
+	Version     string                  `json:"version"`
+	Created     bool                    `json:"created"`
+	RunID       string                  `json:"run_id"`
+	ModelSHA256 string                  `json:"model_sha256"` // of the model file that serves
+	Task        perennial.Task          `json:"task"`
+	Classes     []string                `json:"classes,omitempty"` // class 0 first
+	Features    []string                `json:"features"`          // in the order of the schema
+	Imported    perennial.ImportLineage `json:"imported"`
+	InService   bool                    `json:"in_service"` // it answers already
+}
+
 // ReasonRequest is the body of a change that needs nothing but its reason.
 type ReasonRequest struct {
 	Reason string `json:"reason,omitempty" maxLength:"1000" doc:"Why; kept in the audit."`

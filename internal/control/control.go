@@ -57,6 +57,9 @@ type Options struct {
 	Blobs      Blobs
 	Rollouts   Rollouts
 	Evidence   Evidence
+	Imports    Imports
+	Files      Files
+	Build      string // version of the program, kept with what is imported
 	Tokens     Tokens
 	Orders     Orders
 	KeepAdmin  bool   // the last administrator's token is not revoked: nothing else lets anybody in

@@ -80,10 +80,10 @@ type rawNode struct {
 }
 
 // Parse reads a model file. What it is shows in its first bytes, never in its
-// name. Errors: unsupported_media for a file of another kind, with advice in the
-// hint; malformed for one that is damaged or cut off; invalid for a model that
-// Perennial can't answer for, with the reason. It never panics, and its memory is
-// bounded by a multiple of len(file).
+// name. Errors: invalid for a file of another kind, with advice in the hint, and
+// for a model that Perennial can't answer for, with the reason; malformed for one
+// that is damaged or cut off. It never panics, and its memory is bounded by a
+// multiple of len(file).
 func Parse(file []byte) (*Model, error) {
 	const op = "imported.Parse"
 	if err := refuse(file); err != nil {

@@ -61,11 +61,11 @@ func refuse(file []byte) error {
 }
 
 func unsupported(what, hint string) error {
-	return perennial.Errorf(perennial.CodeUnsupportedMedia, "", "this file is %s", what).WithHint("%s", hint)
+	return perennial.Errorf(perennial.CodeInvalid, "", "this file is %s", what).WithHint("%s", hint)
 }
 
 func unknownFile() error {
-	return perennial.Errorf(perennial.CodeUnsupportedMedia, "", "this file is neither a LightGBM text file nor XGBoost's JSON").
+	return perennial.Errorf(perennial.CodeInvalid, "", "this file is neither a LightGBM text file nor XGBoost's JSON").
 		WithHint("%s", saveEither)
 }
 

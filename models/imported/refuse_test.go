@@ -81,7 +81,7 @@ func TestOtherFilesAreRefusedWithAdvice(t *testing.T) {
 			t.Parallel()
 			_, err := imported.Parse([]byte(c.file))
 			message, hint, _ := perennial.Explain(err)
-			require.Equal(t, perennial.CodeUnsupportedMedia, perennial.CodeOf(err), message)
+			require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err), message)
 			require.Contains(t, message, c.says)
 			require.Contains(t, hint, c.hints)
 		})
