@@ -15,8 +15,9 @@ import (
 
 // champion scores the version in service again, on those of this run's held-out
 // rows that it wasn't trained on; nil where nothing is in service. Where the
-// present data can't be put before it (a column that it needs is gone), it has
-// no rows, a gate that compares with it can't be measured, and warning says why.
+// present data can't be put before it (a column that it needs is gone), or it was
+// imported, it has no rows, a gate that compares with it can't be measured, and
+// warning says why.
 func (a *Activities) champion(ctx context.Context, m *material, model *models.Model) (out *judge.Champion, warning string, err error) {
 	name := m.bundle.Spec.Pipeline.Name
 	row, err := a.Traffic.Get(ctx, name)
@@ -34,6 +35,10 @@ func (a *Activities) champion(ctx context.Context, m *material, model *models.Mo
 	if !slices.Equal(champion.Classes(), model.Classes()) {
 		return nil, "", perennial.Errorf(perennial.CodePrecondition, "champion", "version %s knows the classes %q and the new model %q: they can't be compared", row.Champion, champion.Classes(), model.Classes()).
 			WithHint("A model with other classes is another contract: give the pipeline another name.")
+	}
+	if version.Lineage.Imported != nil {
+		out = &judge.Champion{Version: row.Champion, Observed: evaluate.Observed{Task: model.Task(), Classes: len(model.Classes())}}
+		return out, fmt.Sprintf("Version %s, in service, was imported: which rows it was trained on isn't known, so that no fair comparison can be made.", row.Champion), nil
 	}
 	b, err := a.Blobs.Get(ctx, "sha256:"+version.Lineage.Data.Sides)
 	if err != nil {

@@ -46,6 +46,10 @@ func (s *Server) getStream(ctx context.Context, in *streamInput) (*answer[client
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
+	if version.Lineage.Imported != nil {
+		return nil, perennial.Errorf(perennial.CodeNotFound, op, "Version %s of %s was imported: Perennial has no data of it to play.", row.Champion, in.Model).
+			WithHint("Send rows of your own: perennial predict %s --input FILE.", in.Model)
+	}
 	table, rows, err := s.streamRows(ctx, in.Model, &version.Lineage)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
