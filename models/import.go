@@ -25,7 +25,7 @@ const TrainerImported = "imported"
 // has an empty profile, and can't be trained. source tells what was in the file.
 //
 // Errors are those of imported.Parse and imported.Bind.
-func Import(file []byte, schema *perennial.Schema) (m *Model, source *imported.Model, err error) {
+func Import(ctx context.Context, file []byte, schema *perennial.Schema) (m *Model, source *imported.Model, err error) {
 	const op = "models.Import"
 	if source, err = imported.Parse(file); err != nil {
 		return nil, nil, perennial.Wrap(op, err)
@@ -38,7 +38,7 @@ func Import(file []byte, schema *perennial.Schema) (m *Model, source *imported.M
 	if err := m.derive(); err != nil {
 		return nil, nil, perennial.Wrap(op, err)
 	}
-	if err := m.asIs(); err != nil {
+	if err := m.asIs(ctx); err != nil {
 		return nil, nil, perennial.Wrap(op, err)
 	}
 	m.predictor = newForeign(bound.Trees, bound.ZeroIsNull)
@@ -49,8 +49,8 @@ func Import(file []byte, schema *perennial.Schema) (m *Model, source *imported.M
 
 // asIs makes the preparation hand on every value as it is encoded, and the
 // profile that of no rows.
-func (m *Model) asIs() (err error) {
-	ctx, none := context.Background(), preprocess.Rows{Read: func(int, int, []float64) {}}
+func (m *Model) asIs(ctx context.Context) (err error) {
+	none := preprocess.Rows{Read: func(int, int, []float64) {}}
 	if m.profile, err = newProfile(ctx, m.features, none); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package models_test
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"os"
@@ -51,7 +52,7 @@ func (f *foreign) load(t testing.TB) (*models.Model, []byte) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join("imported/testdata", f.File))
 	require.NoError(t, err)
-	m, source, err := models.Import(b, f.schema())
+	m, source, err := models.Import(context.Background(), b, f.schema())
 	require.NoError(t, err)
 	require.Equal(t, string(source.Format), m.Algorithm())
 	encoded, err := m.Encode()

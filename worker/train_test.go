@@ -377,3 +377,47 @@ func TestAChampionThatTheDataNoLongerFitsIsNotComparedWith(t *testing.T) {
 		})
 	}
 }
+
+// constantXGBoost is a model of three classes that answers every row alike.
+const constantXGBoost = `{"learner":{"attributes":{},"feature_names":[],"feature_types":[],"gradient_booster":{"model":{
+	"gbtree_model_param":{"num_parallel_tree":"1"},"tree_info":[],"trees":[]},"name":"gbtree"},
+	"learner_model_param":{"base_score":"5E-1","num_class":"3","num_feature":"4","num_target":"1"},"objective":{"name":"multi:softprob"}},"version":[2,1,4]}`
+
+func TestAnImportedChampionIsNotComparedWith(t *testing.T) {
+	t.Parallel()
+	for name, gate := range map[string]bool{"with a gate": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, ctx := setup(t), t.Context()
+			if gate {
+				w.edit(t, "pipelines/iris.yaml", "gates:\n", "gates:\n  - {metric: accuracy, vs: champion, max_regression: 0.9}\n")
+				w.apply(t)
+			}
+			spec, err := w.pipeline.Get(ctx, "iris")
+			require.NoError(t, err)
+			m, _, err := models.Import(ctx, []byte(constantXGBoost), &spec.Schema)
+			require.NoError(t, err)
+			b, err := m.Encode()
+			require.NoError(t, err)
+			key, err := w.blobs.Put(ctx, b)
+			require.NoError(t, err)
+			_, err = w.tracking.EnsureModel(ctx, "iris", 1)
+			require.NoError(t, err)
+			v, err := w.tracking.CreateVersion(ctx, perennial.ModelVersion{Model: "iris", RunID: "r", Lineage: perennial.Lineage{
+				ModelSHA256: strings.TrimPrefix(key, "sha256:"), Algorithm: m.Algorithm(), Imported: &perennial.ImportLineage{File: "model.json"},
+			}}, "import")
+			require.NoError(t, err)
+			_, err = w.traffic.Set(ctx, perennial.Traffic{Model: "iris", Mode: perennial.ModeServing, Champion: v.Version, OpID: "op", ChangedAt: 1}, 0)
+			require.NoError(t, err)
+
+			result, err := w.train(t, "iris", perennial.BudgetBootstrap)
+			require.NoError(t, err)
+			run, err := w.tracking.GetRun(ctx, result.RunID)
+			require.NoError(t, err)
+			require.Contains(t, run.Tag("perennial.warning"), "Version 1, in service, was imported")
+			decision, err := w.ledger.Decision(ctx, result.Decision)
+			require.NoError(t, err)
+			require.Equal(t, !gate, decision.Passed)
+		})
+	}
+}

@@ -62,7 +62,7 @@ pipeline. A pickle is refused: it would run code. Save the model in Python with
 
 // readFile reads a file that the command line names.
 func readFile(name string) ([]byte, error) {
-	b, err := os.ReadFile(name)
+	b, err := os.ReadFile(name) //nolint:gosec // the file that the caller names
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, perennial.Errorf(perennial.CodeNotFound, "cli", "there is no file %s", name)

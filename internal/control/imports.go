@@ -97,7 +97,7 @@ type importing struct {
 	lineage perennial.ImportLineage
 	schema  string // sha256 of the schema as declared
 
-	file, served, source, yaml stored
+	served, source, yaml stored
 }
 
 // stored is a file among the artifacts.
@@ -113,7 +113,7 @@ func (c *Control) read(ctx context.Context, model string, req client.ImportReque
 	if err != nil {
 		return nil, err
 	}
-	fitted, source, err := models.Import(req.File, schema)
+	fitted, source, err := models.Import(ctx, req.File, schema)
 	if err != nil {
 		return nil, err
 	}
