@@ -124,18 +124,16 @@ func (x *xgboostTree) raw(weight number, budget *int) (rawTree, error) {
 // one, and asks x < c. It is the middle between c and the float32 before it, or
 // the float64 before that where the middle is rounded up to c.
 func below(c float32) float64 {
+	const beyond = 0x1p128 // what would come after the greatest float32
 	before := math.Nextafter32(c, float32(math.Inf(-1)))
 	switch {
 	case math.IsNaN(float64(c)):
 		return math.NaN() // refused later
-	case math.IsInf(float64(before), -1):
-		return math.Inf(-1) // nothing but -Inf itself is less
+	case math.IsInf(float64(c), -1):
+		return math.Inf(-1) // nothing finite is less
 	}
-	upper := float64(c)
-	if math.IsInf(upper, 1) {
-		upper = 0x1p128 // what would come after the greatest float32
-	}
-	middle := float64(before) + (upper-float64(before))/2
+	lower, upper := max(float64(before), -beyond), min(float64(c), beyond)
+	middle := lower + (upper-lower)/2
 	if math.Float32bits(before)&1 == 0 {
 		return middle
 	}
