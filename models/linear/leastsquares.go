@@ -15,9 +15,12 @@ type LeastSquaresSettings struct {
 	Cutoff float64
 }
 
-// fastCondition is the condition number (of the scaled normal equations) up to
-// which they are solved as they are: nine digits are left then.
-const fastCondition = 1e7
+// The condition numbers (of the scaled normal equations) up to which they are
+// solved as they are: nine digits are left then, seven with a penalty.
+const (
+	fastCondition      = 1e7
+	penalisedCondition = 1e9
+)
 
 // maxColumns bounds the columns of what needs a matrix of columns × columns.
 const maxColumns = 10_000
@@ -29,10 +32,12 @@ const maxColumns = 10_000
 // with row weights sᵢ; the intercept b = ȳ − x̄·w isn't penalised. Where several
 // solutions are equally good, it gives the one of least ‖w‖, as scikit-learn.
 //
-// Well-conditioned problems go through the Cholesky factors of XᵀX + αI on
-// centred columns, all others through a QR decomposition by Householder
-// reflections (Golub and Van Loan, Matrix Computations, §5.2), whose triangle is
-// decomposed into singular values by one-sided Jacobi rotations (ibid., §8.6.3).
+// Well-conditioned problems, and those whose columns are exact combinations of
+// others, go through the Cholesky factors of XᵀX + αI on centred columns, all
+// others through a QR decomposition by Householder reflections (Golub and Van
+// Loan, Matrix Computations, §5.2), without a penalty followed by singular values
+// by one-sided Jacobi rotations (ibid., §8.6.3), which takes minutes above 1,000
+// columns.
 //
 // It stops within a fraction of a second once ctx has ended and gives ctx's
 // error. Other errors: code invalid for bad weights and for columns whose sums of
@@ -44,6 +49,9 @@ func FitLeastSquares(ctx context.Context, d Data, s LeastSquaresSettings) (*Regr
 		return nil, perennial.Wrap(op, err)
 	}
 	w, ok, err := p.normal(ctx, s)
+	if err == nil && !ok {
+		w, ok, err = p.dependent(ctx, s)
+	}
 	if err == nil && !ok {
 		w, err = p.orthogonal(ctx, s)
 	}
@@ -132,8 +140,11 @@ func (p *moments) normal(ctx context.Context, s LeastSquaresSettings) (w []float
 	if err != nil || !ok {
 		return nil, false, err
 	}
-	cond := c.condition()
-	if !(cond <= fastCondition) || (s.Alpha == 0 && !(math.Sqrt(cond*high/low)*s.Cutoff < 0.1)) {
+	cond, limit := c.condition(), fastCondition
+	if s.Alpha > 0 {
+		limit = penalisedCondition
+	}
+	if !(cond <= limit) || (s.Alpha == 0 && !(math.Sqrt(cond*high/low)*s.Cutoff < 0.1)) {
 		return nil, false, nil
 	}
 	w = append([]float64(nil), p.rhs...)
@@ -150,12 +161,19 @@ func (p *moments) regression(op string, w []float64) (*Regression, error) {
 	return m, nil
 }
 
-// orthogonal solves by QR and singular values: w = Σ vᵢ·(uᵢ·c)·σᵢ/(σᵢ² + α).
+// orthogonal solves by QR of the rows and, with a penalty, of √α·I below them;
+// without one by the triangle's singular values: w = Σ vᵢ·(uᵢ·c)/σᵢ.
 func (p *moments) orthogonal(ctx context.Context, s LeastSquaresSettings) ([]float64, error) {
 	n := p.g.d.Cols
-	r, c, err := p.triangle(ctx)
+	r, c, err := p.triangle(ctx, s.Alpha)
 	if err != nil {
 		return nil, err
+	}
+	if s.Alpha > 0 {
+		for i := n - 1; i >= 0; i-- {
+			c[i] = (c[i] - dot(r[i*n+i+1:(i+1)*n], c[i+1:])) / r[i*n+i]
+		}
+		return c, nil
 	}
 	// Rows of wide are the columns of R, rotated until they are orthogonal: uᵢ·σᵢ.
 	wide, v := make([]float64, n*n), make([]float64, n*n)
@@ -181,25 +199,34 @@ func (p *moments) orthogonal(ctx context.Context, s LeastSquaresSettings) ([]flo
 	for i := range n {
 		row := wide[i*n : (i+1)*n]
 		square := dot(row, row)
-		if sigma := math.Sqrt(square); sigma > cutoff*largest || (s.Alpha > 0 && sigma > 0) {
-			addScaled(w, dot(row, c)/(square+s.Alpha), v[i*n:(i+1)*n])
+		if math.Sqrt(square) > cutoff*largest {
+			addScaled(w, dot(row, c)/square, v[i*n:(i+1)*n])
 		}
 	}
 	return w, nil
 }
 
 // triangle gives R and the first Cols elements of Qᵀy of the centred, weighted
-// rows, batch by batch: each is reflected into the triangle so far.
-func (p *moments) triangle(ctx context.Context) (r, c []float64, err error) {
+// rows (and of √α·I), batch by batch: each is reflected into the triangle so far.
+func (p *moments) triangle(ctx context.Context, alpha float64) (r, c []float64, err error) {
 	d, n := p.g.d, p.g.d.Cols
 	wide := n + 1
 	r, block := make([]float64, n*wide), make([]float64, batchRows*wide)
 	t := make([]float64, wide)
-	for from := 0; from < d.Rows; from += batchRows {
-		rows := min(batchRows, d.Rows-from)
+	all := d.Rows
+	if alpha > 0 {
+		all += n
+	}
+	for from := 0; from < all; from += batchRows {
+		rows := min(batchRows, all-from)
 		for i := range rows {
-			root := math.Sqrt(d.weight(from + i))
 			row := block[i*wide : (i+1)*wide]
+			if at := from + i - d.Rows; at >= 0 {
+				clear(row)
+				row[at] = math.Sqrt(alpha)
+				continue
+			}
+			root := math.Sqrt(d.weight(from + i))
 			for j, x := range d.row(from + i) {
 				row[j] = root * (x - p.g.mean[j])
 			}

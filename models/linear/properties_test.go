@@ -3,6 +3,7 @@ package linear_test
 import (
 	"context"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -125,6 +126,43 @@ func TestThreadsChangeNothing(t *testing.T) {
 				require.Equal(t, string(first), string(b))
 			}
 		})
+	}
+}
+
+// One-hot columns depend on each other: of all solutions the one of least norm is
+// given, whose coefficients of each encoded column sum to 0, and which predicts
+// what the solution without one column of each does.
+func TestOneHotColumnsHaveTheLeastNorm(t *testing.T) {
+	t.Parallel()
+	const rows, groups, values = 2000, 3, 12
+	rng := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // the same numbers every time
+	full := linear.Data{Rows: rows, Cols: groups * values}
+	part := linear.Data{Rows: rows, Cols: groups * (values - 1)}
+	for range rows {
+		x := make([]float64, full.Cols)
+		var short []float64
+		for g := range groups {
+			x[g*values+rng.IntN(values)] = 1
+			short = append(short, x[g*values+1:(g+1)*values]...)
+		}
+		y := rng.NormFloat64()
+		full.X, full.Y, part.X, part.Y = append(full.X, x...), append(full.Y, y), append(part.X, short...), append(part.Y, y)
+	}
+	m, err := linear.FitLeastSquares(t.Context(), full, linear.LeastSquaresSettings{Cutoff: 1e-6})
+	require.NoError(t, err)
+	slow, err := linear.FitLeastSquares(t.Context(), full, linear.LeastSquaresSettings{}) // by singular values
+	require.NoError(t, err)
+	require.InDeltaSlice(t, slow.Coef, m.Coef, 1e-10)
+	other, err := linear.FitLeastSquares(t.Context(), part, linear.LeastSquaresSettings{Cutoff: 1e-6})
+	require.NoError(t, err)
+	a, b := make([]float64, 1), make([]float64, 1)
+	for i := range 50 {
+		m.Predict(full.X[i*full.Cols:(i+1)*full.Cols], a)
+		other.Predict(part.X[i*part.Cols:(i+1)*part.Cols], b)
+		require.InDelta(t, b[0], a[0], 1e-10)
+	}
+	for g := range groups {
+		require.InDelta(t, 0, sum(m.Coef[g*values:(g+1)*values]), 1e-10)
 	}
 }
 
