@@ -17,15 +17,15 @@ const (
 // others, as all columns of a one-hot encoding are: a Cholesky decomposition with
 // pivoting picks columns that are independent, the rest are X_rest = X_pick·T,
 // and the solution of least norm is Mᵀ(M·Mᵀ)⁻¹u with M = (I T) and u the solution
-// on the picked columns alone. ok is false where it isn't clear which columns
+// on the picked columns alone. ok is false where it isn't certain which columns
 // depend on which, or where the picked ones are badly conditioned.
 func (p *moments) dependent(ctx context.Context, s LeastSquaresSettings) (w []float64, ok bool, err error) {
 	n := p.g.d.Cols
 	if s.Alpha > 0 || s.Cutoff < dependentCutoff {
 		return nil, false, nil
 	}
-	pick, rest, clear, err := p.independent(ctx)
-	if err != nil || !clear {
+	pick, rest, certain, err := p.independent(ctx)
+	if err != nil || !certain {
 		return nil, false, err
 	}
 	r := len(pick)
@@ -78,9 +78,9 @@ func (p *moments) dependent(ctx context.Context, s LeastSquaresSettings) (w []fl
 }
 
 // independent picks columns, the one with the most left unexplained by those
-// before it first, until nothing but rounding is left. clear is false where a
+// before it first, until nothing but rounding is left. certain is false where a
 // column keeps more than that and less than a column of its own would.
-func (p *moments) independent(ctx context.Context) (pick, rest []int, clear bool, err error) {
+func (p *moments) independent(ctx context.Context) (pick, rest []int, certain bool, err error) {
 	n := p.g.d.Cols
 	left, factor, picked := make([]float64, n), make([]float64, n*n), make([]bool, n)
 	largest := 0.0
@@ -113,12 +113,12 @@ func (p *moments) independent(ctx context.Context) (pick, rest []int, clear bool
 			left[j] -= float64(row[k] * row[k])
 		}
 	}
-	clear = true
+	certain = true
 	for j, done := range picked {
 		if !done {
 			rest = append(rest, j)
-			clear = clear && left[j] <= dependentShare*p.gram[j*n+j]
+			certain = certain && left[j] <= dependentShare*p.gram[j*n+j]
 		}
 	}
-	return pick, rest, clear, nil
+	return pick, rest, certain, nil
 }
