@@ -13,7 +13,7 @@ import (
 )
 
 func (c *cli) newPipeline() *cobra.Command {
-	return group("pipeline", "Check, apply, list and show pipelines", c.newPipelineValidate(), c.newPipelineApply(), c.newPipelineDelete(), c.newPipelineList(), c.newPipelineShow())
+	return group("pipeline", "Draft, check, apply, list and show pipelines", c.newPipelineInit(), c.newPipelineValidate(), c.newPipelineApply(), c.newPipelineDelete(), c.newPipelineList(), c.newPipelineShow())
 }
 
 func (c *cli) newPipelineValidate() *cobra.Command {

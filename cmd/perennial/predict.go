@@ -35,7 +35,8 @@ func (c *cli) newPredict() *cobra.Command {
 		Use:   "predict MODEL --input FILE|-",
 		Short: "Predict every row of a file",
 		Long: `Predict every row of a CSV file, a JSON file (one object, or a list) or a file of JSON lines, told by its extension
-and, for standard input, by its first character. The answers come as CSV for CSV and as JSON lines for JSON, or as the
+and, for standard input, by its first character. CSV may be written like the pipeline's data (delimiter, decimal sign,
+missing values), or with commas and decimal points. The answers come as CSV for CSV and as JSON lines for JSON, or as the
 extension of --output says. The rows are sent in batches and logged like any other prediction.
 
 A row that the model refuses is reported and leaves its answer empty; with --strict it ends the command, and no
@@ -58,7 +59,13 @@ output file is written.`,
 		if err != nil {
 			return err
 		}
-		rows, closeInput, err := c.openInput(input, &schema)
+		rows, closeInput, err := c.openInput(input, &schema, func() perennial.CSVOptions {
+			p, err := api.Pipeline(cmd.Context(), args[0])
+			if err != nil || p.Spec == nil {
+				return perennial.CSVOptions{} // an imported model, or a pipeline out of force
+			}
+			return p.Spec.Data.CSV
+		})
 		if err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -9,11 +10,14 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/dataset"
 )
 
 // inputRow is one row to predict.
@@ -31,7 +35,10 @@ type rowReader interface {
 
 // openInput opens a file, or standard input for "-", in the form that its
 // extension or its first character tells.
-func (c *cli) openInput(name string, schema *perennial.Schema) (rows rowReader, closeInput func(), err error) {
+//
+// CSV is read as the pipeline's data file is, where its delimiter suits the
+// header, else with commas and decimal points.
+func (c *cli) openInput(name string, schema *perennial.Schema, asTrained func() perennial.CSVOptions) (rows rowReader, closeInput func(), err error) {
 	in, closeInput := c.in, func() {}
 	if name != "-" {
 		f, err := os.Open(name) //nolint:gosec // the file that the caller names
@@ -59,7 +66,7 @@ func (c *cli) openInput(name string, schema *perennial.Schema) (rows rowReader, 
 	if isJSON {
 		rows, err = newJSONRows(b, first == '[')
 	} else {
-		rows, err = newCSVRows(b, schema)
+		rows, err = newCSVRows(b, schema, asTrained())
 	}
 	if err != nil {
 		closeInput()
@@ -127,15 +134,25 @@ func (j *jsonRows) fault(err error) error {
 }
 
 // csvRows reads lines under a header and gives their cells the types of the
-// schema. An empty cell is null.
+// schema.
 type csvRows struct {
 	csv     *csv.Reader
 	columns []perennial.Column // of each cell; without a type where the schema doesn't know it
+	nulls   []string
+	numbers dataset.Numbers
 	number  int
 }
 
-func newCSVRows(r io.Reader, schema *perennial.Schema) (*csvRows, error) {
-	rows := &csvRows{csv: csv.NewReader(r)}
+func newCSVRows(r *bufio.Reader, schema *perennial.Schema, o perennial.CSVOptions) (*csvRows, error) {
+	head, err := r.Peek(r.Size())
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
+		return nil, perennial.Errorf(perennial.CodeUnavailable, "cli.predict", "the input can't be read").Because(err)
+	}
+	plain := perennial.CSVOptions{Delimiter: ",", NullValues: []string{""}}
+	if o.Delimiter == "" || knownNames(head, plain, schema) > knownNames(head, o, schema) {
+		o = plain
+	}
+	rows := &csvRows{csv: csvReader(r, o), nulls: o.NullValues, numbers: dataset.NumbersOf(o)}
 	rows.csv.ReuseRecord = true
 	header, err := rows.csv.Read()
 	if err != nil {
@@ -157,6 +174,29 @@ func newCSVRows(r io.Reader, schema *perennial.Schema) (*csvRows, error) {
 	return rows, nil
 }
 
+// csvReader reads CSV as dataset.Read does, with the options' delimiter.
+func csvReader(r io.Reader, o perennial.CSVOptions) *csv.Reader {
+	c := csv.NewReader(r)
+	c.Comma, _ = utf8.DecodeRuneInString(o.Delimiter)
+	c.TrimLeadingSpace = !unicode.IsSpace(c.Comma)
+	return c
+}
+
+// knownNames counts the names in a header that the schema knows.
+func knownNames(head []byte, o perennial.CSVOptions, schema *perennial.Schema) int {
+	header, err := csvReader(bytes.NewReader(head), o).Read()
+	if err != nil {
+		return 0
+	}
+	n := 0
+	for _, name := range header {
+		if _, known := schema.Column(strings.TrimSpace(name)); known {
+			n++
+		}
+	}
+	return n
+}
+
 func (c *csvRows) isCSV() bool { return true }
 
 func (c *csvRows) next() (inputRow, error) {
@@ -174,9 +214,9 @@ func (c *csvRows) next() (inputRow, error) {
 		column := &c.columns[i]
 		switch column.Role {
 		case perennial.RoleID:
-			r.key = strings.Clone(cell)
+			r.key = strings.Clone(strings.TrimSpace(cell))
 		case perennial.RoleFeature:
-			features[column.Name] = typed(column, cell)
+			features[column.Name] = c.typed(column, strings.TrimSpace(cell))
 		case perennial.RoleTarget, perennial.RoleIgnore:
 		}
 	}
@@ -193,13 +233,14 @@ func (c *csvRows) fault(err error) error {
 
 // typed turns a cell into the JSON value that its column wants. A text that
 // isn't one stays a text, so that the model's answer says what is wrong with it.
-func typed(column *perennial.Column, cell string) any {
-	if cell == "" {
+func (c *csvRows) typed(column *perennial.Column, cell string) any {
+	if slices.Contains(c.nulls, cell) {
 		return nil
 	}
 	switch column.Type {
 	case perennial.TypeNumeric, perennial.TypeInteger:
-		if v, err := strconv.ParseFloat(strings.TrimSpace(cell), 64); err == nil && !math.IsNaN(v) && !math.IsInf(v, 0) {
+		plain, ok := c.numbers.Plain(cell)
+		if v, err := strconv.ParseFloat(plain, 64); ok && err == nil && !math.IsNaN(v) && !math.IsInf(v, 0) {
 			return v
 		}
 	case perennial.TypeBoolean:

@@ -72,7 +72,27 @@ func TestPredictCSV(t *testing.T) {
 	require.Equal(t, "row 2: plan is not one of the 2 known values.\nrow 4: plan is not one of the 2 known values.\n2 rows predicted by version 5, 2 refused\n", got.err)
 	asked := f.requests()
 	require.Equal(t, `POST /predict {"model":"churn","keys":["c1","c3"],"instances":[{"income":1200000,"plan":"basic","student":true},{"income":0.1,"plan":"plus","student":true}]}`, asked[len(asked)-1])
-	require.Contains(t, asked[1], `"income":null`)
+	require.Contains(t, asked[2], `"income":null`)
+}
+
+func TestPredictReadsCSVLikeThePipelinesData(t *testing.T) {
+	t.Parallel()
+	const asked = `POST /predict {"model":"churn","keys":["c1","c3"],"instances":[{"income":1200000.5,"plan":"basic","student":true},{"income":null,"plan":"plus","student":true}]}`
+	german := perennial.CSVOptions{Delimiter: ";", Decimal: ",", Thousands: ".", Strip: []string{"EUR"}, NullValues: []string{"", "k.A."}}
+	for name, input := range map[string]string{
+		"as trained": "plan; income;customer;student\nbasic;EUR 1.200.000,5;c1;true\n plus ;k.A.;c3;1\n",
+		"plain":      "plan,income,customer,student\nbasic,1200000.5,c1,true\nplus,,c3,1\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := churnModel(t)
+			f.answers["GET /pipelines/churn"] = client.PipelineView{Spec: &perennial.Pipeline{Data: perennial.DataSource{CSV: german}}}
+			got := perennialCLI(t, input, "predict", "churn", "--input", "-", "--api", f.url)
+			require.Equal(t, exitDone, got.code, got.err)
+			requests := f.requests()
+			require.Equal(t, asked, requests[len(requests)-1])
+		})
+	}
 }
 
 func TestPredictStrictLeavesNoFile(t *testing.T) {

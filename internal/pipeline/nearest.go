@@ -41,3 +41,9 @@ func distance(a, b string) int {
 	}
 	return last[len(b)]
 }
+
+// Nearest gives the candidate that is closest to what was written, for a
+// question like "did you mean …?"; ok is false where none is close.
+func Nearest(written string, candidates []string) (near string, ok bool) {
+	return nearest(written, candidates)
+}
