@@ -51,7 +51,7 @@ func TestPipelineInitMakesAProject(t *testing.T) {
 	sum, _, err := dvc.HashFile(csv)
 	require.NoError(t, err)
 	require.Equal(t, sum, p.MD5, "byte for byte")
-	stages, err := os.ReadFile(filepath.Join(dir, "dvc.yaml")) //nolint:gosec // the test's own
+	stages, err := os.ReadFile(filepath.Join(dir, "dvc.yaml"))
 	require.NoError(t, err)
 	require.Contains(t, string(stages), "train-shoe-sales:")
 }
@@ -66,18 +66,18 @@ func TestPipelineInitOverwritesNothing(t *testing.T) {
 	require.Equal(t, exitDone, init().code, "the same again is fine")
 	for _, file := range []string{"pipelines/shoes.yaml", "pipelines/shoes.schema.yaml", "data/raw/shoes.csv"} {
 		mine := filepath.Join(dir, file)
-		was, err := os.ReadFile(mine) //nolint:gosec // the test's own
+		was, err := os.ReadFile(mine)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(mine, []byte("mine"), 0o600))
 		got := init()
 		require.Equal(t, exitFailed, got.code)
 		require.Contains(t, got.err, file+" exists with other content")
 		require.Contains(t, got.err, "--force")
-		b, err := os.ReadFile(mine) //nolint:gosec // the test's own
+		b, err := os.ReadFile(mine)
 		require.NoError(t, err)
 		require.Equal(t, "mine", string(b))
 		require.Equal(t, exitDone, init("--force").code)
-		b, err = os.ReadFile(mine) //nolint:gosec // the test's own
+		b, err = os.ReadFile(mine)
 		require.NoError(t, err)
 		require.Equal(t, was, b)
 	}
