@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"runtime"
 	"strconv"
-	"strings"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/ledger"
@@ -273,24 +272,24 @@ func (a *Activities) RefitModel(ctx context.Context, in Reproduced) (Reproduced,
 	return out, perennial.Wrap(op, err)
 }
 
-// blame says why another model file came out.
+// blame says why another model file came out, and where it differs.
 func (a *Activities) blame(ctx context.Context, run *perennial.Run, trainer string, file []byte) (Reproduced, error) {
-	if trainer != Trainer {
-		return differs(DiffersTrainer, "the run was made by trainer %s, and this is %s", trainer, Trainer), nil
-	}
-	if platform := run.Tag(perennial.TagPlatform); platform != "" && platform != runtime.GOARCH {
-		return differs(DiffersPlatform, "the run was made on %s, and this is %s: floating-point arithmetic differs in the last bits", platform, runtime.GOARCH), nil
-	}
 	before, err := a.Blobs.Get(ctx, "sha256:"+run.Tag(perennial.TagModelSHA256))
+	where := "the run's own file is gone"
 	switch {
-	case perennial.CodeOf(err) == perennial.CodeNotFound:
-		return differs(DiffersModel, "the model bytes differ, and the run's own file is gone"), nil
-	case err != nil:
+	case err == nil:
+		where = "the model bytes differ, first in " + models.Difference(before, file)
+	case perennial.CodeOf(err) != perennial.CodeNotFound:
 		return Reproduced{}, err
 	}
-	reason := "the model bytes differ, first in " + models.Difference(before, file)
-	if build := run.Tag("perennial.build"); build != a.Build {
-		reason += strings.TrimRight(fmt.Sprintf("; the run was made by build %s, and this is %s", build, a.Build), " ")
+	if trainer != Trainer {
+		return differs(DiffersTrainer, "the run was made by trainer %s, and this is %s; %s", trainer, Trainer, where), nil
 	}
-	return differs(DiffersModel, "%s", reason), nil
+	if platform := run.Tag(perennial.TagPlatform); platform != "" && platform != runtime.GOARCH {
+		return differs(DiffersPlatform, "the run was made on %s, and this is %s: floating-point arithmetic differs in the last bits; %s", platform, runtime.GOARCH, where), nil
+	}
+	if build := run.Tag("perennial.build"); build != a.Build {
+		where += fmt.Sprintf("; the run was made by build %s, and this is %s", build, a.Build)
+	}
+	return differs(DiffersModel, "%s", where), nil
 }

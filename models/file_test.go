@@ -49,6 +49,23 @@ func regression(tb testing.TB) *perennial.Table {
 	return t
 }
 
+func TestDifferenceNamesTheSection(t *testing.T) {
+	t.Parallel()
+	table := regression(t)
+	file := func(alpha float64, p models.Provenance) []byte {
+		m := fit(t, models.Spec{Task: perennial.Regression, Algorithm: "ridge", Params: map[string]any{"alpha": alpha}}, table, all(table))
+		m.SetProvenance(p)
+		b, err := m.Encode()
+		require.NoError(t, err)
+		return b
+	}
+	one := file(1, provenance)
+	require.Empty(t, models.Difference(one, file(1, provenance)))
+	require.Equal(t, "HEAD (schema, preparation and parameters as configured)", models.Difference(one, file(2, models.Provenance{})))
+	require.Equal(t, "PROV (provenance)", models.Difference(one, file(1, models.Provenance{})))
+	require.Equal(t, "the file's frame", models.Difference(one, one[:40]))
+}
+
 func TestFileIsLossless(t *testing.T) {
 	t.Parallel()
 	encoded, table := files(t)

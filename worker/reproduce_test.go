@@ -121,7 +121,7 @@ func TestReproduceNamesWhatDiffersFirst(t *testing.T) {
 			w.act.Ledger = reworked{w.act.Ledger, ledger.Trial{Index: 11, Score: -1}}
 		}, perennial.OutcomeDiffers, "parameters", "trial 11 would be selected"},
 		"another platform": {func(_ *testing.T, w *world, _ *perennial.Run) {
-			w.act.Tracker = retold{w.act.Tracker, map[string]string{perennial.TagPlatform: "s390x", perennial.TagModelSHA256: "ab"}, nil}
+			w.act.Tracker = retold{w.act.Tracker, map[string]string{perennial.TagPlatform: "s390x", perennial.TagModelSHA256: strings.Repeat("ab", 32)}, nil}
 		}, perennial.OutcomeDiffers, "platform", "s390x"},
 		"other bytes": {func(_ *testing.T, w *world, _ *perennial.Run) {
 			w.act.Tracker = retold{w.act.Tracker, nil, map[string]string{"params_sha256": "ab"}}
