@@ -14,7 +14,7 @@ import (
 //nolint:paralleltest // allocations are counted in the whole process
 func TestPredictDoesNotAllocate(t *testing.T) {
 	table := churn(t)
-	for _, name := range []string{"logistic_regression", "malaschitz_forest"} {
+	for _, name := range []string{"logistic_regression", "malaschitz_forest", "random_forest", "extra_trees"} {
 		m := fit(t, models.Spec{Task: perennial.Classification, Algorithm: name}, table, all(table))
 		s, row := m.NewScratch(), []float64{0, 2, nan, 19000, 1}
 		require.Zero(t, testing.AllocsPerRun(100, func() { m.Predict(row, s) }), name)
@@ -30,7 +30,7 @@ func bench(b *testing.B, rows int) {
 	for i := range picked {
 		picked[i] = i % table.Rows
 	}
-	for _, name := range []string{"logistic_regression", "malaschitz_forest"} {
+	for _, name := range []string{"logistic_regression", "malaschitz_forest", "random_forest", "gradient_boosting"} {
 		m := fit(b, models.Spec{Task: perennial.Classification, Algorithm: name}, table, all(table))
 		b.Run(fmt.Sprintf("%s/%d", name, rows), func(b *testing.B) {
 			s, row := m.NewScratch(), []float64{5.1, 3.5, 1.4, 0.2}

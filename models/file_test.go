@@ -20,9 +20,9 @@ func files(tb testing.TB) (map[string][]byte, *perennial.Table) {
 	tb.Helper()
 	out := map[string][]byte{}
 	table := churn(tb)
-	for _, name := range []string{"logistic_regression", "malaschitz_forest"} {
+	for _, name := range []string{"logistic_regression", "malaschitz_forest", "random_forest", "extra_trees"} {
 		spec := models.Spec{Task: perennial.Classification, Algorithm: name, Seed: 7, Positive: "yes"}
-		if name == "malaschitz_forest" {
+		if name != "logistic_regression" {
 			spec.Params = map[string]any{"trees": 3} // small files fuzz faster
 		}
 		m := fit(tb, spec, table, all(table))
@@ -95,7 +95,7 @@ func TestFileIsLossless(t *testing.T) {
 func TestDecodedModelPredictsTheSameBits(t *testing.T) {
 	t.Parallel()
 	table := churn(t)
-	for _, name := range []string{"logistic_regression", "malaschitz_forest"} {
+	for _, name := range []string{"logistic_regression", "malaschitz_forest", "random_forest", "extra_trees"} {
 		m := fit(t, models.Spec{Task: perennial.Classification, Algorithm: name}, table, all(table))
 		b, err := m.Encode()
 		require.NoError(t, err)

@@ -122,7 +122,7 @@ var logistic = models.Spec{Task: perennial.Classification, Algorithm: "logistic_
 func TestIris(t *testing.T) {
 	t.Parallel()
 	table := raw(t, "iris", perennial.Classification)
-	for name, floor := range map[string]float64{"gradient_boosting": 0.93, "logistic_regression": 0.93, "malaschitz_forest": 0.90} {
+	for name, floor := range map[string]float64{"gradient_boosting": 0.93, "logistic_regression": 0.93, "malaschitz_forest": 0.90, "random_forest": 0.93, "extra_trees": 0.93} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			right := 0
@@ -208,7 +208,7 @@ func TestSchemaIsResolvedFromTheTrainingRows(t *testing.T) {
 func TestAClassMissingInAFoldStillCounts(t *testing.T) {
 	t.Parallel()
 	table := raw(t, "iris", perennial.Classification)
-	for _, name := range []string{"logistic_regression", "malaschitz_forest"} {
+	for _, name := range []string{"logistic_regression", "malaschitz_forest", "random_forest"} {
 		m := fit(t, models.Spec{Task: perennial.Classification, Algorithm: name}, table, all(table)[:90])
 		got, err := m.PredictTable(table, all(table))
 		require.NoError(t, err)
@@ -246,7 +246,7 @@ func TestNumericAndBooleanClasses(t *testing.T) {
 func TestPredictAndPredictTableAgreeToTheBit(t *testing.T) {
 	t.Parallel()
 	table := churn(t)
-	for _, spec := range []models.Spec{logistic, {Task: perennial.Classification, Algorithm: "malaschitz_forest", Params: map[string]any{"leaf_size": 1}}} {
+	for _, spec := range []models.Spec{logistic, {Task: perennial.Classification, Algorithm: "malaschitz_forest", Params: map[string]any{"leaf_size": 1}}, {Task: perennial.Classification, Algorithm: "random_forest", Seed: 3}, {Task: perennial.Classification, Algorithm: "extra_trees"}} {
 		m := fit(t, spec, table, all(table)[:9])
 		got, err := m.PredictTable(table, all(table))
 		require.NoError(t, err)

@@ -28,67 +28,75 @@ func (g *grower) random(c int, rows []uint32) bool {
 	}
 	threshold, nanRight := math.Inf(1), true
 	if low < high {
-		threshold = low + float64(g.rng.Float64()*(high-low))
-		if !(threshold < high) { // rounding, or the difference overflowed
-			threshold = low
-		}
+		threshold = g.drawBetween(low, high)
 		if missing > 0 {
 			nanRight = g.rng.IntN(2) == 0
 		}
 	}
-	g.begin()
-	var side tally
-	for _, r := range rows {
-		v := x[int(r)*cols]
-		if v <= threshold || (v != v && !nanRight) {
-			g.tally(&side, r)
-		}
+	side := g.tally(x, cols, rows, threshold, nanRight)
+	if side.rows < f.s.MinLeaf || g.n-side.rows < f.s.MinLeaf || !g.better(side.weight, side.sum) {
+		return true
 	}
-	if g.take(c, &side) {
-		g.best.threshold, g.best.set, g.best.nanRight = threshold, nil, nanRight
-		if missing == 0 {
-			g.best.nanRight = 2*side.rows <= g.n
-		}
+	g.best.feature, g.best.threshold, g.best.set, g.best.nanRight = c, threshold, nil, nanRight
+	if missing == 0 {
+		g.best.nanRight = 2*side.rows <= g.n
 	}
 	return true
 }
 
-// tally sums up the left side of a random split; its classes are in g.left.
+// drawBetween draws a threshold that parts low from high, which is larger.
+func (g *grower) drawBetween(low, high float64) float64 {
+	t := low + float64(g.rng.Float64()*(high-low))
+	if !(t < high) { // rounding, or the difference overflowed
+		return low
+	}
+	return t
+}
+
+// tally is what a random split sends left; classes are in g.left and g.rest.
 type tally struct {
 	rows        int
 	weight, sum float64
-	packed      int64
 }
 
-func (g *grower) tally(t *tally, r uint32) {
-	t.rows++
-	switch {
-	case g.words != nil:
-		t.packed += g.words[r]
-	case g.wy != nil:
-		t.weight += g.w[r]
-		t.sum += g.wy[r]
-	default:
-		k, w := g.f.class[r], g.w[r]
-		t.weight += w
-		g.left[k] += w
-		g.rest[k] -= w
+// tally sums up the left side of a random split. Half of the rows go left, in no
+// order, so it multiplies by 0 or 1 instead of branching.
+func (g *grower) tally(x []float64, cols int, rows []uint32, threshold float64, nanRight bool) tally {
+	nanLeft := 0
+	if !nanRight {
+		nanLeft = 1
 	}
-}
-
-// take makes a random split the best one where it is.
-func (g *grower) take(c int, t *tally) bool {
-	if t.rows < g.f.s.MinLeaf || g.n-t.rows < g.f.s.MinLeaf {
-		return false
+	t, packed := tally{}, int64(0)
+	clear(g.left)
+	for _, r := range rows {
+		v := x[int(r)*cols]
+		in := 0
+		if v <= threshold {
+			in = 1
+		}
+		if v != v {
+			in = nanLeft
+		}
+		t.rows += in
+		switch {
+		case g.words != nil:
+			packed += g.words[r] & -int64(in)
+		case g.wy != nil:
+			t.weight += g.w[r] * float64(in)
+			t.sum += g.wy[r] * float64(in)
+		default:
+			w := g.w[r] * float64(in)
+			t.weight += w
+			g.left[g.f.class[r]] += w
+		}
 	}
 	if g.words != nil {
-		t.weight, t.sum = float64(t.packed&(1<<g.f.countBits-1)), float64(t.packed>>g.f.countBits)
+		t.weight, t.sum = float64(packed&(1<<g.f.countBits-1)), float64(packed>>g.f.countBits)
 	}
-	if !g.better(t.weight, t.sum) {
-		return false
+	for k := range g.left {
+		g.rest[k] = g.total[k] - g.left[k]
 	}
-	g.best.feature = c
-	return true
+	return t
 }
 
 // randomSet tries a random set of the codes in the node, neither none nor all.

@@ -104,7 +104,7 @@ func (g *grower) tree(k int) grown {
 			return grown{}
 		case s.final:
 			g.leaf(s)
-		case s.to-s.from == 2 && !f.s.Extra:
+		case s.to-s.from == 2:
 			g.pair(s)
 		case g.find(s):
 			g.split(s)
@@ -332,6 +332,9 @@ func (g *grower) pair(s span) {
 			a, b, va, vb = b, a, vb, va
 		}
 		g.best = candidate{feature: c, threshold: between(va, vb), nanRight: vb != vb}
+		if f.s.Extra && vb == vb {
+			g.best.threshold = g.drawBetween(va, vb)
+		}
 		if f.t.Categories != nil && f.t.Categories[c] > 0 {
 			g.best.set = g.single(va)
 			g.best.nanRight = true
