@@ -96,7 +96,8 @@ type Split struct {
 // Preprocess says how features are prepared, by type, then by column. auto, the
 // default of impute, scale and encode, is what suits the candidate's algorithm:
 // trees that take null and categories get both as they are, and nothing scaled;
-// the others get the median or most frequent value, one_hot and standard.
+// the others get the median or most frequent value, one_hot (target for categories
+// of more than 50 values) and standard.
 //
 // What omitzero marks is shown among the defaults, but not hashed while it isn't
 // used.

@@ -36,8 +36,8 @@ func (m *material) dealFolds(k int) (fit, score [][]int, err error) {
 	}
 	dealt := tune.Folds(len(m.train), classes, units, k, p.Tuning.Seed)
 	if len(dealt) < 2 {
-		return nil, nil, perennial.Errorf(perennial.CodeInvalid, "folds", "cross-validation needs two different training rows (or groups) at least; of the %d rows %d are for training, and they are %d", m.table.Rows, len(m.train), len(dealt)).
-			WithHint("More data is needed.")
+		return nil, nil, perennial.Errorf(perennial.CodeInvalid, "folds", "the %d rows are too few: %d of them are for training, the others are held out, and cross-validation needs two different training rows or groups at least", m.table.Rows, len(m.train)).
+			WithHint("Add rows: a model is worth something from some hundred rows on.")
 	}
 	for _, test := range dealt {
 		in := make([]bool, len(m.train))

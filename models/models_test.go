@@ -314,7 +314,7 @@ func TestFitRefuses(t *testing.T) {
 		"a positive class that isn't one": {func(s *models.Spec, _ *perennial.Table) { s.Positive = "maybe" }, "positive class", []string{"/data/positive"}},
 		"a null target":                   {func(_ *models.Spec, t *perennial.Table) { t.Columns[6].Codes[4] = -1 }, "row 4 is null", []string{"/rows/4/churned"}},
 		"a target that isn't listed":      {func(_ *models.Spec, t *perennial.Table) { t.Schema.Columns[6].Values = []string{"no", "never"} }, "row 0 is not one of its classes", []string{"/rows/0/churned"}},
-		"one class":                       {func(_ *models.Spec, t *perennial.Table) { clear(t.Columns[6].Codes) }, "in the target churned is 1", nil},
+		"one class":                       {func(_ *models.Spec, t *perennial.Table) { clear(t.Columns[6].Codes) }, "the data has a single class", nil},
 		"regression on a category":        {func(s *models.Spec, _ *perennial.Table) { s.Task, s.Algorithm = perennial.Regression, "ridge" }, "numeric target", nil},
 		"a null that nothing imputes":     {func(s *models.Spec, _ *perennial.Table) { s.Preprocess.Numeric.Impute = "none" }, "income may be null", []string{"/preprocess/numeric/impute"}},
 		"a missing column":                {func(_ *models.Spec, t *perennial.Table) { t.Schema.Columns[3].Name = "wage" }, "no column income", nil},

@@ -33,6 +33,10 @@ func resolve(schema *perennial.Schema, task perennial.Task, t *perennial.Table, 
 			if len(c.Values) == 0 {
 				c.Values = classValues(c.Type, s)
 			}
+			if len(c.Values) == 1 {
+				return nil, perennial.Errorf(perennial.CodeInvalid, "", "every row has the class %s in the target %s: the data has a single class, and there is nothing to tell apart", strconv.Quote(c.Values[0]), c.Name).
+					WithHint("Add rows of other classes.")
+			}
 			if n := len(c.Values); n < 2 || n > maxClasses {
 				return nil, perennial.Errorf(perennial.CodeInvalid, "", "the number of classes in the target %s is %d; classification takes 2 to %d", c.Name, n, maxClasses)
 			}

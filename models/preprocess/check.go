@@ -45,7 +45,7 @@ func Check(p perennial.Preprocess, schema *perennial.Schema) []perennial.FieldEr
 		seen[o.Name] = true
 	}
 	for i := range features {
-		s := resolve(p, Takes{}, &features[i])
+		s := resolve(p, Takes{}, &features[i], 0)
 		if s.drop {
 			continue
 		}
@@ -63,7 +63,7 @@ func Check(p perennial.Preprocess, schema *perennial.Schema) []perennial.FieldEr
 func Refuses(p perennial.Preprocess, takes Takes, algorithm string, schema *perennial.Schema) []perennial.FieldError {
 	c := &checker{}
 	for _, f := range schema.Features() {
-		s := resolve(p, takes, &f)
+		s := resolve(p, takes, &f, 0)
 		o := override(p, f.Name)
 		native := s.encode == string(kindNative) && !s.drop
 		if native && !takes.Categories {

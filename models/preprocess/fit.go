@@ -49,7 +49,7 @@ func Fit(ctx context.Context, p perennial.Preprocess, takes Takes, features []pe
 		if err := ctx.Err(); err != nil {
 			return nil, nil, perennial.Wrap(op, err)
 		}
-		s := resolve(p, takes, &features[i])
+		s := resolve(p, takes, &features[i], rows.Classes)
 		if !s.drop {
 			rows.Read(i, 0, f.values)
 		}

@@ -355,3 +355,20 @@ func TestAutoSuitsTheAlgorithm(t *testing.T) {
 		})
 	}
 }
+
+func TestAutoEncodesManyCategoriesByTheirTarget(t *testing.T) {
+	t.Parallel()
+	many := make([]string, 51)
+	for i := range many {
+		many[i] = string(rune('A' + i))
+	}
+	for _, c := range []struct {
+		values, classes, width int
+	}{{50, 0, 50}, {51, 0, 1}, {51, 3, 3}, {51, 51, 51}} {
+		rows := rowsOf([]float64{0, 1, 2}, 1)
+		rows.Classes = c.classes
+		tr, _, err := preprocess.Fit(t.Context(), perennial.Preprocess{}, preprocess.Takes{}, []perennial.Column{category(many[:c.values]...)}, rows)
+		require.NoError(t, err)
+		require.Equal(t, c.width, tr.Width(), "%+v", c)
+	}
+}

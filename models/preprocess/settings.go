@@ -31,11 +31,17 @@ type settings struct {
 	smoothing                        float64
 }
 
+// maxOneHot is how many listed values auto encodes as one_hot. Beyond it the
+// prepared rows would be mostly zeros: a million rows with a category of 200
+// values take 1.6 GB.
+const maxOneHot = 50
+
 // resolve merges defaults, the type's settings and the column's own. Where the
 // algorithm takes less than it could, auto is: numbers and dates median and
-// standard, categories most_frequent and one_hot, booleans most_frequent. Dates
-// give month and weekday.
-func resolve(p perennial.Preprocess, takes Takes, f *perennial.Column) settings {
+// standard, booleans most_frequent, categories most_frequent and one_hot, or, with
+// more than 50 listed values and at most 50 classes, target. Dates give month and
+// weekday.
+func resolve(p perennial.Preprocess, takes Takes, f *perennial.Column, classes int) settings {
 	o := override(p, f.Name)
 	s := byType(p, f.Type)
 	if o.Drop != nil {
@@ -58,18 +64,22 @@ func resolve(p perennial.Preprocess, takes Takes, f *perennial.Column) settings 
 	}
 	s.impute, s.scale, s.transform = first(o.Impute, s.impute), first(o.Scale, s.scale), first(o.Transform, s.transform)
 	s.encode = first(o.Encode, s.encode)
-	s.settle(takes, f.Type)
+	s.settle(takes, f, classes)
 	return s
 }
 
 // settle replaces auto, and what isn't set.
-func (s *settings) settle(takes Takes, t perennial.ColumnType) {
+func (s *settings) settle(takes Takes, f *perennial.Column, classes int) {
+	t := f.Type
 	fill, scale, encode := "most_frequent", "standard", string(kindOneHot)
 	if takes.Unscaled {
 		scale = none
 	}
-	if takes.Categories {
+	switch {
+	case takes.Categories:
 		encode = string(kindNative)
+	case len(f.Values) > maxOneHot && classes <= maxOneHot:
+		encode = string(kindTarget)
 	}
 	switch t {
 	case perennial.TypeCategorical:
