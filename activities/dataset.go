@@ -190,6 +190,8 @@ func (a *Activities) table(ctx context.Context, b *Bundle) (*loadedTable, error)
 	if a.tables.key == key {
 		return a.tables.table, nil
 	}
+	a.tables.key, a.tables.table = "", nil
+	defer collect()
 	content, err := a.Blobs.Get(ctx, "md5:"+b.Data.MD5)
 	if err != nil {
 		return nil, err
@@ -222,14 +224,17 @@ type materialCache struct {
 	material *material
 }
 
-// load reads what a bundle and a snapshot name. It keeps the last one in memory.
+// load reads what a bundle and a snapshot name. It keeps the last one in memory,
+// and gives back what the step before left there.
 func (a *Activities) load(ctx context.Context, bundleKey, snapshotKey string) (*material, error) {
 	key := bundleKey + " " + snapshotKey
 	a.materials.mu.Lock()
 	defer a.materials.mu.Unlock()
+	defer collect()
 	if a.materials.key == key {
 		return a.materials.material, nil
 	}
+	a.materials.key, a.materials.material = "", nil
 	m, err := a.readMaterial(ctx, bundleKey, snapshotKey)
 	if err != nil {
 		return nil, err

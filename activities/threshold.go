@@ -34,6 +34,7 @@ func (a *Activities) fitSelected(ctx context.Context, m *material, trial tune.Tr
 		}
 		spec.Threshold = choice.Threshold
 	}
+	collect()
 	model, err = models.Fit(ctx, spec, m.table, m.train)
 	return model, choice, err
 }
@@ -47,6 +48,7 @@ func (m *material) outOfFold(ctx context.Context, spec models.Spec) (evaluate.Ob
 	}
 	var out evaluate.Observed
 	for k := range cv.fit {
+		collect()
 		model, err := models.Fit(ctx, spec, m.table, cv.fit[k])
 		if err != nil {
 			return evaluate.Observed{}, err

@@ -184,6 +184,7 @@ func (a *Activities) runTrial(ctx context.Context, m *material, cv *crossValidat
 }
 
 func (a *Activities) scoreFold(ctx context.Context, m *material, cv *crossValidation, trial tune.Trial, k int) (float64, error) {
+	collect()
 	model, err := models.Fit(ctx, a.spec(&m.bundle, trial), m.table, cv.fit[k])
 	if err != nil {
 		return 0, err
