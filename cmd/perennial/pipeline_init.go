@@ -310,7 +310,7 @@ func (i *initialiser) report(ctx context.Context) error {
 	i.done.Next = i.next(ctx)
 	return i.print(i.done, func(w io.Writer) {
 		fmt.Fprintf(w, "%s: %s of %s from %d features, %d rows.\n", d.Name, p.Task, p.Data.Target, i.done.Features, d.Rows)
-		for _, n := range d.Notes {
+		for _, n := range i.done.Notes {
 			mark, column := "-", ""
 			if n.Warning {
 				mark = "!"
@@ -344,7 +344,9 @@ func (i *initialiser) next(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	if api, err := i.client(); err == nil {
-		if _, err := api.Ready(ctx); err == nil {
+		if _, err := api.Ready(ctx); err == nil && i.done.MadeProject {
+			i.done.Notes = append(i.done.Notes, infer.Note{Warning: true, Text: "the Perennial that answers at " + i.api + " runs on another project than this new one; stop it, or start this one on other ports"})
+		} else if err == nil {
 			lines = []string{"perennial pipeline apply " + shellText(i.at(i.draft.PipelineFile)) + in}
 		}
 	}

@@ -14,7 +14,6 @@ type wish struct {
 	fixed     any
 	kind      perennial.SearchKind
 	low, high float64
-	choices   []any
 }
 
 // wishes are the candidates in the order of the file; of each row the first
@@ -26,16 +25,16 @@ var wishes = []struct {
 }{
 	{[]string{"logistic_regression"}, "quick, and easy to explain", []wish{{name: "c", kind: perennial.SearchLog, low: 0.01, high: 100}}},
 	{[]string{"ridge", "linear_regression"}, "quick, and easy to explain", []wish{{name: "alpha", kind: perennial.SearchLog, low: 0.01, high: 1000}}},
-	{[]string{"random_forest", "extra_trees", "malaschitz_forest"}, "bends where a line can't, and hardly needs tuning", []wish{
-		{name: "trees", fixed: 200.0},
+	{[]string{"random_forest", "extra_trees"}, "bends where a line can't, and hardly needs tuning", []wish{
+		{name: "trees", fixed: 200},
 		{name: "min_leaf", kind: perennial.SearchIntLog, low: 1, high: 20},
-		{name: "min_samples_leaf", kind: perennial.SearchIntLog, low: 1, high: 20},
-		{name: "max_depth", kind: perennial.SearchInt, low: 4, high: 24},
+		{name: "max_features", kind: perennial.SearchFloat, low: 0.2, high: 0.9},
 	}},
 	{[]string{"gradient_boosting"}, "often the most accurate on tables", []wish{
+		{name: "trees", kind: perennial.SearchIntLog, low: 50, high: 500},
 		{name: "learning_rate", kind: perennial.SearchLog, low: 0.02, high: 0.2},
-		{name: "leaves", kind: perennial.SearchIntLog, low: 7, high: 63},
-		{name: "min_leaf", kind: perennial.SearchIntLog, low: 5, high: 50},
+		{name: "leaves", kind: perennial.SearchIntLog, low: 4, high: 63},
+		{name: "min_leaf", kind: perennial.SearchIntLog, low: 3, high: 50},
 	}},
 }
 
@@ -61,9 +60,6 @@ func candidates(a *aim) []candidate {
 			for _, p := range w.params {
 				c.wish(&algorithms[i], a.task, p)
 			}
-			if a.rare() && name == "logistic_regression" {
-				c.wish(&algorithms[i], a.task, wish{name: "class_weight", kind: perennial.SearchChoice, choices: []any{"none", "balanced"}})
-			}
 			out = append(out, c)
 			break
 		}
@@ -81,7 +77,7 @@ func (c *candidate) wish(m *models.Algorithm, task perennial.Task, w wish) {
 	if w.fixed != nil {
 		one.Params = map[string]any{w.name: w.fixed}
 	} else {
-		one.Search = []perennial.SearchParam{{Name: w.name, Kind: w.kind, Low: w.low, High: w.high, Choices: w.choices}}
+		one.Search = []perennial.SearchParam{{Name: w.name, Kind: w.kind, Low: w.low, High: w.high}}
 	}
 	if len(models.CheckCandidate(task, one)) > 0 {
 		return

@@ -171,7 +171,7 @@ func (w *writer) judge() {
 	}
 	w.linef("select: {metric: %s}", metric)
 	if a.rare() {
-		w.whyf("The probability from which %s is answered, chosen on the folds: 0.5 is seldom reached by a rare class.", quoted(a.positive))
+		w.whyf("The probability from which %s is answered, chosen on the folds: 0.5 is seldom reached by a rare class. (Weighing the classes, params: {class_weight: balanced}, does the same to the answers, and spoils the probabilities.)", quoted(a.positive))
 		w.linef("threshold: {maximize: f1}")
 	}
 	w.whyf("Only a model that beats guessing (the %s) is registered, and none that is clearly worse than the one in service.", map[perennial.Task]string{perennial.Classification: "classes' shares", perennial.Regression: "mean"}[a.task])
@@ -254,15 +254,7 @@ func flowCandidate(c perennial.Candidate) string {
 	if len(c.Search) > 0 {
 		var parts []string
 		for _, s := range c.Search {
-			bounds := number64(s.Low) + ", " + number64(s.High)
-			if s.Kind == perennial.SearchChoice {
-				texts := make([]string, len(s.Choices))
-				for i, v := range s.Choices {
-					texts[i] = fmt.Sprint(v)
-				}
-				bounds = strings.Join(texts, ", ")
-			}
-			parts = append(parts, fmt.Sprintf("%s: {%s: [%s]}", s.Name, s.Kind, bounds))
+			parts = append(parts, fmt.Sprintf("%s: {%s: [%s, %s]}", s.Name, s.Kind, number64(s.Low), number64(s.High)))
 		}
 		fmt.Fprintf(&b, ", search: {%s}", strings.Join(parts, ", "))
 	}
