@@ -84,6 +84,7 @@ type Tracker interface {
 	LogBatch(ctx context.Context, runID string, metrics []perennial.Metric, params, tags []perennial.Tag) error
 	LogInput(ctx context.Context, runID string, in perennial.DatasetInput) error
 	LogArtifact(ctx context.Context, runID string, a perennial.Artifact) error
+	Artifacts(ctx context.Context, runID string) ([]perennial.Artifact, error)
 	EnsureModel(ctx context.Context, name string, now int64) (perennial.RegisteredModel, error)
 	CreateVersion(ctx context.Context, v perennial.ModelVersion, op string) (perennial.ModelVersion, error)
 	GetVersion(ctx context.Context, model, version string) (perennial.ModelVersion, error)

@@ -92,7 +92,7 @@ type Progress struct {
 }
 
 // RecordWorkflow writes the workflow's row in the ledger and, where it has
-// ended, closes its run. Safe to repeat: the row is written whole under the
+// ended, draws its run's pictures, writes its card and closes it. Safe to repeat: the row is written whole under the
 // workflow's ids, and a closed run stays closed.
 func (a *Activities) RecordWorkflow(ctx context.Context, p Progress) error {
 	const op = "RecordWorkflow"
@@ -123,6 +123,9 @@ func (a *Activities) RecordWorkflow(ctx context.Context, p Progress) error {
 
 func (a *Activities) closeRun(ctx context.Context, p Progress, ended int64) error {
 	if err := a.logTotals(ctx, p.RunID, ended); err != nil {
+		return err
+	}
+	if err := a.logCard(ctx, p, ended); err != nil {
 		return err
 	}
 	tags := []perennial.Tag{

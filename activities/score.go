@@ -65,6 +65,12 @@ func (a *Activities) ScoreModel(ctx context.Context, in ScoreInput) (reportKey s
 	if err := a.logReport(ctx, in.RunID, report, strings.TrimSpace(model.Warning()+" "+warning)); err != nil {
 		return "", perennial.Wrap(op, err)
 	}
+	if err := a.logFacts(ctx, in, m, model, report, comparison); err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	if err := a.logNumbers(ctx, in, m, model, comparison.Candidate); err != nil {
+		return "", perennial.Wrap(op, err)
+	}
 	return key, perennial.Wrap(op, a.logUsage(ctx, in.RunID, "evaluate", step.Stop()))
 }
 

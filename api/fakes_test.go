@@ -310,6 +310,7 @@ func (registryFake) Artifacts(_ context.Context, run string) ([]perennial.Artifa
 		{Path: "report", Folder: true},
 		{Path: "report/a b.json", Blob: "sha256:ab", Size: 8},
 		{Path: "model.bin", Blob: "sha256:cd", Size: 3},
+		{Path: "card.html", Blob: "sha256:ef", Size: 4},
 	}, nil
 }
 

@@ -98,6 +98,11 @@ func (s *Server) getRun(ctx context.Context, in *runInput) (*answer[client.RunVi
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
+	files, err := s.listArtifacts(ctx, in)
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	view.Artifacts = files.Body.Items
 	if view.ParentRunID != "" {
 		return ok(view), nil
 	}
@@ -197,11 +202,16 @@ func (s *Server) listArtifacts(ctx context.Context, in *runInput) (*answer[clien
 }
 
 // contentTypes are the types under which an artifact is shown rather than
-// downloaded. A run's files may come from anyone, so none of them is HTML.
+// downloaded. A run's files may come from anyone: artifactPolicy lets a page of
+// theirs show text and pictures of its own and nothing else.
 var contentTypes = map[string]string{
 	".json": fiber.MIMEApplicationJSON, ".csv": "text/csv; charset=utf-8", ".txt": fiber.MIMETextPlainCharsetUTF8, ".md": fiber.MIMETextPlainCharsetUTF8,
-	".yaml": fiber.MIMETextPlainCharsetUTF8, ".png": "image/png", ".svg": "image/svg+xml",
+	".yaml": fiber.MIMETextPlainCharsetUTF8, ".png": "image/png", ".svg": "image/svg+xml", ".html": fiber.MIMETextHTMLCharsetUTF8,
 }
+
+// artifactPolicy makes a file's page a stranger to this API (sandbox: another
+// origin, no scripts, no forms) that loads nothing.
+const artifactPolicy = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; form-action 'none'; base-uri 'none'"
 
 func (s *Server) getArtifact(c *fiber.Ctx) error {
 	const op = "api.getArtifact"
@@ -225,7 +235,7 @@ func (s *Server) getArtifact(c *fiber.Ctx) error {
 	}
 	c.Set(fiber.HeaderContentType, kind)
 	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
-	c.Set(fiber.HeaderContentSecurityPolicy, "sandbox; default-src 'none'; style-src 'unsafe-inline'")
+	c.Set(fiber.HeaderContentSecurityPolicy, artifactPolicy)
 	c.Response().SetBodyRaw(content)
 	return nil
 }

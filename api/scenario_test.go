@@ -127,6 +127,10 @@ func TestReads(t *testing.T) {
 		{name: "artifacts", do: "GET /runs/run1/artifacts", status: 200},
 		{name: "artifact", do: "GET /runs/run1/artifacts/report/a%20b.json", status: 200, headers: map[string]string{"Content-Type": "application/json", "X-Content-Type-Options": "nosniff"}},
 		{name: "artifact of no known type", do: "GET /runs/run1/artifacts/model.bin", status: 200, headers: map[string]string{"Content-Type": "application/octet-stream"}},
+		{
+			name: "artifact that is a page", do: "GET /runs/run1/artifacts/card.html", status: 200,
+			headers: map[string]string{"Content-Type": "text/html; charset=utf-8", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'; form-action 'none'; base-uri 'none'"},
+		},
 		{name: "schedules", do: "GET /schedules", status: 200},
 		{name: "schedule", do: "GET /schedules/iris", status: 200},
 		{name: "decision", do: "GET /decisions/d1", status: 200},
@@ -182,6 +186,7 @@ func TestRefusals(t *testing.T) {
 		{name: "unknown version", do: "GET /models/iris/versions/7", status: 404},
 		{name: "unknown workflow", do: "GET /workflows/train:nope", status: 404},
 		{name: "unknown artifact", do: "GET /runs/run1/artifacts/nope", status: 404},
+		{name: "artifact up the tree", do: "GET /runs/run1/artifacts/report/..%2F..%2Fmodel.bin", status: 404},
 		{name: "unknown route", do: "GET /nowhere", status: 404},
 		{name: "misspelt route", do: "GET /pipeline/iris", status: 404},
 		{name: "workflow of another alphabet", do: "GET /workflows/tr%C3%A4in", status: 404},

@@ -96,12 +96,21 @@ var chief = map[string]bool{
 }
 
 func (c *cli) newRun() *cobra.Command {
+	var artifact, output string
 	show := &cobra.Command{
-		Use:     "show RUN",
-		Short:   "Show one run: parameters, metrics, data, candidates, trials",
-		Example: "  perennial run show 01a207bc243d76148769dcda09ff6d7b",
-		Args:    cobra.ExactArgs(1),
+		Use:   "show RUN",
+		Short: "Show one run: parameters, metrics, data, candidates, trials, files",
+		Example: "  perennial run show 01a207bc243d76148769dcda09ff6d7b\n" +
+			"  perennial run show 01a207bc243d76148769dcda09ff6d7b --artifact card.md\n" +
+			"  perennial run show 01a207bc243d76148769dcda09ff6d7b --artifact card.html --output card.html",
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if output != "" && artifact == "" {
+				return usageError{"--output is where an --artifact goes: name one of the files that run show lists"}
+			}
+			if artifact != "" {
+				return c.fetchArtifact(cmd.Context(), args[0], artifact, output)
+			}
 			runs, err := c.runsByID(cmd.Context(), args)
 			if err != nil {
 				return err
@@ -109,6 +118,8 @@ func (c *cli) newRun() *cobra.Command {
 			return c.print(runs[0], func(w io.Writer) { showRun(w, runs[0]) })
 		},
 	}
+	show.Flags().StringVar(&artifact, "artifact", "", "write the content of one of the run's files, as `PATH` in the list")
+	show.Flags().StringVarP(&output, "output", "o", "", "write it to this `FILE`, which is replaced; default: standard output")
 	compare := &cobra.Command{
 		Use:     "compare RUN RUN...",
 		Short:   "Compare runs side by side, what differs marked",
@@ -139,6 +150,27 @@ func (c *cli) runsByID(ctx context.Context, ids []string) ([]client.RunView, err
 	return runs, nil
 }
 
+// fetchArtifact writes one of a run's files to a file, or to the output.
+func (c *cli) fetchArtifact(ctx context.Context, run, path, output string) error {
+	api, err := c.client()
+	if err != nil {
+		return err
+	}
+	content, err := api.Artifact(ctx, run, path)
+	if err != nil {
+		return err
+	}
+	if output != "" && output != "-" {
+		if err := replaceFile(output, content); err != nil {
+			return err
+		}
+		c.sayf("%s (%s) is in %s.", path, bytesOf(int64(len(content))), output)
+		return nil
+	}
+	_, err = c.out.Write(content)
+	return err
+}
+
 func showRun(w io.Writer, r client.RunView) {
 	for _, f := range facts(r) {
 		field(w, f.name, f.value)
@@ -164,6 +196,24 @@ func showRun(w io.Writer, r client.RunView) {
 		}
 	}
 	showTrials(w, r)
+	if len(r.Artifacts) > 0 {
+		row(w)
+		row(w, "FILE", "SIZE", "FETCH IT WITH --artifact PATH --output FILE")
+		for _, a := range r.Artifacts {
+			row(w, a.Path, bytesOf(a.Size))
+		}
+	}
+}
+
+// bytesOf writes a size for people.
+func bytesOf(n int64) string {
+	switch {
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<10:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%d B", n)
 }
 
 type fact struct{ name, value string }

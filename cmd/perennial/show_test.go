@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -27,6 +29,8 @@ func answers() map[string]any {
 	}
 	failed := prediction
 	failed.PredictionID, failed.Prediction, failed.Status = "p0", nil, "error"
+	shown := irisRun()
+	shown.Artifacts = []client.ArtifactView{{Path: "card.md", Size: 700}, {Path: "evaluation/roc.png", Size: 34567}, {Path: "model/model.perennial", Size: 3 << 20}}
 	return map[string]any{
 		"GET /status": client.StatusView{
 			Version: "v1", StartedAt: at, Ready: true, Degraded: []client.Degraded{{Part: "temporal", Message: "no answer"}}, UIURL: "http://127.0.0.1:8233",
@@ -42,7 +46,7 @@ func answers() map[string]any {
 		"GET /workflows/broken":             irisWorkflow(perennial.WorkflowFailed),
 		"POST /workflows/train:iris/cancel": client.CancelResponse{WorkflowID: "train:iris"},
 		"GET /runs":                         list(irisRun()),
-		"GET /runs/run2":                    irisRun(),
+		"GET /runs/run2":                    shown,
 		"GET /runs/run3":                    other,
 		"GET /predictions":                  client.List[client.PredictionView]{Items: []client.PredictionView{prediction, failed}, NextPageToken: "5.p0"},
 		"GET /predictions/p1":               prediction,
@@ -170,4 +174,24 @@ func TestStatusOfAModelThatCantBeRead(t *testing.T) {
 		got := perennialCLI(t, "", "status", "iris", "--api", f.url)
 		require.Equal(t, want, got.code, got.out)
 	}
+}
+
+func TestFetchingAFileOfARun(t *testing.T) {
+	t.Parallel()
+	f := newFake(t, map[string]any{"GET /runs/run2/artifacts/evaluation/roc.png": []byte("\x89PNG")})
+	got := perennialCLI(t, "", "run", "show", "run2", "--artifact", "evaluation/roc.png", "--api", f.url)
+	require.Equal(t, exitDone, got.code, got.err)
+	require.Equal(t, "\x89PNG", got.out)
+
+	file := filepath.Join(t.TempDir(), "roc.png")
+	got = perennialCLI(t, "", "run", "show", "run2", "--artifact", "evaluation/roc.png", "--output", file, "--api", f.url)
+	require.Equal(t, exitDone, got.code, got.err)
+	require.Empty(t, got.out)
+	require.Contains(t, got.err, "evaluation/roc.png (4 B) is in "+file)
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, "\x89PNG", string(content))
+
+	require.Equal(t, exitUsage, perennialCLI(t, "", "run", "show", "run2", "--output", file, "--api", f.url).code)
+	require.Equal(t, exitFailed, perennialCLI(t, "", "run", "show", "run2", "--artifact", "nope", "--api", f.url).code)
 }

@@ -88,6 +88,7 @@ type RunView struct {
 	Inputs        []perennial.DatasetInput `json:"inputs,omitempty"`
 	Candidates    []RunView                `json:"candidates,omitempty"` // of a training, where asked for
 	Trials        []TrialView              `json:"trials,omitempty"`     // of one training, by number
+	Artifacts     []ArtifactView           `json:"artifacts,omitempty"`  // its files, where asked for one run
 }
 
 // TrialView is one trial of a training: a candidate with one choice of
