@@ -221,7 +221,7 @@ func (c *Card) limits() section {
 		f := &c.Features[i]
 		t.add(f.Name, string(f.Type), f.seen(), share(f.Nulls, f.Rows+f.Nulls), f.allowed())
 	}
-	return section{Title: "Limits", Lines: []string{"What the training rows held. Nothing was measured beyond it."}, Table: t}
+	return section{Title: "Limits", Lines: []string{"What the training rows held, column by column: the model was fitted on nothing else."}, Table: t}
 }
 
 func (f *Feature) seen() string {
@@ -284,7 +284,7 @@ func (c *Card) candidates() section {
 
 // comparison is the table of candidates.
 func comparison(in *evaluate.Candidates) *table {
-	t := &table{Head: []string{"Candidate", in.Metric + ", mean ± sd", "Folds", "Trials (failed)", "Seconds", "CPU seconds", "Peak memory", "Parameters"}}
+	t := &table{Head: []string{"Candidate", in.Metric + ", mean ± sd", "Folds", "Trials (failed)", "Seconds", "CPU seconds", "Peak memory of the process", "Parameters"}}
 	for _, k := range in.Candidates {
 		name := k.Algorithm
 		if k.Selected {
@@ -294,7 +294,7 @@ func comparison(in *evaluate.Candidates) *table {
 		for _, p := range slices.Sorted(maps.Keys(k.Params)) {
 			params = append(params, fmt.Sprintf("%s=%v", p, k.Params[p]))
 		}
-		t.add(name, number(k.Mean)+" ± "+number(k.Std), strconv.Itoa(len(k.Scores)), fmt.Sprintf("%d (%d)", k.Trials, k.Failed),
+		t.add(name, number(k.Mean)+" ± "+fmt.Sprintf("%.2g", k.Std), strconv.Itoa(len(k.Scores)), fmt.Sprintf("%d (%d)", k.Trials, k.Failed),
 			seconds(k.Wall), seconds(k.CPU), bytes(float64(k.Memory)), strings.Join(params, ", "))
 	}
 	return t

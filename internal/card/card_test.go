@@ -1,0 +1,106 @@
+package card_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/card"
+	"github.com/perennial-ml/perennial/models/evaluate"
+)
+
+var update = flag.Bool("update", false, "write the golden cards anew")
+
+// churn is a card with something of everything, and names that try to be more
+// than text.
+func churn() *card.Card {
+	interval := [2]float64{0.61, 0.7}
+	values := func(ap, recall float64) []evaluate.Value {
+		return []evaluate.Value{{Name: "average_precision", Value: ap}, {Name: "recall", Value: recall}}
+	}
+	return &card.Card{
+		Pipeline: "churn", Version: "6", Outcome: perennial.OutcomeTrained, State: "completed", Owner: perennial.Owner{Team: "growth-ml", Contact: "#growth-ml"},
+		Task: perennial.Classification, Target: "churned", Classes: []string{"no", "<script>alert(1)</script>"}, Positive: "<script>alert(1)</script>", Threshold: 0.42,
+		RunID: "run6", WorkflowID: "train:churn", Trigger: "schedule", Reason: "nightly | `rm`\n[x](javascript:y)", Actor: "scheduler", StartedAt: 1772366400000, EndedAt: 1772366461500,
+		Data:  perennial.DataRef{Path: "data/raw/churn.csv", MD5: "bb22", Rows: 1200, FeedbackRows: 40, Sides: "cc33"},
+		Sides: map[perennial.Side]int{perennial.SideTrain: 960, perennial.SideHoldout: 240},
+		Split: perennial.Split{By: perennial.SplitStratified, Test: 0.2, Seed: 42},
+		Features: []card.Feature{
+			{Column: perennial.Column{Name: "signup_date", Type: perennial.TypeDate, Format: "%Y-%m-%d"}, Rows: 960, Min: 18000, Max: 20000},
+			{Column: perennial.Column{Name: "plan", Type: perennial.TypeCategorical, Values: []string{"basic", "plus"}, Unknown: "reject"}, Rows: 950, Nulls: 10},
+			{Column: perennial.Column{Name: "income", Type: perennial.TypeNumeric, Range: &[2]float64{0, 1e6}, OutOfRange: "warn", Nullable: true}, Rows: 900, Nulls: 60, Min: 1200, Max: 250000},
+			{Column: perennial.Column{Name: "is_student", Type: perennial.TypeBoolean}, Rows: 960, Min: 0, Max: 1},
+			{Column: perennial.Column{Name: "empty", Type: perennial.TypeNumeric}, Nulls: 960},
+		},
+		Prepared: 9, Algorithm: "logistic_regression", Params: map[string]any{"c": 1.5, "penalty": "l2"}, Select: "average_precision", Budget: perennial.BudgetFull,
+		Ended: "converged", Iterations: 17,
+		Candidates: &evaluate.Candidates{Metric: "average_precision", HigherIsBetter: true, Folds: 5, Candidates: []evaluate.Candidate{
+			{Algorithm: "logistic_regression", Selected: true, Trial: 3, Trials: 30, Failed: 1, Params: map[string]any{"c": 1.5}, Mean: 0.66, Std: 0.02, Scores: make([]float64, 5), Wall: 0.5, CPU: 0.9, Memory: 300 << 20},
+		}},
+		Report: &evaluate.Report{
+			Task: perennial.Classification, N: 240, Level: 0.95, Seed: 42, Baseline: values(0.2, 0),
+			Metrics: []evaluate.Score{{Name: "average_precision", Value: 0.66, Interval: &interval, HigherIsBetter: true}, {Name: "recall", Value: 0.7, HigherIsBetter: true}},
+			Slices:  []evaluate.Slice{{Column: "plan", Value: "basic", N: 200, Metrics: values(0.67, 0.7)}, {Column: "plan", N: 40}},
+		},
+		Champion: &card.Champion{Version: "5", Rows: 230, Candidate: values(0.655, 0.69), Champion: values(0.6, 0.65)},
+		Gates: &perennial.Decision{Verdict: perennial.VerdictPass, Reason: "The model passed both gates.", Checks: []perennial.Check{
+			{Name: "average_precision vs champion", Verdict: perennial.VerdictPass, N: 230, Value: 0.655, Reference: 0.6, Message: "0.055 better"},
+		}},
+		Warnings:  []string{"The search was cut by its time limit: 30 of 60 trials ran."},
+		Resources: card.Resources{CPU: 91.234, Wall: 61.5, Memory: 1.5 * (1 << 30)},
+		Lineage:   card.Lineage{ModelSHA256: "aa11", ParamsSHA256: "dd44", SchemaSHA256: "ee55", PipelineRevision: "ff66", Seed: 42, Trainer: "perennial/2", Build: "v1", Go: "go1.26", Platform: "linux/amd64", ProjectDirty: true},
+	}
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.WriteFile(file, got, 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err, "run with -update")
+	require.Equal(t, string(want), string(got))
+}
+
+func TestACard(t *testing.T) {
+	t.Parallel()
+	markdown := churn().Markdown(map[string]string{"roc": "evaluation/roc.png"})
+	golden(t, "churn.md", markdown)
+	page, err := churn().HTML(map[string][]byte{"roc": []byte("\x89PNG")})
+	require.NoError(t, err)
+	golden(t, "churn.html", page)
+	require.NotContains(t, string(page), "<script")
+	require.NotContains(t, string(markdown), "<script")
+	require.NotContains(t, string(markdown), "[x](javascript")
+	golden(t, "candidates.md", card.CandidatesMarkdown(churn().Candidates))
+}
+
+func TestACardOfWhatIsNotKnown(t *testing.T) {
+	t.Parallel()
+	bare := &card.Card{Pipeline: "churn", RunID: "run6", Outcome: perennial.OutcomeRejectedByGates}
+	markdown := string(bare.Markdown(nil))
+	require.True(t, strings.HasPrefix(markdown, "# Model card: churn, run run6\n"))
+	for _, absent := range []string{"## Results", "## Gates", "## Slices", "## Pictures", "## Candidates", "NaN"} {
+		require.NotContains(t, markdown, absent)
+	}
+	_, err := bare.HTML(nil)
+	require.NoError(t, err)
+}
+
+func TestACardSurvivesJSON(t *testing.T) {
+	t.Parallel()
+	b, err := json.Marshal(churn())
+	require.NoError(t, err)
+	var again card.Card
+	require.NoError(t, json.Unmarshal(b, &again))
+	require.True(t, bytes.Equal(churn().Markdown(nil), again.Markdown(nil)))
+}
