@@ -74,7 +74,7 @@ func (a *Activities) learningCurve(ctx context.Context, runID string, m *materia
 func (a *Activities) learn(ctx context.Context, m *material, cv *crossValidation, trial tune.Trial, folds int, point *evaluate.LearningPoint) error {
 	for k := range folds {
 		rows := slices.Clone(cv.fit[k])
-		random := stats.NewRand(m.bundle.Spec.Pipeline.Tuning.Seed, learningStream+uint64(k)) //nolint:gosec // an index
+		random := stats.NewRand(m.bundle.Spec.Pipeline.Tuning.Seed, learningStream+uint64(k))
 		random.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
 		rows = rows[:max(1, int(point.Share*float64(len(rows))))]
 		some := rows[:min(len(rows), learningScored)]
