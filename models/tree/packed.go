@@ -59,7 +59,9 @@ func newPacked(e *Ensemble, r *ranker) *packed {
 		for len(p.todo) > 0 {
 			j := p.todo[len(p.todo)-1]
 			p.todo = p.todo[:len(p.todo)-1]
-			p.put(t, j)
+			if !p.put(t, j) {
+				return nil
+			}
 		}
 		for _, c := range slices.Backward(p.copies) { // what is copied may be a copy made later
 			p.nodes[c[0]] = p.nodes[c[1]]
@@ -106,21 +108,21 @@ func (p *packing) place(n int) uint32 {
 }
 
 // put writes a node of the ensemble to its place and leaves its children to be
-// done.
-func (p *packing) put(t Tree, j job) {
+// done; false where a set would take too many nodes.
+func (p *packing) put(t Tree, j job) bool {
 	n := &p.e.Nodes[j.from]
 	if n.Feature == leaf {
 		p.nodes[j.to] = topRank<<40 | uint64(j.to)
 		p.value[j.to] = p.e.leafValue(t, n)
-		return
+		return true
 	}
 	if n.Feature&isSet != 0 {
-		p.putSet(n, j)
-		return
+		return p.putSet(n, j)
 	}
 	child := p.place(2)
 	p.nodes[j.to] = p.split(n, p.r.rankOf(n), child)
 	p.below(n, j, child)
+	return true
 }
 
 // below leaves a split's children to be done, at to and to+1: next the one with
@@ -150,11 +152,14 @@ func (p *packing) split(n *Node, rank int, child uint32) uint64 {
 // putSet writes a split by categories: ranges of ranks, in which NaN goes right
 // and so ends outside of the set, as the last range does. Where NaN belongs to
 // the set, a split before them that only NaN passes takes it there.
-func (p *packing) putSet(n *Node, j job) {
+func (p *packing) putSet(n *Node, j job) bool {
+	bounds := boundaries(p.e.set(n))
+	if len(p.nodes)+2*len(bounds) > p.most {
+		return false
+	}
 	to, heads := j.to, p.place(2) // in the set, and not
 	p.below(n, j, heads)
 	keys := p.r.keys[p.r.place[n.feature()]]
-	bounds := boundaries(p.e.set(n))
 	ranks := make([]int, len(bounds))
 	for i, b := range bounds {
 		ranks[i], _ = slices.BinarySearch(keys, b)
@@ -166,6 +171,7 @@ func (p *packing) putSet(n *Node, j job) {
 		to = child
 	}
 	p.ranges(n, to, heads, ranks, 0, len(ranks))
+	return true
 }
 
 // ranges writes the tree of the ranges first to last, of which the odd ones are

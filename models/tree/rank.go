@@ -2,6 +2,7 @@ package tree
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -22,7 +23,7 @@ const mostThresholds = 1<<24 - 2
 func newRanker(e *Ensemble) (r ranker, ok bool) {
 	r.place = make([]int32, e.Features)
 	keys := make([][]int64, e.Features)
-	bounds := 0
+	edges := make([]edges, e.Features)
 	for i := range e.Nodes {
 		n := &e.Nodes[i]
 		if n.Feature == leaf {
@@ -34,17 +35,10 @@ func newRanker(e *Ensemble) (r ranker, ok bool) {
 			continue
 		}
 		r.sets = true
-		before := len(keys[f])
-		keys[f] = append(keys[f], boundaries(e.set(n))...)
-		if len(keys[f]) == before { // asked for, for NaN
-			keys[f] = append(keys[f], orderKey(math.Inf(1)))
-		}
-		if bounds += len(keys[f]) - before; bounds > maxGrowth*len(e.Nodes)+1024 {
-			return ranker{}, false
-		}
+		edges[f].add(e.set(n))
 	}
 	for f, k := range keys {
-		if len(k) == 0 {
+		if k = edges[f].keys(k); len(k) == 0 {
 			continue
 		}
 		slices.Sort(k)
@@ -58,29 +52,55 @@ func newRanker(e *Ensemble) (r ranker, ok bool) {
 	return r, true
 }
 
-// boundaries gives the keys between which all values are in a set or all are
-// not: the first range is outside of it, the next inside, and so on. Values are
-// truncated to codes, so code c starts above the number before c, and code 0
-// above −1.
-func boundaries(set []uint64) []int64 {
-	var out []int64
-	was := uint64(0)
-	for c := 0; c <= 64*len(set); c++ {
-		is := uint64(0)
-		if c < 64*len(set) {
-			is = set[c>>6] >> (c & 63) & 1
-		}
-		if is == was {
-			continue
-		}
-		was = is
-		if c == 0 {
-			out = append(out, orderKey(-1))
-		} else {
-			out = append(out, orderKey(math.Nextafter(float64(c), -1)))
+// edges collects where membership of any of a feature's sets changes, a bit per
+// code, since many sets share most of their boundaries.
+type edges struct {
+	bits  []uint64
+	asked bool // by a set, maybe one without a boundary
+}
+
+func (d *edges) add(set []uint64) {
+	d.asked = true
+	for len(d.bits) <= len(set) {
+		d.bits = append(d.bits, 0)
+	}
+	carry := uint64(0)
+	for i, w := range set {
+		d.bits[i] |= w ^ (w<<1 | carry)
+		carry = w >> 63
+	}
+	d.bits[len(set)] |= carry
+}
+
+// keys appends the boundaries' keys; a feature that is asked for has at least one.
+func (d *edges) keys(k []int64) []int64 {
+	for i, w := range d.bits {
+		for ; w != 0; w &= w - 1 {
+			k = append(k, boundary(64*i+bits.TrailingZeros64(w)))
 		}
 	}
-	return out
+	if d.asked && len(k) == 0 { // for NaN
+		k = append(k, orderKey(math.Inf(1)))
+	}
+	return k
+}
+
+// boundary is the key of the greatest value below a code. Values are truncated to
+// codes, so code c starts above the number before c, and code 0 above −1.
+func boundary(c int) int64 {
+	if c == 0 {
+		return orderKey(-1)
+	}
+	return orderKey(math.Nextafter(float64(c), -1))
+}
+
+// boundaries gives the keys between which all values are in a set or all are
+// not: the first range is outside of it, the next inside, and so on.
+func boundaries(set []uint64) []int64 {
+	d := edges{}
+	d.add(set)
+	d.asked = false
+	return d.keys(nil)
 }
 
 // rank counts the keys below v, which isn't NaN.
