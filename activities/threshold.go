@@ -12,7 +12,7 @@ import (
 
 // ThresholdPath is where a run keeps how its threshold was chosen: an
 // evaluate.ThresholdChoice.
-const ThresholdPath = "threshold.json"
+const ThresholdPath = "evaluation/threshold.json"
 
 // fitSelected fits a trial on the whole training side. Where the pipeline leaves
 // the threshold to be chosen, it is chosen first, on the answers that the trial's

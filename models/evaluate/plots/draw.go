@@ -15,6 +15,7 @@ const (
 	ROC             = "roc"
 	PrecisionRecall = "precision_recall"
 	Calibration     = "calibration"
+	Threshold       = "threshold"
 	PredictedActual = "predicted_vs_actual"
 	Residuals       = "residuals"
 	Importance      = "permutation_importance"
@@ -47,6 +48,7 @@ func Titles() []Title {
 		{ROC, "ROC curve"},
 		{PrecisionRecall, "Precision and recall"},
 		{Calibration, "Calibration"},
+		{Threshold, "Threshold"},
 		{Importance, "Permutation importance"},
 		{LearningCurve, "Learning curve"},
 	}
@@ -73,6 +75,8 @@ func Draw(name string, numbers []byte) ([]byte, error) {
 		png, err = from(numbers, drawPrecisionRecall)
 	case Calibration:
 		png, err = from(numbers, drawCalibration)
+	case Threshold:
+		png, err = from(numbers, drawThreshold)
 	case PredictedActual:
 		png, err = from(numbers, drawPredicted)
 	case Residuals:

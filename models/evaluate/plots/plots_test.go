@@ -89,6 +89,13 @@ func pictures(t *testing.T) []picture {
 		add(c.test, plots.PrecisionRecall, pr, ok)
 		calibration, ok := evaluate.NewCalibration(o, names)
 		add(c.test, plots.Calibration, calibration, ok)
+		if c.k == 2 {
+			for test, goal := range map[string]evaluate.ThresholdGoal{"f1": {Metric: "f1"}, "cost": {FalsePositive: 1, FalseNegative: 8}} {
+				choice, err := evaluate.ChooseThreshold(o, goal)
+				require.NoError(t, err)
+				add(test, plots.Threshold, choice, true)
+			}
+		}
 	}
 	same := evaluate.Observed{Task: perennial.Regression, Y: []float64{3, 3}, Values: []float64{3, 3}}
 	for test, o := range map[string]evaluate.Observed{"many": numbers(4128), "one": numbers(1), "same": same} {
@@ -168,6 +175,7 @@ func TestWhatIsNoPicture(t *testing.T) {
 func FuzzDraw(f *testing.F) {
 	f.Add("roc", `{"rows":2,"curves":[{"class":"a","fpr":[0,1],"tpr":[0,1]}]}`)
 	f.Add("confusion_matrix", `{"classes":["a","b"],"counts":[[1,2],[3]]}`)
+	f.Add("threshold", `{"curve":[{"threshold":-1e308,"value":1e308}],"value":-1e308}`)
 	f.Add("residuals", `{"points":[[1,1e308],[-1e308,2]],"histogram":[{"rows":-5}]}`)
 	f.Add("learning_curve", `{"points":[{"rows":-3,"scores":[1e308,-1e308]}]}`)
 	f.Add("candidates", `{"candidates":[{"algorithm":"\u0000","mean":1e300,"wall_seconds":-1}]}`)
