@@ -80,7 +80,7 @@ func obey(c *command, table *tree.Table, test []float64) (*answer, error) {
 	for _, v := range out {
 		raw = binary.LittleEndian.AppendUint64(raw, math.Float64bits(v))
 	}
-	return a, os.WriteFile(a.Predictions, raw, 0o600)
+	return a, os.WriteFile(a.Predictions, raw, 0o600) //nolint:gosec // the script's own directory
 }
 
 func read(dir string, c *command) (t *tree.Table, test []float64, err error) {
@@ -100,7 +100,7 @@ func floats(dir, name string, n int) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // read only
 	r, out, b := bufio.NewReaderSize(f, 1<<20), make([]float64, n), make([]byte, 8)
 	for i := range out {
 		if _, err := io.ReadFull(r, b); err != nil {

@@ -37,7 +37,7 @@ type Settings struct {
 	Loss         Loss    // default Squared, for classes Log
 	Trees        int     // iterations at most, each a tree per score; default 100
 	LearningRate float64 // what a leaf's value is multiplied by, above 0 to 1; default 0.1
-	Leaves       int     // leaves of a tree at most, at least 2; default 31
+	Leaves       int     // leaves of a tree at most, 2 to 65,535; default 31
 	MaxDepth     int     // splits from root to leaf at most; 0: no limit
 	MinLeaf      int     // rows of a leaf at least; default 20
 	MinGain      float64 // what the summed loss (squared error: its half) must fall by twice over, as in LightGBM
@@ -108,7 +108,7 @@ func (s *Settings) check(t *tree.Table) error {
 		came any
 	}{
 		{"trees", s.Trees > 0, s.Trees}, {"learning rate", share(s.LearningRate), s.LearningRate},
-		{"leaves", s.Leaves >= 2, s.Leaves}, {"depth", s.MaxDepth >= 0, s.MaxDepth}, {"rows of a leaf", s.MinLeaf > 0, s.MinLeaf},
+		{"leaves", s.Leaves >= 2 && s.Leaves <= math.MaxUint16, s.Leaves}, {"depth", s.MaxDepth >= 0, s.MaxDepth}, {"rows of a leaf", s.MinLeaf > 0, s.MinLeaf},
 		{"least gain", penalty(s.MinGain), s.MinGain}, {"L1 penalty", penalty(s.L1), s.L1}, {"L2 penalty", penalty(s.L2), s.L2},
 		{"bins", s.MaxBins >= 2 && s.MaxBins <= 255, s.MaxBins}, {"share of rows", share(s.RowSample), s.RowSample},
 		{"share of columns", share(s.ColumnSample), s.ColumnSample}, {"rounds of early stopping", s.EarlyStopping >= 0, s.EarlyStopping},

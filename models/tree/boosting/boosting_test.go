@@ -231,6 +231,33 @@ func TestStepsAreTheLossesDerivatives(t *testing.T) {
 	}
 }
 
+// With squared error and a learning rate of 1, a leaf answers the weighted mean of
+// its rows; so many rows that records are gathered before they are summed.
+func TestLeavesHoldMeans(t *testing.T) {
+	t.Parallel()
+	for _, weights := range []bool{false, true} {
+		table := mixed(23000, 0, 12)
+		if weights {
+			table.Weights = ramp(table.Rows)
+		}
+		e := fit(t, table, boosting.Settings{Trees: 1, LearningRate: 1, Leaves: 200, Threads: 2}).Ensemble
+		sums, weight, out := map[float64]float64{}, map[float64]float64{}, make([]float64, 1)
+		for i, y := range table.Y {
+			w := 1.0
+			if weights {
+				w = table.Weights[i]
+			}
+			e.Predict(table.X[i*table.Cols:(i+1)*table.Cols], out)
+			sums[out[0]] += w * y
+			weight[out[0]] += w
+		}
+		require.Len(t, sums, 200)
+		for answer, sum := range sums {
+			require.InDelta(t, sum/weight[answer], answer, 1e-6)
+		}
+	}
+}
+
 func one(x, y []float64) *tree.Table {
 	return &tree.Table{X: x, Y: y, Rows: len(y), Cols: len(x) / len(y)}
 }

@@ -21,9 +21,10 @@ type fit struct {
 
 	rows       []int32 // that trees are fitted on, ascending
 	validation []int32
-	others     []int32 // rows that the current iteration's trees aren't fitted on
-	fused      bool    // scores, gradients and the next root's histogram in one pass
-	current    []kept
+	others     []int32   // rows that the current iteration's trees aren't fitted on
+	fused      bool      // scores, gradients and the next root's histogram in one pass
+	leaf       []uint16  // per row: its leaf in the current tree
+	values     []float64 // of the current tree's leaves
 	kept       [][]kept
 }
 
@@ -97,8 +98,8 @@ func (f *fit) diverged(loss float64) error {
 	return nil
 }
 
-// growTree grows one tree on the first rows of the grower's index and updates
-// the scores, those of the rows that it is fitted on only where advance doesn't.
+// growTree grows one tree on the first rows of the grower's index and adds its
+// answers to the scores, but where advance does it.
 func (f *fit) growTree(ctx context.Context, score, fitted, root int) error {
 	if !f.fused {
 		f.pieces(len(f.rows), func(lo, hi int) float64 { f.state.gradients(score, f.rows[lo:hi]); return 0 })
@@ -111,75 +112,59 @@ func (f *fit) growTree(ctx context.Context, score, fitted, root int) error {
 	for i, n := range g.nodes {
 		tree[i] = kept{child: n.child, column: int32(n.split.column), bin: int32(n.split.bin), missingLeft: n.split.missingLeft, set: n.split.set}
 	}
-	value := func(i int) {
+	f.values = f.values[:0]
+	for range g.leaves {
+		f.values = append(f.values, 0)
+	}
+	f.each(len(g.leaves), fitted, func(i int) {
 		l := &g.leaves[i]
-		tree[l.node].value = f.state.value(g.index[l.lo:l.hi], g.rules.value(l.sum)*f.unit, f.LearningRate)
-	}
-	if f.team.workers(fitted) > 1 {
-		f.team.run(len(g.leaves), value)
-	} else {
-		for i := range g.leaves {
-			value(i)
+		rows := g.index[l.lo:l.hi]
+		f.values[i] = f.state.value(rows, g.rules.value(l.sum)*f.unit, f.LearningRate)
+		for _, r := range rows {
+			f.leaf[r] = uint16(i)
 		}
+	})
+	for i, l := range g.leaves {
+		g.nodes[l.node].leaf, tree[l.node].value = uint16(i), f.values[i]
 	}
-	f.current, f.kept = tree, append(f.kept, tree)
-	slices.SortFunc(g.leaves, func(a, b leaf) int { return a.lo - b.lo })
-	if !f.fused {
-		f.pieces(fitted, func(lo, hi int) float64 {
-			f.eachRun(lo, hi, func(rows []int32, value float64) { f.state.shift(score, rows, value) })
-			return 0
-		})
-	}
+	f.kept = append(f.kept, tree)
 	f.pieces(len(f.others), func(lo, hi int) float64 {
-		for i := lo; i < hi; i++ {
-			f.state.shift(score, f.others[i:i+1], tree[g.route(f.others[i])].value)
+		for _, r := range f.others[lo:hi] {
+			f.leaf[r] = g.route(r)
 		}
 		return 0
 	})
+	if !f.fused {
+		f.shift(score, f.rows)
+	}
+	f.shift(score, f.validation)
 	return ctx.Err()
 }
 
-// advance adds the current tree to the scores of its rows, writes their next
-// gradients, sums them into the next root's histogram, all while a block of rows
-// is in the cache, and gives the histogram's slot and the summed loss.
+// shift adds the current tree's answers to a score of rows.
+func (f *fit) shift(score int, rows []int32) {
+	f.pieces(len(rows), func(lo, hi int) float64 { f.state.shift(score, rows[lo:hi], f.leaf, f.values); return 0 })
+}
+
+// advance adds the current tree's answers to the score of its rows, writes their
+// next gradients and sums them into the next root's histogram, all while a block
+// of rows is in the cache, and gives the histogram's slot and the summed loss.
 func (f *fit) advance() (slot int, loss float64) {
-	rows := len(f.rows)
+	n := len(f.rows)
 	slot = f.grower.take()
-	sums := make([]float64, (rows+piece-1)/piece)
-	f.hist.parallel(slot, f.team.workers(rows*len(f.hist.data.groups)), len(sums), func(to []int64, p int) {
-		for at := p * piece; at < min((p+1)*piece, rows); at += block {
-			f.eachRun(at, min(at+block, rows), func(rows []int32, value float64) {
-				f.state.shift(0, rows, value)
-				sums[p] += f.state.refresh(rows)
-				f.hist.add(to, rows, f.grower.active)
-			})
+	sums := make([]float64, (n+piece-1)/piece)
+	f.hist.parallel(slot, f.team.workers(n*len(f.hist.data.groups)), len(sums), func(to []int64, p int) {
+		for at := p * piece; at < min((p+1)*piece, n); at += block {
+			rows := f.rows[at:min(at+block, (p+1)*piece, n)]
+			f.state.shift(0, rows, f.leaf, f.values)
+			sums[p] += f.state.refresh(rows)
+			f.hist.add(to, f.hist.data.records, rows, f.grower.active)
 		}
 	})
 	for _, s := range sums {
 		loss += s
 	}
 	return slot, loss
-}
-
-// eachRun calls do with the rows at positions lo…hi−1 of the grower's index, one
-// leaf after another, and the leaf's value. The leaves are in the order of their
-// rows.
-func (f *fit) eachRun(lo, hi int, do func(rows []int32, value float64)) {
-	g := f.grower
-	at, _ := slices.BinarySearchFunc(g.leaves, lo, func(l leaf, p int) int {
-		if l.hi <= p {
-			return -1
-		}
-		return 0
-	})
-	for ; lo < hi; at++ {
-		l := &g.leaves[at]
-		end := min(l.hi, hi)
-		if lo < end {
-			do(g.index[lo:end], f.current[l.node].value)
-			lo = end
-		}
-	}
 }
 
 // refresh brings rows up to date with the scores and gives their summed loss.
@@ -190,19 +175,23 @@ func (f *fit) refresh(rows []int32) float64 {
 // pieces runs do on pieces of 0…n−1 and adds up what it gives, in their order.
 func (f *fit) pieces(n int, do func(lo, hi int) float64) float64 {
 	sums := make([]float64, (n+piece-1)/piece)
-	run := func(p int) { sums[p] = do(p*piece, min((p+1)*piece, n)) }
-	if f.team.workers(n) > 1 {
-		f.team.run(len(sums), run)
-	} else {
-		for p := range sums {
-			run(p)
-		}
-	}
+	f.each(len(sums), n, func(p int) { sums[p] = do(p*piece, min((p+1)*piece, n)) })
 	sum := 0.0
 	for _, s := range sums {
 		sum += s
 	}
 	return sum
+}
+
+// each calls do with 0…n−1, by several goroutines where so many steps are worth it.
+func (f *fit) each(n, steps int, do func(i int)) {
+	if f.team.workers(steps) > 1 {
+		f.team.run(n, do)
+		return
+	}
+	for i := range n {
+		do(i)
+	}
 }
 
 // ensemble makes the trees that are kept an ensemble.

@@ -9,6 +9,7 @@ type node struct {
 	child int32 // its left child, the right one follows; 0: a leaf
 	split split
 	left  *[256]uint8 // 1 for the bins that go left
+	leaf  uint16      // of a leaf: its index in grower.leaves
 }
 
 // leaf is an end of the tree, which may be split further.
@@ -247,12 +248,11 @@ func partition(rows, spare []int32, bins []uint8, left *[256]uint8) int {
 	return l
 }
 
-// route gives the leaf node that a row falls into.
-func (g *grower) route(row int32) int32 {
-	at := int32(0)
-	for g.nodes[at].child != 0 {
-		n := &g.nodes[at]
-		at = n.child + 1 - int32(n.left[g.hist.data.byColumn[n.split.column][row]])
+// route gives the leaf that a row falls into.
+func (g *grower) route(row int32) uint16 {
+	n := &g.nodes[0]
+	for n.child != 0 {
+		n = &g.nodes[n.child+1-int32(n.left[g.hist.data.byColumn[n.split.column][row]])]
 	}
-	return at
+	return n.leaf
 }

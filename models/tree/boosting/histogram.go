@@ -71,9 +71,38 @@ func (h *histograms) slot(s int) []int64 { return h.words[s*h.data.slot:] }
 func (h *histograms) build(slot int, rows []int32, active []bool) {
 	workers := h.team.workers(len(rows) * len(h.data.groups))
 	h.parallel(slot, workers, (len(rows)+block-1)/block, func(to []int64, b int) {
-		h.add(to, rows[b*block:min((b+1)*block, len(rows))], active)
+		h.gather(to, rows[b*block:min((b+1)*block, len(rows))], active)
 	})
 }
+
+// gather is add for rows that lie apart: where records have several groups and
+// don't fit the second-level cache, it copies them first, so that many fetches
+// from memory are under way at once.
+func (h *histograms) gather(to []int64, rows []int32, active []bool) {
+	const most = 8 // words of a record
+	stride := h.data.stride
+	if stride < 3 || stride > most || len(h.data.records) < 1<<16 {
+		h.add(to, h.data.records, rows, active)
+		return
+	}
+	var buffer [block * most]uint64
+	for i, r := range rows {
+		from := h.data.records[int(r)*stride:][:stride]
+		to := buffer[i*stride:][:stride]
+		for k, word := range from { //nolint:staticcheck // copy is a call, and slower for so few words
+			to[k] = word
+		}
+	}
+	h.add(to, buffer[:], oneByOne[:len(rows)], active)
+}
+
+// oneByOne is 0…block−1.
+var oneByOne = func() (out [block]int32) {
+	for i := range out {
+		out[i] = int32(i)
+	}
+	return out
+}()
 
 // parallel clears a slot and lets workers sum pieces into it, each into words of
 // its own that are added up at the end.
@@ -128,8 +157,8 @@ func (h *histograms) total(slot, group int) totals {
 	return h.unpack(first, second)
 }
 
-// add sums a block of rows into one slot.
-func (h *histograms) add(to []int64, rows []int32, active []bool) {
+// add sums a block of rows of records into one slot.
+func (h *histograms) add(to []int64, records []uint64, rows []int32, active []bool) {
 	for g, on := range active {
 		if !on {
 			continue
@@ -138,13 +167,13 @@ func (h *histograms) add(to []int64, rows []int32, active []bool) {
 		few := h.data.groups[g].columns <= lanes/2
 		switch {
 		case h.layout.words == narrow && few:
-			addNarrow4((*[fullSlot]int64)(at), h.data.records, h.data.stride, g, rows)
+			addNarrow4((*[fullSlot]int64)(at), records, h.data.stride, g, rows)
 		case h.layout.words == narrow:
-			addNarrow((*[fullSlot]int64)(at), h.data.records, h.data.stride, g, rows)
+			addNarrow((*[fullSlot]int64)(at), records, h.data.stride, g, rows)
 		case few:
-			addWide4((*[2 * fullSlot]int64)(at), h.data.records, h.data.stride, g, rows)
+			addWide4((*[2 * fullSlot]int64)(at), records, h.data.stride, g, rows)
 		default:
-			addWide((*[2 * fullSlot]int64)(at), h.data.records, h.data.stride, g, rows)
+			addWide((*[2 * fullSlot]int64)(at), records, h.data.stride, g, rows)
 		}
 	}
 }

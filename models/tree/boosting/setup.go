@@ -24,7 +24,7 @@ const (
 const histogramBudget = 256 << 20 / 8
 
 func newFit(ctx context.Context, t *tree.Table, s Settings, team *team) (*fit, error) {
-	f := &fit{Settings: s, table: t, team: team}
+	f := &fit{Settings: s, table: t, team: team, leaf: make([]uint16, t.Rows)}
 	f.chooseSides()
 	if !(weigh(t, f.rows) > 0) || (f.EarlyStopping > 0 && !(weigh(t, f.validation) > 0)) {
 		return nil, perennial.Errorf(perennial.CodeInvalid, "", "%d rows leave none with a weight to train on, or none to stop early by", t.Rows)

@@ -16,8 +16,8 @@ type state interface {
 	// value turns the Newton step of a leaf, times the learning rate, into what
 	// the leaf adds to its score.
 	value(rows []int32, step, rate float64) float64
-	// shift adds a leaf's value to a score of rows.
-	shift(score int, rows []int32, value float64)
+	// shift adds to a score of rows the values of their leaves, leaf by row.
+	shift(score int, rows []int32, leaf []uint16, values []float64)
 	// refresh brings up to date what depends on all scores, and gives the summed
 	// loss of rows, each times its weight.
 	refresh(rows []int32) float64
@@ -95,11 +95,10 @@ func (e *exact) value(_ []int32, step, rate float64) float64 {
 	return math.RoundToEven(step*rate*e.scale) / e.scale
 }
 
-func (e *exact) shift(_ int, rows []int32, value float64) {
-	delta := uint64(int64(value*e.scale) << e.counts)
+func (e *exact) shift(_ int, rows []int32, leaf []uint16, values []float64) {
 	stride, records := e.d.stride, e.d.records
 	for _, r := range rows {
-		records[(int(r)+1)*stride-1] -= delta
+		records[(int(r)+1)*stride-1] -= uint64(int64(values[leaf[r]]*e.scale) << e.counts)
 	}
 }
 
@@ -144,10 +143,10 @@ func (f *floats) base() []float64 { return f.starts }
 
 func (f *floats) value(_ []int32, step, rate float64) float64 { return step * rate }
 
-func (f *floats) shift(score int, rows []int32, value float64) {
+func (f *floats) shift(score int, rows []int32, leaf []uint16, values []float64) {
 	s := f.scores[score]
 	for _, r := range rows {
-		s[r] += value
+		s[r] += values[leaf[r]]
 	}
 }
 
