@@ -124,6 +124,25 @@ func TestTrialsRunOnce(t *testing.T) {
 	require.ErrorContains(t, err, "don't exist")
 }
 
+// A workflow from before there were rounds names ranges of a study that was
+// planned as a whole.
+func TestAnOlderStudyRunsOn(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.searching(t, "{strategy: random, trials: 12, folds: 3, seed: 3}")
+	result, err := w.train(t, "iris", perennial.BudgetFull)
+	require.NoError(t, err)
+	older := w.study(t, result.RunID)
+	older.RunID = "older"
+	env := w.activities(t)
+	for _, in := range []activities.TrialsInput{{From: 4, To: 8}, {From: 0, To: 4}, {From: 8, To: 12}} {
+		in.StudyInput = older
+		_, err := env.ExecuteActivity(w.act.RunTrials, in)
+		require.NoError(t, err)
+	}
+	require.Equal(t, w.trials(t, result.RunID), w.trials(t, "older"))
+}
+
 // study gives what a run's study was run on.
 func (w *world) study(t *testing.T, run string) activities.StudyInput {
 	t.Helper()
