@@ -13,7 +13,7 @@ import (
 type ForestSettings struct {
 	Trees       int     // default 100
 	MaxDepth    int     // splits from the root to a leaf at most; 0: no limit
-	MinLeaf     int     // rows in a leaf at least; 0: 1, or on large data what keeps the forest within 16 million nodes
+	MinLeaf     int     // rows in a leaf at least; 0: 1, or on large data what keeps the forest within 8 million nodes
 	MinSplit    int     // a node of fewer rows is a leaf; default 2
 	MaxFeatures float64 // features tried per split: below 1 a share of them, else a number, at most all; 0: all for regression, their square root for classification
 	NoBootstrap bool    // every tree sees every row once, instead of as many rows drawn with replacement
@@ -27,8 +27,8 @@ type ForestSettings struct {
 // Bounds on memory. A node takes 16 bytes in the model and as much again in its
 // compiled form.
 const (
-	autoNodes  = 1 << 24 // what MinLeaf 0 keeps within
-	mostNodes  = 3 << 23 // where growing fails
+	autoNodes  = 1 << 23 // what MinLeaf 0 keeps within
+	mostNodes  = 1 << 24 // where growing fails
 	workMemory = 1 << 30 // bytes of index arrays that the threads may take together
 )
 
@@ -66,7 +66,7 @@ const (
 // It looks at ctx in every node and between features.
 //
 // Errors: ctx's own; code invalid as Table.Check; too_large where the forest
-// would outgrow 25 million nodes, which need 400 MB, and as much again to serve.
+// would outgrow 16 million nodes, which take 270 MB, and as much again to serve.
 func FitForest(ctx context.Context, t Table, s ForestSettings) (*Ensemble, error) {
 	const op = "tree.FitForest"
 	if err := t.Check(); err != nil {
