@@ -2,6 +2,7 @@ package models
 
 import (
 	"context"
+	"math"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/models/tree"
@@ -60,11 +61,15 @@ func fitForest(ctx context.Context, p Params, t Training, s tree.ForestSettings)
 	s.MaxFeatures, s.NoBootstrap = p.Float("max_features"), !p.Bool("bootstrap")
 	s.Entropy, s.Balanced = criterion == "entropy", p.Text("class_weight") == "balanced"
 	s.Seed, s.Threads = t.Seed, t.Threads
-	e, err := tree.FitForest(ctx, tree.Table{X: t.X, Y: t.Y, Rows: t.Rows, Cols: t.Cols, Classes: t.Classes, Categories: t.Categories}, s)
+	f, err := tree.FitForest(ctx, tree.Table{X: t.X, Y: t.Y, Rows: t.Rows, Cols: t.Cols, Classes: t.Classes, Categories: t.Categories}, s)
 	if err != nil {
 		return Fitted{}, err
 	}
-	return Fitted{Predictor: compileTrees(e)}, nil
+	trace := Trace{Status: "completed", Iterations: s.Trees}
+	if !math.IsNaN(f.OutOfBag) {
+		trace.OutOfBag = &f.OutOfBag
+	}
+	return Fitted{Predictor: compileTrees(f.Ensemble), Trace: trace}, nil
 }
 
 var malaschitzForest = entry{

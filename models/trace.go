@@ -15,6 +15,7 @@ type Trace struct {
 	Iterations int       // done; 0 where nothing iterates
 	Loss       []float64 // training loss after each iteration, in the algorithm's own objective; nil where it isn't followed
 	Validation []float64 // validation loss after each iteration; nil without a validation part
+	OutOfBag   *float64  // of a forest with bootstrap: R² or accuracy by the trees that didn't draw the row; nil where there is none
 }
 
 // Thin gives at most limit (2 or more) indexes of a curve of n points, ascending

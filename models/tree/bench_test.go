@@ -42,7 +42,7 @@ func deep(tb testing.TB, rows, trees int) *tree.Ensemble {
 	tb.Helper()
 	e, err := tree.FitForest(tb.Context(), waves(rows), tree.ForestSettings{Trees: trees, Threads: 2})
 	require.NoError(tb, err)
-	return e
+	return e.Ensemble
 }
 
 //nolint:paralleltest // allocations are counted in the whole process

@@ -32,6 +32,15 @@ const (
 	workMemory = 1 << 30 // bytes of index arrays that the threads may take together
 )
 
+// Forest is what FitForest gives.
+type Forest struct {
+	*Ensemble
+	// OutOfBag is scikit-learn's oob_score_: R², or the accuracy, of predicting
+	// each row by the trees that didn't draw it. NaN without bootstrap, where no
+	// row was left out, and above 4 million rows × classes.
+	OutOfBag float64
+}
+
 // FitForest grows a random forest (Breiman, "Random Forests", Machine Learning
 // 45, 2001) or, with Extra, extremely randomised trees (Geurts, Ernst and
 // Wehenkel, Machine Learning 63, 2006), for regression where the table has no
@@ -67,7 +76,7 @@ const (
 //
 // Errors: ctx's own; code invalid as Table.Check; too_large where the forest
 // would outgrow 16 million nodes, which take 270 MB, and as much again to serve.
-func FitForest(ctx context.Context, t Table, s ForestSettings) (*Ensemble, error) {
+func FitForest(ctx context.Context, t Table, s ForestSettings) (*Forest, error) {
 	const op = "tree.FitForest"
 	if err := t.Check(); err != nil {
 		return nil, perennial.Wrap(op, err)
@@ -81,6 +90,7 @@ func FitForest(ctx context.Context, t Table, s ForestSettings) (*Ensemble, error
 		return nil, perennial.Wrap(op, err)
 	}
 	f.prepare()
+	f.oob = newOutOfBag(f)
 	trees := f.grow()
 	if err := ctx.Err(); err != nil {
 		return nil, perennial.Wrap(op, err)
@@ -89,7 +99,14 @@ func FitForest(ctx context.Context, t Table, s ForestSettings) (*Ensemble, error
 		return nil, perennial.Errorf(perennial.CodeTooLarge, op, "%d trees on %d rows make more than %d million nodes", f.s.Trees, t.Rows, mostNodes/1_000_000).
 			WithHint("Set min_leaf higher, or to 0, which chooses it by the number of rows; or max_depth, or fewer trees.")
 	}
-	return f.join(trees), nil
+	out := &Forest{OutOfBag: math.NaN()}
+	if f.oob != nil {
+		if score, ok := f.oob.score(f); ok {
+			out.OutOfBag = score
+		}
+	}
+	out.Ensemble = f.join(trees)
+	return out, nil
 }
 
 // forest is what all trees of a fit share.
@@ -99,6 +116,7 @@ type forest struct {
 	try   int // features per split
 	stop  atomic.Bool
 	nodes atomic.Int64
+	oob   *outOfBag // nil: not followed
 
 	order   [][]uint32 // per feature, rows by value, then number, missing ones last; Extra: none
 	missing []bool     // per feature

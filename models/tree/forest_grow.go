@@ -112,6 +112,9 @@ func (g *grower) tree(k int) grown {
 			g.leaf(s)
 		}
 	}
+	if f.oob != nil {
+		f.oob.add(g)
+	}
 	return grown{
 		nodes: append(make([]Node, 0, len(g.out.nodes)), g.out.nodes...),
 		rows:  append(make([]float64, 0, len(g.rows.values)), g.rows.values...),

@@ -88,7 +88,7 @@ func TestSingleTreesEqualScikitLearns(t *testing.T) {
 			require.Len(t, e.Nodes, 2*c.Leaves-1)
 			rows := len(x)/ref.Cols - ref.Rows
 			out := make([]float64, rows*e.Outputs)
-			tree.Compile(e).PredictBatch(x[ref.Rows*ref.Cols:], out, rows)
+			tree.Compile(e.Ensemble).PredictBatch(x[ref.Rows*ref.Cols:], out, rows)
 			require.InDeltaSlice(t, c.Answer, out, 1e-9)
 		})
 	}
@@ -107,6 +107,7 @@ func TestForestIsTheSameForAnyNumberOfThreads(t *testing.T) {
 			t.Run(fmt.Sprint(name, classes), func(t *testing.T) {
 				t.Parallel()
 				var want []byte
+				var score float64
 				for _, threads := range []int{1, 2, 5} {
 					s.Threads, s.Seed = threads, 42
 					e, err := tree.FitForest(t.Context(), mixed(300, classes), s)
@@ -115,11 +116,12 @@ func TestForestIsTheSameForAnyNumberOfThreads(t *testing.T) {
 					require.NoError(t, err)
 					decoded, err := tree.Decode(got, e.Features, e.Outputs)
 					require.NoError(t, err)
-					require.Equal(t, e, decoded, "growing is in Ensemble's order")
+					require.Equal(t, e.Ensemble, decoded, "growing is in Ensemble's order")
 					if want == nil {
-						want = got
+						want, score = got, e.OutOfBag
 					}
 					require.Equal(t, want, got)
+					require.Equal(t, bits([]float64{score}), bits([]float64{e.OutOfBag}))
 				}
 				s.Seed = 43
 				e, err := tree.FitForest(t.Context(), mixed(300, classes), s)
@@ -142,24 +144,29 @@ func TestForestPredictsNewRows(t *testing.T) {
 			}
 			e, err := tree.FitForest(t.Context(), train, tree.ForestSettings{Trees: 40, Extra: extra, NoBootstrap: extra, MinLeaf: 2, Threads: 2})
 			require.NoError(t, err)
-			require.Less(t, squared(e, &ask)/variance(ask.Y), 0.45)
+			require.Less(t, squared(e.Ensemble, &ask)/variance(ask.Y), 0.45)
 		}
 		train, ask := mixed(1500, 3), mixed(700, 3)
 		for _, s := range []tree.ForestSettings{{}, {Entropy: true, MinLeaf: 2}, {Balanced: true}} {
 			s.Trees, s.Extra, s.Threads = 40, extra, 2
 			e, err := tree.FitForest(t.Context(), train, s)
 			require.NoError(t, err)
-			out, right := make([]float64, 3), 0
-			for i := range ask.Rows {
-				e.Predict(ask.X[i*5:i*5+5], out)
-				require.InDelta(t, 1, out[0]+out[1]+out[2], 1e-9)
-				if out[int(ask.Y[i])] == max(out[0], out[1], out[2]) {
-					right++
-				}
-			}
-			require.Greater(t, float64(right)/700, 0.6)
+			require.Greater(t, accuracy(t, e.Ensemble, &ask), 0.6)
 		}
 	}
+}
+
+func accuracy(t *testing.T, e *tree.Ensemble, table *tree.Table) float64 {
+	t.Helper()
+	out, right := make([]float64, 3), 0
+	for i := range table.Rows {
+		e.Predict(table.X[i*table.Cols:(i+1)*table.Cols], out)
+		require.InDelta(t, 1, out[0]+out[1]+out[2], 1e-9)
+		if out[int(table.Y[i])] == max(out[0], out[1], out[2]) {
+			right++
+		}
+	}
+	return float64(right) / float64(table.Rows)
 }
 
 func squared(e *tree.Ensemble, t *tree.Table) float64 {
@@ -250,7 +257,7 @@ func TestForestKeepsItsRules(t *testing.T) {
 				}
 			}
 			if s.MinLeaf == 1 && s.MaxDepth == 0 && s.MinSplit < 2 {
-				memorised(t, e, &table)
+				memorised(t, e.Ensemble, &table)
 			}
 		}
 	})
@@ -328,5 +335,31 @@ func TestForestStopsWhenCancelled(t *testing.T) {
 		_, err := tree.FitForest(ctx, table, tree.ForestSettings{Trees: 10000, MinLeaf: 5, Extra: extra, Threads: 2})
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Less(t, time.Since(start), 10*time.Second, "on an idle machine it is well below 2 s")
+	}
+}
+
+// Out-of-bag scores estimate what new rows get, so they come close to it and
+// stay far from the score on the rows themselves.
+func TestOutOfBagScore(t *testing.T) {
+	t.Parallel()
+	train, ask := mixed(2000, 0), mixed(1500, 0)
+	f, err := tree.FitForest(t.Context(), train, tree.ForestSettings{Trees: 60, Threads: 2})
+	require.NoError(t, err)
+	require.InDelta(t, 1-squared(f.Ensemble, &ask)/variance(ask.Y), f.OutOfBag, 0.04)
+	require.Greater(t, 1-squared(f.Ensemble, &train)/variance(train.Y), f.OutOfBag+0.1)
+
+	train, ask = mixed(2000, 3), mixed(1500, 3)
+	f, err = tree.FitForest(t.Context(), train, tree.ForestSettings{Trees: 60, Threads: 2})
+	require.NoError(t, err)
+	require.InDelta(t, accuracy(t, f.Ensemble, &ask), f.OutOfBag, 0.04)
+	f, err = tree.FitForest(t.Context(), train, tree.ForestSettings{Trees: 3, NoBootstrap: true})
+	require.NoError(t, err)
+	require.True(t, math.IsNaN(f.OutOfBag))
+}
+
+func TestMinLeafOfLargeData(t *testing.T) {
+	t.Parallel()
+	for rows, want := range map[int]int{1000: 1, 66_000: 1, 70_000: 2, 1_000_000: 16} {
+		require.Equal(t, want, tree.MinLeafOf(rows, 100))
 	}
 }

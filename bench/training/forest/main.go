@@ -89,7 +89,11 @@ func obey(dir string, line []byte) (*answer, error) {
 
 func fit(c *command, t tree.Table) (*tree.Ensemble, error) {
 	if c.Boost == 0 {
-		return tree.FitForest(context.Background(), t, c.ForestSettings)
+		f, err := tree.FitForest(context.Background(), t, c.ForestSettings)
+		if err != nil {
+			return nil, err
+		}
+		return f.Ensemble, nil
 	}
 	r, err := boosting.Fit(context.Background(), &t, boosting.Settings{Trees: c.Boost, LearningRate: 0.05, Leaves: 31, Threads: c.Threads})
 	if err != nil {
