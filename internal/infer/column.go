@@ -18,11 +18,12 @@ var hashSeed = maphash.MakeSeed()
 
 // column counts what stands in one column.
 type column struct {
-	name  string
-	field int
+	name   string
+	field  int
+	target bool
 
 	cells  int            // that aren't any of nullWords
-	nulls  map[string]int // texts of nullWords, as they stand there
+	nulls  map[string]int // texts of nullWords, as they stand there, in rows with a target
 	counts map[string]int // other texts; nil above maxDistinct
 	unique map[uint64]struct{}
 	again  bool // a value came a second time, or can't be told
@@ -91,9 +92,11 @@ type goal struct {
 func (c *column) add(s string, y goal, line int) {
 	if word, _ := isNullWord(s); word {
 		if _, known := c.nulls[s]; !known {
-			s = strings.Clone(s)
+			c.nulls[strings.Clone(s)] = 0
 		}
-		c.nulls[s]++
+		if y.text != "" || c.target {
+			c.nulls[s]++ // rows without a target are left out
+		}
 		return
 	}
 	c.cells++
@@ -112,7 +115,7 @@ func (c *column) add(s string, y goal, line int) {
 		c.addText(s, line)
 	}
 	c.dates.add(s)
-	if c.dates.failed && datish(s) {
+	if c.dates.failed && !ok && len(s) <= 40 && datish(s) {
 		c.datish++
 	}
 }
@@ -136,18 +139,19 @@ func (c *column) addText(s string, line int) {
 	}
 }
 
-// datish reports whether a text begins with three numbers between slashes, dots
-// or hyphens.
+// datish reports whether a text begins like a day in numbers: 1/31/2026, 31.1.26
+// or 2026-1-31.
 func datish(s string) bool {
-	if len(s) < 6 || len(s) > 40 || s[0] < '0' || s[0] > '9' {
-		return false
+	day, _, _ := strings.Cut(strings.Replace(s, "T", " ", 1), " ")
+	for _, sign := range []string{"/", ".", "-"} {
+		parts := strings.Split(day, sign)
+		if len(parts) != 3 || strings.Trim(parts[0]+parts[1]+parts[2], "0123456789") != "" {
+			continue
+		}
+		a, b, c := len(parts[0]), len(parts[1]), len(parts[2])
+		return b >= 1 && b <= 2 && (a == 4 && c <= 2 || a >= 1 && a <= 2 && (c == 2 || c == 4))
 	}
-	i := strings.IndexAny(s, "/.-")
-	if i < 1 || i > 4 {
-		return false
-	}
-	j := strings.IndexByte(s[i+1:], s[i])
-	return (j == 1 || j == 2) && i+j+2 < len(s) && s[i+j+2] >= '0' && s[i+j+2] <= '9' && strings.Trim(s[i+1:i+1+j], "0123456789") == ""
+	return false
 }
 
 // count counts the cell's text, and whether it came before.

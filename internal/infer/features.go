@@ -130,13 +130,13 @@ func (p *planner) choose(c *column) (choice, error) {
 	k := p.f.kind(c)
 	named := c.name == p.o.Time || c.name == p.o.Group
 	if !named {
-		if ch, ok := p.useless(c, k, missing); ok {
+		if ch, ok := p.useless(c, k); ok {
 			return ch, nil
 		}
 		if ch, ok := p.inferID(c, k, missing); ok {
 			return ch, nil
 		}
-		if ch, ok := p.groupID(c, missing); ok {
+		if ch, ok := p.groupID(c); ok {
 			return ch, nil
 		}
 	}
@@ -196,7 +196,7 @@ func (p *planner) lacking(missing int) string {
 	if missing == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d missing", missing, p.s.rows)
+	return fmt.Sprintf("%d of %d missing", missing, p.a.rows)
 }
 
 func join(parts ...string) string {
@@ -269,17 +269,17 @@ func (p *planner) date(c *column, missing int) choice {
 
 // text decides between categories and free text.
 func (p *planner) text(c *column, missing int) choice {
-	n, k := p.s.rows-missing, c.distinct()
+	n, k := c.cells, c.distinct()
 	words, size := float64(c.words)/float64(max(n, 1)), float64(c.bytes)/float64(max(n, 1))
 	switch {
 	case c.numbers[0]*10 > c.cells*8 && c.cells > 20:
 		p.notef(true, c.name, "%d of its %d values are numbers and %d aren't, first %s in line %d; it is used as a category", c.numbers[0], c.cells, c.cells-c.numbers[0], quoted(firstText(c.others)), c.line)
+	case clockOnly(c):
+		return ignore("times of day without a date, which no type reads")
 	case c.datish*10 > c.cells*9:
 		a, b := twoOf(c.counts)
 		p.notef(true, c.name, "not used: dates that no one format reads, like %s and %s; write them alike, best as 2026-01-31", quoted(a), quoted(b))
 		return ignore("dates that no one format reads, like %s and %s", quoted(a), quoted(b))
-	case clockOnly(c):
-		return ignore("times of day without a date, which no type reads")
 	case k > 20 && k*10 > n*3 && (words >= 3 || size >= 50 || c.lines > 0):
 		return ignore("free text: %d different values, %.0f characters on average", k, size)
 	case k > 20 && k*10 > n*9:
@@ -300,8 +300,9 @@ func twoOf(counts map[string]int) (first, last string) {
 // clockOnly reports whether a column holds times of day.
 func clockOnly(c *column) bool {
 	for text := range c.counts {
-		hour, rest, ok := strings.Cut(text, ":")
-		if _, err := strconv.Atoi(hour); !ok || err != nil || len(rest) < 2 || strings.Trim(rest, "0123456789:.APMapm ") != "" {
+		hour, rest, ok := strings.Cut(strings.ReplaceAll(text, ".", ":"), ":")
+		h, err := strconv.Atoi(hour)
+		if !ok || err != nil || h > 23 || len(rest) < 2 || rest[0] > '5' || strings.Trim(rest, "0123456789:APMapm ") != "" {
 			return false
 		}
 	}

@@ -178,6 +178,12 @@ func (p *planner) enough(columns []choice) error {
 	if len(p.dates) > 0 && p.o.Time == "" && p.o.Group == "" {
 		p.notef(false, p.dates[0], "rows have dates (%s): where the future is to be predicted, split by time with --time %s", strings.Join(p.dates, ", "), quoted(p.dates[0]))
 	}
+	if a.whole {
+		p.notef(false, a.column.Name, "%d different whole numbers were taken as classes; --task regression takes them as numbers", len(a.classes))
+	}
+	if len(a.classes) > 50 {
+		p.notef(true, a.column.Name, "%d classes are many; those with few rows can't be learned", len(a.classes))
+	}
 	if n := a.counts[a.smallest]; a.smallest != "" && n < 5 {
 		p.notef(true, a.column.Name, "the class %s has %d rows only: too few to learn or to test it", quoted(a.smallest), n)
 	}

@@ -8,8 +8,8 @@ import (
 )
 
 // useless finds columns from which nothing can be learned.
-func (p *planner) useless(c *column, k kind, missing int) (choice, bool) {
-	n := p.s.rows - missing
+func (p *planner) useless(c *column, k kind) (choice, bool) {
+	n := c.cells
 	switch {
 	case k == kindEmpty:
 		return ignore("empty in every row"), true
@@ -72,8 +72,8 @@ func (p *planner) inferID(c *column, k kind, missing int) (choice, bool) {
 
 // groupID finds the id of something that stands in several rows, too seldom to
 // learn from.
-func (p *planner) groupID(c *column, missing int) (choice, bool) {
-	n, k := p.s.rows-missing, c.distinct()
+func (p *planner) groupID(c *column) (choice, bool) {
+	n, k := c.cells, c.distinct()
 	if !hasWord(c.name, "id", "uuid", "guid") || !c.again || k <= listed || k*10 < n {
 		return choice{}, false
 	}

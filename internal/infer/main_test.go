@@ -59,6 +59,7 @@ var messy = map[string]infer.Options{
 	"one-class":                      {Target: "y"},
 	"one-column":                     {Target: "x"},
 	"whole-numbers-as-classes":       {Target: "quality"},
+	"empty-rows-and-columns":         {Target: "T", Time: "Date"},
 	"one-thing-in-several-spellings": {Target: "y"},
 }
 

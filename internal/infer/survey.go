@@ -99,7 +99,7 @@ func (s *survey) header(r *csv.Reader, o *Options) error {
 	found := same(strings.TrimSpace(o.Target))
 	switch {
 	case len(found) == 1 && found[0].name != "":
-		s.target = found[0]
+		s.target, found[0].target = found[0], true
 	case len(found) > 1:
 		return refuse(s.file, 1, "the column %s stands %d times among the names", o.Target, len(found)).WithHint("Give each of them a name of its own in line 1.")
 	case s.headless(r, record):

@@ -31,7 +31,7 @@ type aim struct {
 	positive string
 	share    float64 // of the smallest class
 	smallest string
-	spread   float64 // of a number: its range
+	whole    bool // the classes are whole numbers, more than two
 }
 
 // rare reports whether one of two classes is so rare that accuracy says little.
@@ -103,7 +103,6 @@ func firstText(counts map[string]int) string {
 func (a *aim) regression(c *column, f *form, distinct int) {
 	a.task = perennial.Regression
 	a.column.Type = perennial.TypeNumeric
-	a.spread = c.high[f.way] - c.low[f.way]
 	many := strconv.Itoa(distinct)
 	if distinct == 0 {
 		many = fmt.Sprintf("more than %d", maxDistinct)
@@ -134,6 +133,7 @@ func (a *aim) classification(counts map[string]int, number bool) {
 	case len(a.classes) == 2:
 		a.why = fmt.Sprintf("two values, %s and %s", a.classes[0], a.classes[1])
 	case number:
+		a.whole = true
 		a.why = fmt.Sprintf("whole numbers with %d different values only, taken as classes; --task regression takes them as numbers", len(a.classes))
 	default:
 		a.why = fmt.Sprintf("texts with %d different values", len(a.classes))

@@ -46,7 +46,7 @@ func answersItsOwnFile(t *testing.T, p *process, name, data string) {
 	answers := filepath.Join(t.TempDir(), "answers.csv")
 	text, code := run(t, "predict", name, "--input", data, "--output", answers, "--strict", "--api", p.url)
 	require.Zero(t, code, text)
-	f, err := os.Open(answers) //nolint:gosec // the test's own
+	f, err := os.Open(answers)
 	require.NoError(t, err)
 	rows, err := csv.NewReader(f).ReadAll()
 	require.NoError(t, err)

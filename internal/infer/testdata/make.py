@@ -155,5 +155,12 @@ def main():
     rows = [[f"{r.randint(1, 12)}/{r.randint(1, 28)}/2020" if i % 2 else f"2020-01-{i % 28 + 1:02}", r.choice(["5 kg", "7 kg", "9 lb"]), r.choice(["Red", "red", "blue"]), r.randint(0, 40)] for i in range(60)]
     save("one-thing-in-several-spellings", ["date", "mass", "colour", "y"], rows)
 
+    r = rand("airquality")
+    rows = []
+    for i in range(80):
+        t = datetime.datetime(2024, 3, 1) + datetime.timedelta(hours=i)
+        rows.append([f"{t:%d/%m/%Y}", f"{t:%H.%M.%S}", f"{r.uniform(1, 5):.1f}".replace(".", ","), f"{r.uniform(5, 30):.2f}".replace(".", ","), "", ""])
+    save("empty-rows-and-columns", ["Date", "Time", "CO(GT)", "T", "", ""], rows + [[""] * 6] * 9, sep=";", end="\r\n")
+
 
 main()
