@@ -42,6 +42,15 @@ const (
 	Stalled        Status = "stalled"         // no lower point was found: usually the limit of float64
 )
 
+// known reports whether it is one of the ways to end.
+func (s Status) known() bool {
+	switch s {
+	case Converged, IterationLimit, Stalled:
+		return true
+	}
+	return false
+}
+
 func (d *Data) row(i int) []float64 { return d.X[i*d.Cols : (i+1)*d.Cols] }
 
 // check guards the arithmetic below against a caller's mistake.

@@ -307,6 +307,7 @@ func TestDecodeRefusesWhatDoesNotFit(t *testing.T) {
 		"class too large": `{"present":[0,3],"coef":[1,2],"intercept":[1],"status":"converged","iterations":1}`,
 		"class twice":     `{"present":[1,1],"coef":[1,2],"intercept":[1],"status":"converged","iterations":1}`,
 		"no class":        `{"present":[],"coef":[],"intercept":[],"status":"converged","iterations":1}`,
+		"unknown status":  `{"present":[0,1],"coef":[1,2],"intercept":[1],"status":"fine","iterations":1}`,
 		"too few":         `{"present":[0,1],"coef":[1],"intercept":[1],"status":"converged","iterations":1}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -317,6 +318,8 @@ func TestDecodeRefusesWhatDoesNotFit(t *testing.T) {
 	}
 	_, err := linear.DecodeLogistic([]byte(`{"present":[0,2],"coef":[1,2],"intercept":[1],"status":"converged","iterations":1}`), 2, 3)
 	require.NoError(t, err)
+	_, err = linear.DecodeRegression([]byte(`{"coef":[1],"intercept":0,"status":"fine"}`), 1)
+	require.Equal(t, perennial.CodeMalformed, perennial.CodeOf(err))
 	_, err = linear.DecodeRegression([]byte(`{"coef":[1],"intercept":0}`), 2)
 	require.Equal(t, perennial.CodeMalformed, perennial.CodeOf(err))
 }

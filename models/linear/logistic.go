@@ -191,7 +191,7 @@ func DecodeLogistic(b []byte, features, classes int) (*Logistic, error) {
 	if vectors <= 2 {
 		vectors--
 	}
-	ok := vectors >= 0 && len(m.Intercept) == vectors && len(m.Coef) == vectors*features
+	ok := vectors >= 0 && m.Status.known() && len(m.Intercept) == vectors && len(m.Coef) == vectors*features
 	for i, k := range m.Present {
 		ok = ok && k >= 0 && k < classes && (i == 0 || k > m.Present[i-1])
 	}

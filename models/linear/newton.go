@@ -33,13 +33,14 @@ func (p *logisticProblem) at(ctx context.Context, v []float64) (*point, error) {
 // minimize runs the optimisation from 0 and sets status, iterations and loss.
 func (p *logisticProblem) minimize(ctx context.Context, s LogisticSettings, m *Logistic) ([]float64, error) {
 	n := len(p.l1)
+	var step stepper = &quasiNewton{p: p}
+	if n <= newtonParameters && float64(p.g.d.Rows)*float64(n)*float64(n) <= newtonWork {
+		step = &newton{p: p}
+		p.proba = make([]float64, p.g.d.Rows*p.vectors)
+	}
 	at, err := p.at(ctx, make([]float64, n))
 	if err != nil {
 		return nil, err
-	}
-	var step stepper = &newton{p: p}
-	if n > newtonParameters || float64(p.g.d.Rows)*float64(n)*float64(n) > newtonWork {
-		step = &quasiNewton{p: p}
 	}
 	for {
 		slope := p.steepest(at.v, at.grad)

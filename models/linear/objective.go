@@ -19,7 +19,7 @@ type logisticProblem struct {
 	label   []int     // per row, index into present
 	weight  []float64 // per row, divided by their sum
 	l1, l2  []float64 // per parameter, the penalty's strengths
-	proba   []float64 // rows × vectors: the probabilities at the last point
+	proba   []float64 // rows × vectors: the probabilities at the last point; nil: not needed
 }
 
 func newLogisticProblem(ctx context.Context, d *Data, s LogisticSettings) (*logisticProblem, error) {
@@ -34,7 +34,6 @@ func newLogisticProblem(ctx context.Context, d *Data, s LogisticSettings) (*logi
 	if p.g, err = newDesign(ctx, d, true, true); err != nil {
 		return nil, err
 	}
-	p.proba = make([]float64, d.Rows*p.vectors)
 	width := d.Cols + 1
 	p.l1, p.l2 = make([]float64, p.vectors*width), make([]float64, p.vectors*width)
 	if s.Penalty == PenaltyNone {
@@ -164,7 +163,9 @@ func (p *logisticProblem) residuals(b *batch, z, row []float64) float64 {
 			row[k] = z[k*batchRows+i]
 		}
 		loss += float64(p.weight[r] * probabilities(row, p.label[r]))
-		copy(p.proba[r*p.vectors:], row)
+		if p.proba != nil {
+			copy(p.proba[r*p.vectors:], row)
+		}
 		if p.vectors == 1 {
 			row[0] -= float64(p.label[r])
 		} else {

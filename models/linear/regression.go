@@ -37,6 +37,9 @@ func DecodeRegression(b []byte, features int) (*Regression, error) {
 	if err := decode(op, b, m); err != nil {
 		return nil, err
 	}
+	if m.Status != "" && !m.Status.known() {
+		return nil, perennial.Errorf(perennial.CodeMalformed, op, "the fit ended as %q, which no fit does", m.Status)
+	}
 	if len(m.Coef) != features {
 		return nil, perennial.Errorf(perennial.CodeMalformed, op, "%d coefficients for %d features", len(m.Coef), features)
 	}
