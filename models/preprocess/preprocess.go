@@ -142,17 +142,6 @@ func (c *column) names(names, values []string) []string {
 	return names
 }
 
-// Sources gives the index of the feature that each output comes from.
-func (t *Transformer) Sources() []int {
-	out := make([]int, 0, t.width)
-	for i := range t.columns {
-		for range t.columns[i].width() {
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
 // PassesNull names the columns whose nulls come out as NaN: nullable numeric,
 // boolean, date and native columns with impute none.
 func (t *Transformer) PassesNull() []string {

@@ -85,7 +85,6 @@ func TestTrainingAndServingAgreeToTheBit(t *testing.T) {
 		require.Equal(t, b, c)
 		require.Equal(t, tr.Names(), again.Names())
 		require.Len(t, tr.Names(), tr.Width())
-		require.Len(t, tr.Sources(), tr.Width())
 		require.Equal(t, tr.Categories(), again.Categories())
 		require.Len(t, x, len(raw)/len(features)*tr.Width())
 		for i := range len(raw) / len(features) {
