@@ -80,6 +80,7 @@ func (a *Activities) learn(ctx context.Context, m *material, cv *crossValidation
 		some := rows[:min(len(rows), learningScored)]
 		sorted := slices.Clone(rows)
 		slices.Sort(sorted)
+		collect()
 		model, err := models.Fit(ctx, a.spec(&m.bundle, trial), m.table, sorted)
 		if err != nil {
 			return err
