@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -89,19 +90,7 @@ files at each start.)`,
 	dir := projectFlag(cmd)
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		root, file, spec, err := loadPipeline(*dir, args[0])
-		if err != nil {
-			return err
-		}
-		files, err := pipeline.Files(root, spec, file)
-		if err != nil {
-			return err
-		}
-		api, err := c.client()
-		if err != nil {
-			return err
-		}
-		out, err := api.ApplyPipeline(cmd.Context(), spec.Pipeline.Name, client.ApplyRequest{File: file, Files: files, Reason: reason})
+		out, err := c.applyFile(cmd.Context(), *dir, args[0], reason)
 		if err != nil {
 			return err
 		}
@@ -114,6 +103,23 @@ files at each start.)`,
 		})
 	}
 	return cmd
+}
+
+// applyFile puts a pipeline file of a project in force.
+func (c *cli) applyFile(ctx context.Context, dir, name, reason string) (client.ApplyResponse, error) {
+	root, file, spec, err := loadPipeline(dir, name)
+	if err != nil {
+		return client.ApplyResponse{}, err
+	}
+	files, err := pipeline.Files(root, spec, file)
+	if err != nil {
+		return client.ApplyResponse{}, err
+	}
+	api, err := c.client()
+	if err != nil {
+		return client.ApplyResponse{}, err
+	}
+	return api.ApplyPipeline(ctx, spec.Pipeline.Name, client.ApplyRequest{File: file, Files: files, Reason: reason})
 }
 
 func (c *cli) newPipelineDelete() *cobra.Command {

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -11,13 +13,14 @@ import (
 )
 
 func (c *cli) newTrain() *cobra.Command {
-	var wait bool
+	var wait, apply bool
 	var budget, reason string
 	cmd := &cobra.Command{
 		Use:   "train PIPELINE",
 		Short: "Train a pipeline, or join the training that runs",
 		Long: `Train a pipeline, or join the training that runs. The winner is registered as a new version, and put into
-service only where nothing is.
+service only where nothing is. A pipeline that isn't in force yet is put in force from the project's
+pipelines/PIPELINE.yaml; with --apply a changed one is too.
 
 With --wait the command follows the training to its end. Ctrl-C then detaches and leaves it running. In a project
 with .dvc/ and the pipeline's file it also writes models/trained/PIPELINE.model, reports/PIPELINE.json and the stage's
@@ -28,6 +31,7 @@ entry in dvc.lock.`,
 	cmd.Flags().BoolVar(&wait, "wait", false, "follow the training to its end")
 	cmd.Flags().StringVar(&budget, "budget", string(perennial.BudgetFull), "how much searching: bootstrap or full")
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept with the run")
+	cmd.Flags().BoolVar(&apply, "apply", false, "put the project's pipelines/PIPELINE.yaml in force first")
 	dir := projectFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if budget != string(perennial.BudgetFull) && budget != string(perennial.BudgetBootstrap) {
@@ -37,7 +41,12 @@ entry in dvc.lock.`,
 		if err != nil {
 			return err
 		}
-		started, err := api.Train(cmd.Context(), args[0], client.TrainRequest{Budget: perennial.Budget(budget), Reason: reason})
+		if apply {
+			if err := c.applyOwn(cmd.Context(), *dir, args[0], reason); err != nil {
+				return err
+			}
+		}
+		started, err := c.startTraining(cmd.Context(), api, *dir, args[0], client.TrainRequest{Budget: perennial.Budget(budget), Reason: reason})
 		if err != nil {
 			return err
 		}
@@ -50,6 +59,35 @@ entry in dvc.lock.`,
 		return c.waitForTraining(cmd.Context(), api, *dir, args[0], started)
 	}
 	return cmd
+}
+
+// startTraining starts a training. A pipeline that the API doesn't know is put in
+// force from the project first, where the project has its file.
+func (c *cli) startTraining(ctx context.Context, api *client.Client, dir, name string, req client.TrainRequest) (client.TrainResponse, error) {
+	started, err := api.Train(ctx, name, req)
+	if perennial.CodeOf(err) != perennial.CodeNotFound || !perennial.ValidName(name) {
+		return started, err
+	}
+	if _, missing := os.Stat(ownPipeline(dir, name)); missing != nil {
+		return started, err
+	}
+	if err := c.applyOwn(ctx, dir, name, req.Reason); err != nil {
+		return started, err
+	}
+	return api.Train(ctx, name, req)
+}
+
+// ownPipeline is the place of a pipeline's file in a project.
+func ownPipeline(dir, name string) string { return filepath.Join(dir, "pipelines", name+".yaml") }
+
+// applyOwn puts the project's file of a pipeline in force.
+func (c *cli) applyOwn(ctx context.Context, dir, name, reason string) error {
+	file := ownPipeline(dir, name)
+	out, err := c.applyFile(ctx, dir, file, reason)
+	if err == nil && out.Changed {
+		c.sayf("%s is in force now, revision %s.", file, short(out.Revision))
+	}
+	return err
 }
 
 // waitForTraining follows a training and says how it came out.

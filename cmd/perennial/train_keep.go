@@ -63,7 +63,7 @@ func trainedHere(dir, file string, run *client.RunView) error {
 	}
 	if trained := run.Params["pipeline_revision"]; trained != spec.Revision {
 		return perennial.Errorf(perennial.CodePrecondition, "", "%s isn't the pipeline that was trained (revision %s here, %s there); nothing was written", file, short(spec.Revision), dash(short(trained))).
-			WithHint("Restart `perennial up` on this project, so that it applies the file, and train again.")
+			WithHint("Train again with --apply, which puts the file in force first; does `perennial up` run on this project?")
 	}
 	path := spec.Pipeline.Data.Path
 	sum, _, err := dvc.HashFile(filepath.Join(dir, filepath.FromSlash(path)))

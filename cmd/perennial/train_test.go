@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,6 +38,49 @@ func TestTrainWithoutWaiting(t *testing.T) {
 	require.Equal(t, exitDone, got.code, got.err)
 	require.Contains(t, got.out, "perennial workflow show train:iris")
 	require.Equal(t, []string{`POST /pipelines/iris/train {"budget":"full","reason":"look"}`}, f.requests())
+}
+
+func TestTrainPutsAPipelineInForceThatIsNot(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, project.Init(dir, true))
+	for name, c := range map[string]struct {
+		known bool
+		args  []string
+		asked []string // methods
+	}{
+		"unknown":        {false, nil, []string{"POST", "PUT", "POST"}},
+		"known":          {true, nil, []string{"POST"}},
+		"known, --apply": {true, []string{"--apply"}, []string{"PUT", "POST"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := training(t)
+			start, known := f.answers["POST /pipelines/iris/train"], c.known
+			f.answers["PUT /pipelines/iris"] = func([]byte) any {
+				known = true
+				return client.ApplyResponse{Pipeline: "iris", Revision: "dd44dd44dd44", Changed: true}
+			}
+			f.answers["POST /pipelines/iris/train"] = func([]byte) any {
+				if !known {
+					return perennial.Errorf(perennial.CodeNotFound, "", "There is no pipeline iris.")
+				}
+				return start
+			}
+			got := perennialCLI(t, "", append([]string{"train", "iris", "--project", dir, "--api", f.url}, c.args...)...)
+			require.Equal(t, exitDone, got.code, got.err)
+			var methods []string
+			for _, r := range f.requests() {
+				method, _, _ := strings.Cut(r, " ")
+				methods = append(methods, method)
+			}
+			require.Equal(t, c.asked, methods)
+		})
+	}
+	f := newFake(t, nil)
+	got := perennialCLI(t, "", "train", "churn", "--project", dir, "--api", f.url)
+	require.Equal(t, exitFailed, got.code)
+	require.Len(t, f.requests(), 1, "the project has no such file")
 }
 
 func TestTrainWaitsAndTellsEachStage(t *testing.T) {
