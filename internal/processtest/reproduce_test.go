@@ -20,7 +20,7 @@ func searchable(t *testing.T) string {
 	dir := demo(t)
 	p := &process{t: t, project: dir}
 	p.rewrite("iris.yaml", "  - {algorithm: malaschitz_forest}\n", "  - {algorithm: logistic_regression, search: {c: {log: [0.001, 1.0e+6]}, class_weight: {choice: [none, balanced]}}}\n")
-	p.rewrite("iris.yaml", "tuning: {strategy: random, trials: 9, folds: 5, seed: 1}", "tuning: {strategy: tpe, trials: 120, folds: 20, seed: 1, parallel: 16}")
+	p.rewrite("iris.yaml", "tuning: {strategy: random, trials: 9, folds: 5, seed: 1}", "tuning: {strategy: tpe, trials: 64, folds: 10, seed: 1, parallel: 16}")
 	return dir
 }
 
@@ -80,7 +80,7 @@ func TestAStudyIsTheSameAfterAKillAndForAnyParallelTrials(t *testing.T) {
 	p.start()
 	view, err := p.Workflow(t.Context(), started.WorkflowID, started.WorkflowRunID)
 	require.NoError(t, err)
-	if view.Progress == nil || view.Progress.Done >= 120 {
+	if view.Progress == nil || view.Progress.Done >= 64 {
 		t.Log("it was killed too late")
 	}
 	third, err := p.FollowWorkflow(t.Context(), started.WorkflowID, started.WorkflowRunID, nil)
