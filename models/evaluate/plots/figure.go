@@ -1,7 +1,6 @@
 package plots
 
 import (
-	"bytes"
 	"image/color"
 	"math"
 	"strconv"
@@ -144,15 +143,6 @@ func (f *figure) legend(entries []key) {
 func (f *figure) panel(p *plot.Plot, left, right float64) {
 	w := float64(f.rest.Size().X)
 	p.Draw(draw.Crop(f.rest, vg.Length(left*w), vg.Length((right-1)*w), 0, 0))
-}
-
-// png gives the picture's bytes.
-func (f *figure) png() ([]byte, error) {
-	var b bytes.Buffer
-	if _, err := (vgimg.PngCanvas{Canvas: f.image}).WriteTo(&b); err != nil {
-		return nil, err
-	}
-	return b.Bytes(), nil
 }
 
 // newPlot gives axes in our style, with a grid.
