@@ -146,7 +146,7 @@ func TestTrainingLossFalls(t *testing.T) {
 	}
 }
 
-func TestThreadsAndSlotsChangeNothing(t *testing.T) {
+func TestThreadsSlotsAndLanesChangeNothing(t *testing.T) {
 	t.Parallel()
 	for name, c := range kinds {
 		t.Run(name, func(t *testing.T) {
@@ -160,6 +160,7 @@ func TestThreadsAndSlotsChangeNothing(t *testing.T) {
 			s.Threads = 2
 			require.Equal(t, want, fit(t, table, s))
 			require.Equal(t, want, fit(t, table, boosting.WithSlots(s, 3)))
+			require.Equal(t, want, fit(t, table, boosting.WithoutLanes(s)))
 		})
 	}
 }

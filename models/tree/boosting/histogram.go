@@ -50,6 +50,7 @@ type histograms struct {
 	layout
 	data    *binned
 	team    *team
+	lanes   bool // eight columns may be scanned at once
 	words   []int64
 	scratch []int64 // one slot per worker but the first
 	free    []int

@@ -93,6 +93,8 @@ const parallelGroups = 8
 func (h *histograms) bestOfGroup(slot, g int, all totals, r *rules, allowed []bool) split {
 	group := &h.data.groups[g]
 	words := h.slot(slot)[group.offset : group.offset+group.bins*lanes*h.layout.words]
+	var scans groupScan
+	scanned := h.scanGroup(words, group.bins, all, r, &scans)
 	var best split
 	for k := range group.columns {
 		c := g*lanes + k
@@ -104,7 +106,7 @@ func (h *histograms) bestOfGroup(slot, g int, all totals, r *rules, allowed []bo
 		if col.codes != nil {
 			found = h.bestSet(words[k:], col, all, r)
 		} else {
-			found = h.bestEdge(words[k:], col.bins, all, r)
+			found = h.bestEdge(words, k, all, r, scanned)
 		}
 		found.column = c
 		if found.gain > r.minGain && h.data.better(&found, &best) {
@@ -114,19 +116,14 @@ func (h *histograms) bestOfGroup(slot, g int, all totals, r *rules, allowed []bo
 	return best
 }
 
-// bestEdge searches the edges of a numeric column, with missing values left and,
-// where there are any, right.
-func (h *histograms) bestEdge(words []int64, bins int, all totals, r *rules) split {
-	var none int64
-	if h.layout.words == wide {
-		none = words[lanes] & h.mask()
-	} else {
-		none = words[0] & h.mask()
-	}
-	best := h.scan(words, bins, all, r, true)
+// bestEdge searches the edges of the numeric column in a lane, with missing values
+// left and, where there are any, right.
+func (h *histograms) bestEdge(words []int64, lane int, all totals, r *rules, scanned *groupScan) split {
+	none := h.unpack(words[lane], words[lane+lanes*(h.layout.words-1)]).rows
+	best := h.scan(words, lane, all, r, scanned, true)
 	best.missingLeft = true
 	if none > 0 {
-		if found := h.scan(words, bins, all, r, false); found.gain > best.gain {
+		if found := h.scan(words, lane, all, r, scanned, false); found.gain > best.gain {
 			best = found
 		}
 	} else if best.gain > 0 {
@@ -136,20 +133,19 @@ func (h *histograms) bestEdge(words []int64, bins int, all totals, r *rules) spl
 }
 
 // scan searches the edges with missing values on one side.
-func (h *histograms) scan(words []int64, bins int, all totals, r *rules, missingLeft bool) split {
+func (h *histograms) scan(words []int64, lane int, all totals, r *rules, scanned *groupScan, missingLeft bool) split {
 	var bin int
 	var left totals
 	switch {
+	case scanned != nil:
+		s := &scanned[side(missingLeft)]
+		bin, left = int(s.bestBin[lane]), h.unpack(s.bestSum[lane], 0)
 	case r.l1 > 0:
-		bin, left = h.scanL1(words, bins, all, r, missingLeft)
+		bin, left = h.scanL1(words[lane:], all, r, missingLeft)
 	case h.layout.words == narrow:
-		start := int64(0)
-		if missingLeft {
-			start = words[0]
-		}
-		bin, left = h.scanNarrow(words, bins, all, r, start)
+		bin, left = h.scanNarrow(words[lane:], all, r, missingLeft)
 	default:
-		bin, left = h.scanWide(words, bins, all, r, missingLeft)
+		bin, left = h.scanWide(words[lane:], all, r, missingLeft)
 	}
 	if bin == 0 {
 		return split{}
@@ -161,13 +157,16 @@ func (h *histograms) scan(words []int64, bins int, all totals, r *rules, missing
 // a = HL+λ, b = HR+λ, A = a+b and d = GL − a·G/A, the gain is d²·A/(a·b) plus what
 // is the same for every edge of a node, so that two edges compare by d²/(a·b)
 // without a division.
-func (h *histograms) scanNarrow(words []int64, bins int, all totals, r *rules, start int64) (int, totals) {
+func (h *histograms) scanNarrow(words []int64, all totals, r *rules, missingLeft bool) (int, totals) {
 	shift, mask := h.counts, h.mask()
 	whole := float64(all.hessian) + 2*r.l2
 	mean := float64(all.gradient) / whole
-	sum, bestSum, bestBin, bestNum, bestDen := start, int64(0), 0, 0.0, 1.0
+	sum, bestSum, bestBin, bestNum, bestDen := int64(0), int64(0), 0, 0.0, 1.0
+	if missingLeft {
+		sum = words[0]
+	}
 	most := all.rows - r.minRows
-	for b, at := 1, lanes; b < bins && at < len(words); b, at = b+1, at+lanes {
+	for b, at := 1, lanes; at < len(words); b, at = b+1, at+lanes {
 		sum += words[at]
 		n := sum & mask
 		if n < r.minRows {
@@ -187,7 +186,7 @@ func (h *histograms) scanNarrow(words []int64, bins int, all totals, r *rules, s
 }
 
 // scanWide is scanNarrow with hessians of their own.
-func (h *histograms) scanWide(words []int64, bins int, all totals, r *rules, missingLeft bool) (int, totals) {
+func (h *histograms) scanWide(words []int64, all totals, r *rules, missingLeft bool) (int, totals) {
 	shift, mask := h.counts, h.mask()
 	whole := float64(all.hessian) + 2*r.l2
 	mean := float64(all.gradient) / whole
@@ -197,7 +196,7 @@ func (h *histograms) scanWide(words []int64, bins int, all totals, r *rules, mis
 	}
 	bestBin, bestNum, bestDen := 0, 0.0, 1.0
 	mostRows, mostHessian := all.rows-r.minRows, all.hessian-r.minHessian
-	for b, at := 1, 2*lanes; b < bins && at+lanes < len(words); b, at = b+1, at+2*lanes {
+	for b, at := 1, 2*lanes; at+lanes < len(words); b, at = b+1, at+2*lanes {
 		first += words[at]
 		second += words[at+lanes]
 		n, hessian := second&mask, second>>shift
@@ -218,11 +217,10 @@ func (h *histograms) scanWide(words []int64, bins int, all totals, r *rules, mis
 }
 
 // scanL1 compares full gains, for any layout.
-func (h *histograms) scanL1(words []int64, bins int, all totals, r *rules, missingLeft bool) (int, totals) {
+func (h *histograms) scanL1(words []int64, all totals, r *rules, missingLeft bool) (int, totals) {
 	var first, second int64
 	best, bestBin, bestGain := totals{}, 0, 0.0
-	for b := range bins {
-		at := b * lanes * h.layout.words
+	for b, at := 0, 0; at < len(words); b, at = b+1, at+lanes*h.layout.words {
 		if b > missing || missingLeft {
 			first += words[at]
 			if h.layout.words == wide {

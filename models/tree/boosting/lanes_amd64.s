@@ -1,0 +1,56 @@
+#include "textflag.h"
+
+// func scanAVX512(s *laneScan)
+TEXT ·scanAVX512(SB), NOSPLIT, $0-8
+	MOVQ s+0(FP), DI
+	MOVQ 0(DI), SI
+	MOVQ 8(DI), CX
+	VPBROADCASTQ 16(DI), Z16    // least rows
+	VPBROADCASTQ 24(DI), Z17    // most rows
+	VPBROADCASTQ 32(DI), Z18    // mask
+	MOVQ 40(DI), X9             // shift
+	VBROADCASTSD 48(DI), Z20    // l2
+	VBROADCASTSD 56(DI), Z21    // whole
+	VBROADCASTSD 64(DI), Z22    // mean
+	VMOVDQU64 72(DI), Z0        // sum
+	VPXORQ Z1, Z1, Z1           // best num
+	MOVQ $0x3FF0000000000000, AX
+	VPBROADCASTQ AX, Z2         // best den, 1.0
+	VPXORQ Z3, Z3, Z3           // best sum
+	VPXORQ Z4, Z4, Z4           // best bin
+	VPXORQ Z5, Z5, Z5           // bin
+	MOVQ $1, AX
+	VPBROADCASTQ AX, Z6
+
+loop:
+	DECQ CX
+	JLE done
+	ADDQ $64, SI
+	VPADDQ (SI), Z0, Z0
+	VPADDQ Z6, Z5, Z5
+	VPANDQ Z18, Z0, Z7          // n
+	VPCMPQ $5, Z16, Z7, K1      // n ≥ least
+	VPCMPQ $2, Z17, Z7, K1, K2  // and n ≤ most
+	VCVTQQ2PD Z7, Z8
+	VADDPD Z20, Z8, Z8          // a = n + l2
+	VPSRAQ X9, Z0, Z10
+	VCVTQQ2PD Z10, Z10          // gradient
+	VMULPD Z22, Z8, Z11
+	VSUBPD Z11, Z10, Z10        // d = gradient − mean·a
+	VMULPD Z10, Z10, Z10        // num = d²
+	VSUBPD Z8, Z21, Z12
+	VMULPD Z8, Z12, Z12         // den = a·(whole − a)
+	VMULPD Z10, Z2, Z13
+	VMULPD Z12, Z1, Z14
+	VCMPPD $30, Z14, Z13, K2, K3 // num·best den > best num·den
+	VMOVAPD Z10, K3, Z1
+	VMOVAPD Z12, K3, Z2
+	VMOVDQA64 Z0, K3, Z3
+	VMOVDQA64 Z5, K3, Z4
+	JMP loop
+
+done:
+	VMOVDQU64 Z3, 136(DI)
+	VMOVDQU64 Z4, 200(DI)
+	VZEROUPPER
+	RET

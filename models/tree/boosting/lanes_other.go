@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package boosting
+
+const hasLanes = false
+
+func scanAVX512(*laneScan) {}
