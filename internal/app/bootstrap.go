@@ -65,7 +65,7 @@ func (b *bootstrap) run(ctx context.Context) error {
 		return err
 	}
 	if len(pipelines.Items) == 0 {
-		b.screen.Sayf("pipelines", "none yet: put a pipeline file and its schema under pipelines/ and start again")
+		b.screen.Sayf("pipelines", "none yet: perennial pipeline init CSV --target COLUMN drafts one from your data; then start again, or train it")
 	}
 	var waiting []string
 	runs := map[string]client.TrainResponse{}

@@ -184,8 +184,8 @@ func (p *planner) enough(columns []choice) error {
 	if len(a.classes) > 50 {
 		p.notef(true, a.column.Name, "%d classes are many; those with few rows can't be learned", len(a.classes))
 	}
-	if n := a.counts[a.smallest]; a.smallest != "" && n < 5 {
-		p.notef(true, a.column.Name, "the class %s has %d rows only: too few to learn or to test it", quoted(a.smallest), n)
+	if n := a.counts[a.smallest]; a.smallest != "" && n < learnable {
+		p.notef(true, a.column.Name, "too few rows of the class %s to learn or to test it: %d", quoted(a.smallest), n)
 	}
 	return nil
 }

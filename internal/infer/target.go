@@ -16,6 +16,7 @@ const (
 	minRows    = 5
 	maxClasses = 1000 // as models takes
 	fewClasses = 10   // whole numbers with at most so many different values are classes
+	learnable  = 5    // rows of a class below which it is told of, and not counted on
 	rare       = 0.2  // a share below which the smaller of two classes is rare
 )
 

@@ -56,7 +56,7 @@ func (w *writer) pipeline() []byte {
 	t := tuning(a, cs)
 	switch {
 	case len(w.a.counts) > 0 && t.Folds < 5:
-		w.whyf("%d folds: the class %s has %d rows only.", t.Folds, quoted(a.smallest), a.counts[a.smallest])
+		w.whyf("%d folds: a class has so few rows that more would leave folds without it.", t.Folds)
 	case t.Folds == 10:
 		w.whyf("10 folds: with few rows one split says little.")
 	case t.Folds == 3:
