@@ -164,7 +164,7 @@ func TestUpOnAProjectWithoutPipelines(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "project")
 	require.NoError(t, project.Init(dir, false))
 	p := setup(t, dir)
-	p.eventually(10*time.Second, "it says what to do", func(context.Context) bool { return strings.Contains(p.out.String(), "none yet: put a pipeline file") })
+	p.eventually(10*time.Second, "it says what to do", func(context.Context) bool { return strings.Contains(p.out.String(), "none yet: perennial pipeline init") })
 	p.stop()
 }
 
