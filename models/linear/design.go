@@ -10,6 +10,10 @@ import (
 // what a result depends on: sums run over batches first.
 const batchRows = 256
 
+// batchStride is the distance of a batch's columns: a power of two would put
+// them all on the same lines of the processor's cache.
+const batchStride = batchRows + 8
+
 // partBatches is how many batches one partial sum covers.
 const partBatches = 16
 
@@ -87,23 +91,27 @@ func (g *design) width() int {
 
 func (g *design) batches() int { return (g.d.Rows + batchRows - 1) / batchRows }
 
-// batch holds some rows by column: value of row from+i, column j at j·batchRows+i.
+// batch holds some rows by column: value of row from+i, column j at
+// j·batchStride+i.
 type batch struct {
 	from, n int
 	cols    []float64
 }
 
-func (g *design) newBatch() *batch { return &batch{cols: make([]float64, g.width()*batchRows)} }
+func (g *design) newBatch() *batch { return &batch{cols: make([]float64, g.width()*batchStride)} }
 
-func (b *batch) col(j int) []float64 { return b.cols[j*batchRows : j*batchRows+b.n] }
+func (b *batch) col(j int) []float64 { return b.cols[j*batchStride : j*batchStride+b.n] }
 
 // load fills a batch.
 func (g *design) load(index int, b *batch) {
 	b.from = index * batchRows
 	b.n = min(batchRows, g.d.Rows-b.from)
+	mean, inv := g.mean, g.inv[:len(g.mean)]
 	for i := range b.n {
-		for j, v := range g.d.row(b.from + i) {
-			b.cols[j*batchRows+i] = (v - g.mean[j]) * g.inv[j]
+		at := i
+		for j, v := range g.d.row(b.from + i)[:len(mean)] {
+			b.cols[at] = (v - mean[j]) * inv[j]
+			at += batchStride
 		}
 	}
 	if g.ones {
