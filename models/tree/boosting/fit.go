@@ -83,7 +83,7 @@ func (f *fit) run(ctx context.Context) (*Result, error) {
 		out.Iterations = bestIteration(out.Validation)
 	}
 	var err error
-	out.Ensemble, err = f.ensemble(base, f.kept[:out.Iterations*len(base)])
+	out.Ensemble, err = f.ensemble(ctx, base, f.kept[:out.Iterations*len(base)])
 	return out, err
 }
 
@@ -195,7 +195,7 @@ func (f *fit) each(n, steps int, do func(i int)) {
 }
 
 // ensemble makes the trees that are kept an ensemble.
-func (f *fit) ensemble(base []float64, trees [][]kept) (*tree.Ensemble, error) {
+func (f *fit) ensemble(ctx context.Context, base []float64, trees [][]kept) (*tree.Ensemble, error) {
 	outputs, combine := 1, tree.Sum
 	switch {
 	case f.table.Classes == 2:
@@ -205,6 +205,9 @@ func (f *fit) ensemble(base []float64, trees [][]kept) (*tree.Ensemble, error) {
 	}
 	b := tree.NewBuilder(f.table.Cols, outputs, len(base), combine, base)
 	for i, t := range trees {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		at := make([]int32, len(t)) // its nodes in the builder; parents come first
 		at[0] = b.Tree(i % len(base))
 		for k, n := range t {
