@@ -18,12 +18,12 @@ var hashSeed = maphash.MakeSeed()
 
 // column counts what stands in one column.
 type column struct {
-	name   string
-	field  int
-	target bool
+	name  string
+	field int
 
 	cells  int            // that aren't any of nullWords
-	nulls  map[string]int // texts of nullWords, as they stand there, in rows with a target
+	nulls  map[string]int // texts of nullWords, as they stand there
+	kept   map[string]int // of them those in rows with a target
 	counts map[string]int // other texts; nil above maxDistinct
 	unique map[uint64]struct{}
 	again  bool // a value came a second time, or can't be told
@@ -55,7 +55,7 @@ type column struct {
 
 func newColumn(name string, field int) *column {
 	return &column{
-		name: name, field: field, nulls: map[string]int{}, counts: map[string]int{}, unique: map[uint64]struct{}{},
+		name: name, field: field, nulls: map[string]int{}, kept: map[string]int{}, counts: map[string]int{}, unique: map[uint64]struct{}{},
 		low: [2]float64{math.Inf(1), math.Inf(1)}, high: [2]float64{math.Inf(-1), math.Inf(-1)},
 		spaces: map[string]int{}, signs: map[string]int{}, others: map[string]int{}, before: math.NaN(),
 	}
@@ -92,10 +92,11 @@ type goal struct {
 func (c *column) add(s string, y goal, line int) {
 	if word, _ := isNullWord(s); word {
 		if _, known := c.nulls[s]; !known {
-			c.nulls[strings.Clone(s)] = 0
+			s = strings.Clone(s)
 		}
-		if y.text != "" || c.target {
-			c.nulls[s]++ // rows without a target are left out
+		c.nulls[s]++
+		if y.text != "" {
+			c.kept[s]++
 		}
 		return
 	}

@@ -123,9 +123,9 @@ func (p *planner) choose(c *column) (choice, error) {
 	case slices.Contains(p.o.Ignore, c.name):
 		return ignore("--ignore"), nil
 	case c.name == p.o.ID:
-		return p.idColumn(c, missing, "--id")
+		return p.idColumn(c, "--id")
 	case c.name == p.o.Group && p.o.ID == "":
-		return p.idColumn(c, missing, "--group: never a feature, and rows of one group share a side")
+		return p.idColumn(c, "--group: never a feature, and rows of one group share a side")
 	}
 	k := p.f.kind(c)
 	named := c.name == p.o.Time || c.name == p.o.Group
@@ -142,7 +142,7 @@ func (p *planner) choose(c *column) (choice, error) {
 	}
 	ch := p.feature(c, k, missing)
 	if c.name == p.o.Time {
-		return ch, p.checkTime(c, &ch, missing)
+		return ch, p.checkTime(c, &ch)
 	}
 	if c.name == p.o.Group {
 		if ch.column.Role != perennial.RoleFeature {
@@ -160,8 +160,8 @@ func unusable(name string) string {
 	return "a name of several lines, or too long a one"
 }
 
-func (p *planner) idColumn(c *column, missing int, why string) (choice, error) {
-	if missing > 0 {
+func (p *planner) idColumn(c *column, why string) (choice, error) {
+	if missing := p.f.lacks(c); missing > 0 {
 		return choice{}, refuse(p.s.file, 0, "%s is the row's id, and %d rows have none", c.name, missing).WithHint("Give each row an id, or leave the flag out.")
 	}
 	if c.again && c.name == p.o.ID {
@@ -196,7 +196,7 @@ func (p *planner) lacking(missing int) string {
 	if missing == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d missing", missing, p.a.rows)
+	return fmt.Sprintf("%d of %d missing", missing, p.s.rows)
 }
 
 func join(parts ...string) string {
@@ -375,7 +375,8 @@ func naturally(a, b string) int {
 }
 
 // checkTime makes sure that a split can order the rows by the column.
-func (p *planner) checkTime(c *column, ch *choice, missing int) error {
+func (p *planner) checkTime(c *column, ch *choice) error {
+	missing := p.f.lacks(c)
 	switch t := ch.column.Type; {
 	case missing > 0:
 		return refuse(p.s.file, 0, "%d rows have no %s, by which --time orders them", missing, c.name).WithHint("Fill it in, or leave --time out.")

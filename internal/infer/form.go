@@ -236,6 +236,17 @@ func (f *form) missing(c *column) int {
 	return n
 }
 
+// lacks is missing, in the rows with a target alone: the others are left out.
+func (f *form) lacks(c *column) int {
+	n := 0
+	for text, k := range c.kept {
+		if f.nulls[text] {
+			n += k
+		}
+	}
+	return n
+}
+
 // textCounts gives how often each text of a column stands there, nulls not
 // counted; nil where there are too many.
 func (c *column) textCounts(f *form) map[string]int {

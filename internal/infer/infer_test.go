@@ -74,6 +74,22 @@ func TestFlagsOverruleWhatIsFound(t *testing.T) {
 	}
 }
 
+// A row without a target isn't trained on, and is what will be asked for: it
+// must be answered, and an empty row at the end says nothing.
+func TestRowsWithoutATargetMakeColumnsNullable(t *testing.T) {
+	t.Parallel()
+	text := "when,x,z,y\n" + rows(40, func(i int) string { return fmt.Sprintf("2024-01-%02d,%d,%d,%d.5", i%28+1, i, i%7, i*3%11) })
+	d := draft(t, text+",NA,1,\n,,,\n", infer.Options{Target: "y", Time: "when"})
+	require.Equal(t, 40, d.Rows)
+	for name, want := range map[string]bool{"when": true, "x": true, "z": false} {
+		c, _ := d.Spec.Schema.Column(name)
+		require.Equal(t, want, c.Nullable, name)
+	}
+	trains(t, d, []byte(text+",NA,1,\n,,,\n"))
+	_, err := infer.Infer(t.Context(), "mine.csv", strings.NewReader(text+",1,1,2.5\n"), infer.Options{Target: "y", Time: "when"})
+	require.ErrorContains(t, err, "1 rows have no when")
+}
+
 func TestTask(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

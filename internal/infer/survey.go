@@ -99,7 +99,7 @@ func (s *survey) header(r *csv.Reader, o *Options) error {
 	found := same(strings.TrimSpace(o.Target))
 	switch {
 	case len(found) == 1 && found[0].name != "":
-		s.target, found[0].target = found[0], true
+		s.target = found[0]
 	case len(found) > 1:
 		return refuse(s.file, 1, "the column %s stands %d times among the names", o.Target, len(found)).WithHint("Give each of them a name of its own in line 1.")
 	case s.headless(r, record):
@@ -190,6 +190,10 @@ func (s *survey) read(ctx context.Context, r *csv.Reader) error {
 		}
 		s.rows++
 		y := goalOf(strings.TrimSpace(record[at]))
+		if y.text == "" && blank(record) {
+			s.target.nulls[""]++
+			continue // an empty row says nothing of the other columns
+		}
 		nulls := 0
 		for i, cell := range record {
 			cell = strings.TrimSpace(cell)
@@ -204,6 +208,11 @@ func (s *survey) read(ctx context.Context, r *csv.Reader) error {
 		}
 		s.keep(record, nulls)
 	}
+}
+
+// blank reports whether a row holds nothing.
+func blank(record []string) bool {
+	return !slices.ContainsFunc(record, func(cell string) bool { return strings.TrimSpace(cell) != "" })
 }
 
 // goalOf reads the target of a row.
