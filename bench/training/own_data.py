@@ -127,6 +127,8 @@ def one(program, name, content, flags, folder):
     if program.up is None:
         program.start()
         print("    up put version", program.champion(name), "into service by itself")
+        while program.get(f"/workflows/train:{name}")["state"] == "running":
+            time.sleep(0.2)  # a training now would join that one
     else:
         program.run("pipeline", "apply", f"pipelines/{name}.yaml")
     begun = time.time()
