@@ -8,7 +8,7 @@ relative to max(1, |answer|), and the time of a row against the library's with o
 It fails where a difference is above 1e-9. It makes a venv of its own (bench/training/.venv-imported unless VENV is
 set), installs the versions named below, builds the program, and starts it on free ports.
 """
-import argparse, json, os, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request, venv, warnings
+import argparse, json, os, socket, statistics, subprocess, sys, tempfile, time, urllib.request, venv, warnings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -231,7 +231,7 @@ class Perennial:
             open(path("served"), "wb").write(r.read())
 
     def stop(self):
-        self.up.send_signal(signal.SIGINT)
+        self.up.terminate()
         self.up.wait(30)
 
 
