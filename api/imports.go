@@ -16,8 +16,8 @@ import (
 
 // A model file may be larger than any other request, and takes longer to read.
 const (
-	importBody    = 128 << 20 // bytes of the request, in which the file is base64: 96 MiB of file
-	importTimeout = time.Minute
+	importBody    = 128 << 20         // bytes of the request, in which the file is base64: 96 MiB of file
+	importTimeout = 100 * time.Second // less than what the answer may take to be written
 )
 
 func (s *Server) importRoutes() {
