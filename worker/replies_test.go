@@ -304,7 +304,7 @@ func (w *world) play(t *testing.T, prepare func(env *testsuite.TestWorkflowEnvir
 	t.Helper()
 	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
 	env.SetTestTimeout(2 * time.Minute)
-	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil)})
+	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second})
 	worker.Register(env)
 	env.RegisterActivity(w.act)
 	prepare(env)

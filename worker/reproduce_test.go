@@ -28,7 +28,7 @@ func (w *world) reproduce(t *testing.T, run string) (workflows.TrainResult, erro
 	}
 	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
-	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil)})
+	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second})
 	worker.Register(env)
 	env.RegisterActivity(w.act)
 	env.ExecuteWorkflow(workflows.Reproduce, workflows.ReproduceInput{RunID: run, Pipeline: "iris", Actor: "me"})

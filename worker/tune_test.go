@@ -176,7 +176,7 @@ func TestAFailingTrialIsNoFailingStudy(t *testing.T) {
 func (w *world) activities(t *testing.T) *testsuite.TestActivityEnvironment {
 	t.Helper()
 	env := new(testsuite.WorkflowTestSuite).NewTestActivityEnvironment()
-	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil)})
+	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second})
 	env.RegisterActivity(w.act)
 	return env
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -98,8 +99,28 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
-// demo makes a project of its own for a test, with the sample pipelines.
+// demo makes a project of its own for a test: the samples, california-housing
+// with a quick search.
 func demo(t *testing.T) string {
+	t.Helper()
+	dir := shipped(t)
+	file := filepath.Join(dir, "pipelines", "california-housing.yaml")
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	search := regexp.MustCompile(`(?s)candidates:.*select:`)
+	require.Regexp(t, search, string(b))
+	require.NoError(t, os.WriteFile(file, search.ReplaceAll(b, []byte(quick)), 0o600))
+	return dir
+}
+
+// quick is a search that takes a second instead of minutes.
+const quick = `candidates:
+  - {algorithm: ridge, search: {alpha: {log: [0.001, 100]}}}
+tuning: {strategy: random, trials: 8, folds: 5, seed: 42}
+select:`
+
+// shipped makes the demo project as it is.
+func shipped(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "project")
 	require.NoError(t, project.Init(dir, true))

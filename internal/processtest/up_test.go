@@ -179,10 +179,12 @@ func TestTrainingMakesWhatTheLockOfTheRepositorySays(t *testing.T) {
 	require.NoError(t, err)
 	want, err := committed.Stages()
 	require.NoError(t, err)
-	p := setup(t, demo(t))
-	p.served("iris", irisFeatures)
-	p.served("california-housing", housingFeatures)
-	for _, name := range []string{"iris", "california-housing"} {
+	names := []string{"iris"}
+	if nightly() {
+		names = append(names, "california-housing") // minutes of searching
+	}
+	p := setup(t, shipped(t), "--no-bootstrap")
+	for _, name := range names {
 		out, code := run(t, "train", name, "--wait", "--project", p.project, "--api", p.url)
 		require.Zero(t, code, out)
 	}
@@ -190,7 +192,8 @@ func TestTrainingMakesWhatTheLockOfTheRepositorySays(t *testing.T) {
 	require.NoError(t, err)
 	came, err := repo.Stages()
 	require.NoError(t, err)
-	require.ElementsMatch(t, want, came)
+	require.Len(t, came, len(names))
+	require.Subset(t, want, came)
 	p.stop()
 }
 
