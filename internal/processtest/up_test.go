@@ -164,7 +164,9 @@ func TestUpOnAProjectWithoutPipelines(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "project")
 	require.NoError(t, project.Init(dir, false))
 	p := setup(t, dir)
-	p.eventually(10*time.Second, "it says what to do", func(context.Context) bool { return strings.Contains(p.out.String(), "none yet: perennial pipeline init") })
+	p.eventually(10*time.Second, "it says what to do", func(context.Context) bool {
+		return strings.Contains(p.out.String(), "none yet: perennial pipeline init")
+	})
 	p.stop()
 }
 
