@@ -58,6 +58,7 @@ const (
 	TagVersion     = "perennial.version"
 	TagDecision    = "perennial.decision_id"
 	TagModelSHA256 = "perennial.model_sha256"
+	TagSampled     = "perennial.sampled"   // the training learned from a part of its rows: how many of how many
 	TagTruncated   = "perennial.truncated" // the study was cut by its time limit: how many of how many trials ran
 	TagTrainer     = "perennial.trainer"   // version of the training code
 	TagPlatform    = "perennial.platform"  // processor architecture of the fit, as Go names it

@@ -175,6 +175,8 @@ func warningsOf(run *perennial.Run) []string {
 		case t.Value == "":
 		case t.Key == perennial.TagTruncated:
 			out = append(out, "The search was cut by its time limit: "+t.Value+" ran.")
+		case t.Key == perennial.TagSampled:
+			out = append(out, "It learned from "+t.Value+", as the bootstrap budget does; a training with the full budget learns from all.")
 		case strings.HasPrefix(t.Key, "perennial.") && strings.Contains(t.Key, "warning"):
 			out = append(out, t.Value)
 		}

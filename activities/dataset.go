@@ -212,7 +212,8 @@ type material struct {
 	table    *perennial.Table
 	units    []string // per row
 	train    []int
-	evaluate []int // holdout, and stream too in a reference snapshot
+	sampled  string // which part of the training side train is; "": all of it
+	evaluate []int  // holdout, and stream too in a reference snapshot
 	folds    func() (*crossValidation, error)
 }
 
@@ -283,6 +284,7 @@ func (a *Activities) readMaterial(ctx context.Context, bundleKey, snapshotKey st
 	if err := dataset.CheckLeak(pick(units, m.train), pick(units, m.evaluate)); err != nil {
 		return nil, err
 	}
+	m.sample()
 	return m, ctx.Err()
 }
 

@@ -53,6 +53,11 @@ func (a *Activities) FitModel(ctx context.Context, in FitInput) (modelKey string
 	if err := a.logFit(ctx, in.RunID, model, key, int64(len(b)), trial); err != nil {
 		return "", perennial.Wrap(op, err)
 	}
+	if m.sampled != "" {
+		if err := a.Tracker.LogBatch(ctx, in.RunID, nil, nil, []perennial.Tag{{Key: perennial.TagSampled, Value: m.sampled}}); err != nil {
+			return "", perennial.Wrap(op, err)
+		}
+	}
 	if err := a.logThreshold(ctx, in.RunID, choice); err != nil {
 		return "", perennial.Wrap(op, err)
 	}

@@ -229,7 +229,7 @@ func facts(r client.RunView) []fact {
 		list = append(list, fact{"data", fmt.Sprintf("%s, %d rows (%s)", in.Data.Path, in.Data.Rows, in.Context)})
 	}
 	for _, w := range []struct{ name, tag string }{
-		{"data warning", "perennial.data_warnings"}, {"leak warning", "perennial.leak_warnings"}, {"model warning", "perennial.warning"}, {"truncated", "perennial.truncated"},
+		{"data warning", "perennial.data_warnings"}, {"leak warning", "perennial.leak_warnings"}, {"model warning", "perennial.warning"}, {"truncated", "perennial.truncated"}, {"sampled", "perennial.sampled"},
 	} {
 		list = append(list, fact{w.name, r.Tags[w.tag]})
 	}

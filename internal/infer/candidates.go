@@ -44,6 +44,10 @@ type candidate struct {
 	why string
 }
 
+// manyRows is from how many rows on a search takes fewer trials and folds, and
+// leaves forests out: full-depth trees of so many rows take minutes each to grow.
+const manyRows = 200_000
+
 // candidates gives the algorithms of this version that suit the task.
 func candidates(a *aim) []candidate {
 	algorithms := models.Algorithms()
@@ -53,12 +57,15 @@ func candidates(a *aim) []candidate {
 			i := slices.IndexFunc(algorithms, func(m models.Algorithm) bool {
 				return m.Name == name && slices.Contains(m.Tasks, a.task)
 			})
-			if i < 0 {
+			if i < 0 || (a.rows > manyRows && slices.Contains([]string{"random_forest", "extra_trees"}, name)) {
 				continue
 			}
 			c := candidate{Candidate: perennial.Candidate{Algorithm: name, Params: map[string]any{}}, why: w.why}
 			for _, p := range w.params {
 				c.wish(&algorithms[i], a.task, p)
+			}
+			if a.rows > manyRows && name == "gradient_boosting" {
+				c.why += "; a forest of so many rows takes too long"
 			}
 			out = append(out, c)
 			break
@@ -94,7 +101,7 @@ func tuning(a *aim, cs []candidate) perennial.Tuning {
 	switch {
 	case a.rows < 300:
 		t.Folds = 10
-	case a.rows > 200_000:
+	case a.rows > manyRows:
 		t.Folds, t.Trials = 3, 4*len(cs)
 	}
 	for _, n := range a.counts {
