@@ -97,8 +97,9 @@ func (c *cluster) apply(api *process, pipeline, more string) {
 	}
 }
 
-// halfway is a rollout that stays where half of the units go to the challenger.
-const halfway = "rollout: {steps: [50], min_requests: 1000000, deadline: 100h}\n"
+// halfway is a rollout that stays where half of the units go to the challenger,
+// however slowly a busy machine answers.
+const halfway = "rollout: {steps: [50], min_requests: 1000000, deadline: 100h, guardrails: {latency_p99: {max_ratio: 1000, min_increase: 10s}}}\n"
 
 // canary rolls a version out and waits until each load was answered by it.
 func (c *cluster) canary(api *process, version string, loads ...*load) {
