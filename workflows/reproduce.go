@@ -1,9 +1,6 @@
 package workflows
 
 import (
-	"errors"
-
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/perennial-ml/perennial"
@@ -53,37 +50,14 @@ func (r *reproduce) run(ctx workflow.Context) error {
 	return err
 }
 
-// finish writes down how it ended, on a context that a cancellation doesn't
-// reach, and passes the error on.
+// finish writes down how it ended and passes the error on.
 func (r *reproduce) finish(ctx workflow.Context, err error) error {
-	state := perennial.WorkflowCompleted
-	switch {
-	case temporal.IsCanceledError(err):
-		state = perennial.WorkflowCancelled
-	case err != nil:
-		state = perennial.WorkflowFailed
-	default:
-		r.progress.status.Result = &r.result
-	}
-	r.progress.fail(err)
-	disconnected, cancel := workflow.NewDisconnectedContext(ctx)
-	defer cancel()
-	if recordErr := r.record(disconnected, state); recordErr != nil {
-		return errors.Join(err, recordErr)
-	}
-	return err
+	return r.progress.end(ctx, err, succeeded(err, &r.result), r.record)
 }
 
-// record keeps the row by which this is known after Temporal has forgotten it.
-// It names no run: the one that is reproduced has ended long ago.
+// record names no run: the one that is reproduced has ended long ago.
 func (r *reproduce) record(ctx workflow.Context, state perennial.WorkflowState) error {
-	status, err := r.progress.encode()
-	if err != nil {
-		return err
-	}
-	in := activities.Progress{
+	return r.progress.keep(ctx, activities.Progress{
 		Pipeline: r.in.Pipeline, State: state, Outcome: r.result.Outcome, StartedBy: r.in.Actor, Reason: r.in.Reason,
-		StartedAt: workflow.GetInfo(ctx).WorkflowStartTime.UnixMilli(), Status: status,
-	}
-	return workflow.ExecuteActivity(record(ctx, "record "+string(state)), act.RecordWorkflow, in).Get(ctx, nil)
+	})
 }

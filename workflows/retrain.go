@@ -127,39 +127,16 @@ func (r *retrain) offer(ctx workflow.Context) (bool, error) {
 	return false, nil
 }
 
-// finish writes down how it ended, on a context that a cancellation doesn't
-// reach, and passes the error on.
+// finish writes down how it ended and passes the error on.
 func (r *retrain) finish(ctx workflow.Context, err error) error {
-	state := perennial.WorkflowCompleted
-	switch {
-	case temporal.IsCanceledError(err):
-		state = perennial.WorkflowCancelled
-	case err != nil:
-		state = perennial.WorkflowFailed
-	default:
-		r.progress.status.Result = &r.result
-	}
-	r.progress.fail(err)
-	disconnected, cancel := workflow.NewDisconnectedContext(ctx)
-	defer cancel()
-	if recordErr := r.record(disconnected, state); recordErr != nil && err == nil {
-		return recordErr
-	}
-	return err
+	return r.progress.end(ctx, err, succeeded(err, &r.result), r.record)
 }
 
-// record keeps the row by which this Retrain is known after Temporal has
-// forgotten it. The tracked run is Train's to close.
+// record names no run: the tracked run is Train's to close.
 func (r *retrain) record(ctx workflow.Context, state perennial.WorkflowState) error {
-	status, err := r.progress.encode()
-	if err != nil {
-		return err
-	}
-	in := activities.Progress{
+	return r.progress.keep(ctx, activities.Progress{
 		Pipeline: r.in.Pipeline, State: state, Outcome: r.result.Outcome, StartedBy: r.actor, Reason: r.in.Reason,
-		StartedAt: workflow.GetInfo(ctx).WorkflowStartTime.UnixMilli(), Status: status,
-	}
-	return workflow.ExecuteActivity(record(ctx, "record "+string(state)), act.RecordWorkflow, in).Get(ctx, nil)
+	})
 }
 
 // memoText reads one text of the memo that the workflow was started with.

@@ -1,9 +1,6 @@
 package workflows
 
 import (
-	"errors"
-
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/perennial-ml/perennial"
@@ -63,34 +60,16 @@ func stageOf(r activities.Rollout) string {
 	}
 }
 
-// finish writes down how the rollout ended and passes the error on.
+// finish writes down how the rollout ended and passes the error on. What became
+// of it is told however it ended.
 func (r *rollout) finish(ctx workflow.Context, err error) error {
 	r.closing = true
-	state := perennial.WorkflowCompleted
-	switch {
-	case temporal.IsCanceledError(err):
-		state = perennial.WorkflowCancelled
-	case err != nil:
-		state = perennial.WorkflowFailed
-	}
-	r.progress.status.Result = &TrainResult{Outcome: r.result.Outcome, Version: r.result.Version, Decision: r.result.Decision}
-	r.progress.fail(err)
-	disconnected, cancel := workflow.NewDisconnectedContext(ctx)
-	defer cancel()
-	if recordErr := r.record(disconnected, state); recordErr != nil {
-		return errors.Join(err, recordErr)
-	}
-	return err
+	return r.progress.end(ctx, err, &TrainResult{Outcome: r.result.Outcome, Version: r.result.Version, Decision: r.result.Decision}, r.record)
 }
 
 func (r *rollout) record(ctx workflow.Context, state perennial.WorkflowState) error {
-	status, err := r.progress.encode()
-	if err != nil {
-		return err
-	}
-	in := activities.Progress{
+	return r.progress.keep(ctx, activities.Progress{
 		Pipeline: r.in.Model, State: state, Outcome: r.result.Outcome, Version: r.result.Version, Decision: r.result.Decision,
-		StartedBy: r.in.Actor, Reason: r.result.Reason, StartedAt: workflow.GetInfo(ctx).WorkflowStartTime.UnixMilli(), Status: status,
-	}
-	return workflow.ExecuteActivity(record(ctx, "record "+string(state)), act.RecordWorkflow, in).Get(ctx, nil)
+		StartedBy: r.in.Actor, Reason: r.result.Reason,
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/activities"
 )
 
 // progress is what a workflow tells of itself: to the status query, to the Web
@@ -65,6 +66,45 @@ func (p *progress) fail(err error) {
 		return
 	}
 	p.status.Failure = FailureOf(err)
+}
+
+// end writes down how a workflow ended, on a context that a cancellation doesn't
+// reach, and passes the error on. result is what came of it; nil: nothing.
+func (p *progress) end(ctx workflow.Context, err error, result *TrainResult, record func(workflow.Context, perennial.WorkflowState) error) error {
+	state := perennial.WorkflowCompleted
+	switch {
+	case temporal.IsCanceledError(err):
+		state = perennial.WorkflowCancelled
+	case err != nil:
+		state = perennial.WorkflowFailed
+	}
+	p.status.Result = result
+	p.fail(err)
+	disconnected, cancel := workflow.NewDisconnectedContext(ctx)
+	defer cancel()
+	if recordErr := record(disconnected, state); recordErr != nil {
+		return errors.Join(err, recordErr)
+	}
+	return err
+}
+
+// keep writes the row by which a workflow is known after Temporal has forgotten
+// it. The caller fills in what is its own; when it began and the status follow.
+func (p *progress) keep(ctx workflow.Context, in activities.Progress) error {
+	status, err := p.encode()
+	if err != nil {
+		return err
+	}
+	in.StartedAt, in.Status = workflow.GetInfo(ctx).WorkflowStartTime.UnixMilli(), status
+	return workflow.ExecuteActivity(record(ctx, "record "+string(in.State)), act.RecordWorkflow, in).Get(ctx, nil)
+}
+
+// succeeded gives the result of a workflow that ended well.
+func succeeded(err error, result *TrainResult) *TrainResult {
+	if err != nil {
+		return nil
+	}
+	return result
 }
 
 // show writes the stages as the workflow's current details in the Web UI.

@@ -1,8 +1,6 @@
 package workflows
 
 import (
-	"errors"
-
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -167,36 +165,14 @@ func (t *train) serve(ctx workflow.Context) (bool, error) {
 	return false, workflow.ExecuteActivity(quick(ctx, "into service where nothing is"), act.SetTraffic, in).Get(ctx, &t.result.InService)
 }
 
-// finish writes down how the training ended, on a context that a cancellation
-// doesn't reach, and passes the error on.
+// finish writes down how the training ended and passes the error on.
 func (t *train) finish(ctx workflow.Context, err error) error {
-	state := perennial.WorkflowCompleted
-	switch {
-	case temporal.IsCanceledError(err):
-		state = perennial.WorkflowCancelled
-	case err != nil:
-		state = perennial.WorkflowFailed
-	default:
-		t.progress.status.Result = &t.result
-	}
-	t.progress.fail(err)
-	disconnected, cancel := workflow.NewDisconnectedContext(ctx)
-	defer cancel()
-	if recordErr := t.record(disconnected, state); recordErr != nil {
-		return errors.Join(err, recordErr)
-	}
-	return err
+	return t.progress.end(ctx, err, succeeded(err, &t.result), t.record)
 }
 
 func (t *train) record(ctx workflow.Context, state perennial.WorkflowState) error {
-	status, err := t.progress.encode()
-	if err != nil {
-		return err
-	}
-	in := activities.Progress{
+	return t.progress.keep(ctx, activities.Progress{
 		Pipeline: t.in.Pipeline, RunID: t.result.RunID, State: state, Outcome: t.result.Outcome, Version: t.result.Version,
 		Decision: t.result.Decision, InService: t.result.InService, StartedBy: t.in.Actor, Reason: t.in.Reason,
-		StartedAt: workflow.GetInfo(ctx).WorkflowStartTime.UnixMilli(), Status: status,
-	}
-	return workflow.ExecuteActivity(record(ctx, "record "+string(state)), act.RecordWorkflow, in).Get(ctx, nil)
+	})
 }
