@@ -88,11 +88,7 @@ func (a *Activities) logExample(ctx context.Context, runID string, m *material) 
 	if err != nil {
 		return err
 	}
-	key, err := a.Blobs.Put(ctx, b)
-	if err != nil {
-		return err
-	}
-	return a.Tracker.LogArtifact(ctx, runID, perennial.Artifact{Path: ExamplePath, Blob: key, Size: int64(len(b))})
+	return a.logFile(ctx, runID, ExamplePath, b)
 }
 
 func (a *Activities) logFit(ctx context.Context, runID string, model *models.Model, key string, size int64, trial tune.Trial) error {

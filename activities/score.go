@@ -152,10 +152,5 @@ func (a *Activities) logReport(ctx context.Context, runID string, report *evalua
 	if err != nil {
 		return err
 	}
-	b = append(b, '\n')
-	key, err := a.Blobs.Put(ctx, b)
-	if err != nil {
-		return err
-	}
-	return a.Tracker.LogArtifact(ctx, runID, perennial.Artifact{Path: ReportPath, Blob: key, Size: int64(len(b))})
+	return a.logFile(ctx, runID, ReportPath, append(b, '\n'))
 }

@@ -2,7 +2,6 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/models"
@@ -84,14 +83,5 @@ func (a *Activities) logThreshold(ctx context.Context, runID string, choice *eva
 	if err := a.Tracker.LogBatch(ctx, runID, metrics, nil, nil); err != nil {
 		return err
 	}
-	b, err := json.Marshal(choice)
-	if err != nil {
-		return err
-	}
-	b = append(b, '\n')
-	key, err := a.Blobs.Put(ctx, b)
-	if err != nil {
-		return err
-	}
-	return a.Tracker.LogArtifact(ctx, runID, perennial.Artifact{Path: ThresholdPath, Blob: key, Size: int64(len(b))})
+	return a.logJSON(ctx, runID, ThresholdPath, choice)
 }

@@ -189,15 +189,8 @@ func (a *Activities) scoreFold(ctx context.Context, m *material, cv *crossValida
 	if err != nil {
 		return 0, err
 	}
-	observed, err := observe(model, m.table, cv.score[k])
-	if err != nil {
-		return 0, err
-	}
-	score, ok := cv.metric.Measure(observed)
-	if !ok {
-		return 0, perennial.Errorf(perennial.CodeInvalid, "score", "%s can't be measured on fold %d of %d rows", cv.metric.Name, k, len(observed.Y))
-	}
-	return score, nil
+	score, err := measured(model, m.table, cv.score[k], cv.metric)
+	return score, perennial.Wrap(fmt.Sprintf("fold %d", k), err)
 }
 
 // observe predicts rows of a table and pairs the answers with the truth.
