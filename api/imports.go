@@ -1,9 +1,9 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -54,10 +54,11 @@ func (s *Server) importVersion(ctx context.Context, in *importInput) (*importOut
 	return out, nil
 }
 
+var modelsPath, versionsPath = []byte("/models/"), []byte("/versions")
+
 // isImport reports whether a request brings a model file.
 func isImport(ctx *fasthttp.RequestCtx) bool {
-	path := string(ctx.Path())
-	return ctx.IsPost() && strings.HasPrefix(path, "/models/") && strings.HasSuffix(path, "/versions")
+	return ctx.IsPost() && bytes.HasPrefix(ctx.Path(), modelsPath) && bytes.HasSuffix(ctx.Path(), versionsPath)
 }
 
 // limits gives how large a request's body may be, and what bounds the memory of
