@@ -74,14 +74,18 @@ func (s *trialTeller) news(ctx context.Context, api *client.Client, v client.Wor
 		return nil // at the next look, perhaps
 	}
 	s.done = p.Done
-	var lines []string
+	var further []client.TrialView
 	for _, t := range run.Trials {
 		far := fmt.Sprint(t.State, len(t.Scores))
 		if t.State == trialProposed || s.told[t.Trial] == far {
 			continue
 		}
 		s.told[t.Trial] = far
-		lines = append(lines, trialText(t, p))
+		further = append(further, t)
+	}
+	lines := make([]string, len(further))
+	for i, t := range further {
+		lines[i] = trialText(t, p, i == len(further)-1)
 	}
 	return lines
 }

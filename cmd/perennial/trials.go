@@ -18,8 +18,9 @@ const (
 	trialFailed   = "failed"
 )
 
-// trialText tells of one trial in a line.
-func trialText(t client.TrialView, p *client.Progress) string {
+// trialText tells of one trial in a line. The best of the study stands in the
+// last of the lines that are told at once: it may be any of theirs.
+func trialText(t client.TrialView, p *client.Progress, last bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "trial %d of %d: %s ", t.Trial+1, p.Total, t.Algorithm)
 	if t.State == trialFailed {
@@ -40,7 +41,7 @@ func trialText(t client.TrialView, p *client.Progress) string {
 	if params := paramsText(t.Params); params != "" {
 		b.WriteString(" " + params)
 	}
-	if p.Best != nil {
+	if p.Best != nil && last {
 		fmt.Fprintf(&b, "; best %s", number(&p.Best.Value))
 	}
 	return b.String()

@@ -49,7 +49,7 @@ func TestWaitingTellsOfEachTrialAsItFinishes(t *testing.T) {
 	require.Equal(t, exitDone, got.code, got.err)
 	require.Equal(t, `train:iris: tune, 3 trials
 train:iris: trial 1 of 3: logistic_regression log_loss 0.25 (2 folds, 1.3 s) c=1; best 0.11
-train:iris: trial 2 of 3: logistic_regression failed: c is negative c=-1; best 0.11
+train:iris: trial 2 of 3: logistic_regression failed: c is negative c=-1
 train:iris: trial 3 of 3: logistic_regression log_loss 0.5 (1 fold so far, 0.0 s) c=0.1235 kind=x; best 0.11
 `, got.err)
 	var view client.WorkflowView
