@@ -46,20 +46,17 @@ func forestParams(bootstrap bool) []Param {
 		{Name: "min_split", Kind: ParamInt, Default: 2, Min: 2, Max: 1e9, Doc: "A node of fewer rows is a leaf."},
 		{Name: "max_features", Kind: ParamFloat, Default: 0.0, Min: 0, Max: 1e6, Doc: "Prepared features tried per split: below 1 a share of them, from 1 a number, at most all; 0 is all for regression and the square root of their number for classification."},
 		{Name: "bootstrap", Kind: ParamBool, Default: bootstrap, Doc: "Each tree is grown on as many rows drawn with replacement, instead of on every row."},
-		{Name: "criterion", Kind: ParamString, Default: "auto", Choices: []string{"auto", "gini", "entropy", "squared"}, Doc: "What splits reduce: gini or entropy for classification, squared for regression; auto is gini or squared."},
+		{Name: "criterion", Kind: ParamString, Default: "auto", Choices: []string{"auto", "gini", "entropy", "squared"},
+			Only: map[string]perennial.Task{"gini": perennial.Classification, "entropy": perennial.Classification, "squared": perennial.Regression},
+			Doc:  "What splits reduce: gini or entropy for classification, squared for regression; auto is gini or squared."},
 		{Name: "class_weight", Kind: ParamString, Default: "none", Choices: []string{"none", "balanced"}, Doc: "balanced weights each class by the inverse of its share; of classification."},
 	}
 }
 
 func fitForest(ctx context.Context, p Params, t Training, s tree.ForestSettings) (Fitted, error) {
-	criterion := p.Text("criterion")
-	if regression := t.Classes == 0; (regression && (criterion == "gini" || criterion == "entropy")) || (!regression && criterion == "squared") {
-		return Fitted{}, perennial.Errorf(perennial.CodeInvalid, "models.fitForest", "the criterion %s isn't for this task", criterion).
-			WithHint("gini and entropy are for classification, squared is for regression; auto fits both.")
-	}
 	s.Trees, s.MaxDepth, s.MinLeaf, s.MinSplit = p.Int("trees"), p.Int("max_depth"), p.Int("min_leaf"), p.Int("min_split")
 	s.MaxFeatures, s.NoBootstrap = p.Float("max_features"), !p.Bool("bootstrap")
-	s.Entropy, s.Balanced = criterion == "entropy", p.Text("class_weight") == "balanced"
+	s.Entropy, s.Balanced = p.Text("criterion") == "entropy", p.Text("class_weight") == "balanced"
 	s.Seed, s.Threads = t.Seed, t.Threads
 	f, err := tree.FitForest(ctx, tree.Table{X: t.X, Y: t.Y, Rows: t.Rows, Cols: t.Cols, Classes: t.Classes, Categories: t.Categories}, s)
 	if err != nil {

@@ -39,7 +39,10 @@ func CheckCandidate(task perennial.Task, c perennial.Candidate) []perennial.Fiel
 		return []perennial.FieldError{{Path: "/algorithm", Rule: ruleTask, Came: c.Algorithm, Allowed: namesFor(task),
 			Message: fmt.Sprintf("%s isn't for %s; there are %s.", c.Algorithm, task, strings.Join(namesFor(task), ", "))}}
 	}
-	_, faults := e.resolve(c.Params)
+	params, faults := e.resolve(c.Params)
+	for i := range e.Params {
+		faults = append(faults, e.Params[i].checkTask("/params/"+pointer(e.Params[i].Name), task, params[e.Params[i].Name])...)
+	}
 	seen := map[string]bool{}
 	for _, s := range c.Search {
 		path := "/search/" + pointer(s.Name)
@@ -51,6 +54,9 @@ func CheckCandidate(task perennial.Task, c perennial.Candidate) []perennial.Fiel
 			faults = append(faults, perennial.FieldError{Path: path, Rule: "duplicate", Message: fmt.Sprintf("%s is searched twice.", s.Name)})
 		default:
 			faults = append(faults, p.checkSearch(path, s)...)
+			for _, v := range s.Choices {
+				faults = append(faults, p.checkTask(path, task, v)...)
+			}
 		}
 		seen[s.Name] = true
 	}
@@ -144,6 +150,17 @@ func (p *Param) value(path string, v any) (any, *perennial.FieldError) {
 		}
 		return x, nil
 	}
+}
+
+// checkTask refuses a choice that is for another task.
+func (p *Param) checkTask(path string, task perennial.Task, v any) []perennial.FieldError {
+	choice, _ := v.(string)
+	if only, ok := p.Only[choice]; !ok || only == task {
+		return nil
+	}
+	rest := slices.DeleteFunc(slices.Clone(p.Choices), func(c string) bool { only, ok := p.Only[c]; return ok && only != task })
+	return []perennial.FieldError{{Path: path, Rule: ruleTask, Came: choice, Allowed: rest,
+		Message: fmt.Sprintf("%s can't be %s for %s; it is one of %s.", p.Name, choice, task, strings.Join(rest, ", "))}}
 }
 
 func (p *Param) wrongType(path string, v any, want string) *perennial.FieldError {

@@ -59,6 +59,9 @@ func TestCheckCandidate(t *testing.T) {
 		{"search log from 0", regression, search("ridge", perennial.SearchParam{Name: "alpha", Kind: perennial.SearchLog, Low: 0, High: 1}), []string{"/search/alpha search"}},
 		{"search out of bounds", classification, search(forest, perennial.SearchParam{Name: "max_depth", Kind: perennial.SearchInt, Low: 1, High: 65}), []string{"/search/max_depth range"}},
 		{"search of fractions", classification, search(forest, perennial.SearchParam{Name: "max_depth", Kind: perennial.SearchIntLog, Low: 1.5, High: 6}), []string{"/search/max_depth type"}},
+		{"a loss of the other task", classification, perennial.Candidate{Algorithm: "gradient_boosting", Params: map[string]any{"loss": "squared_error"}}, []string{"/params/loss task"}},
+		{"a criterion of the other task", classification, perennial.Candidate{Algorithm: "random_forest", Params: map[string]any{"criterion": "squared"}}, []string{"/params/criterion task"}},
+		{"a searched loss of the other task", classification, search("gradient_boosting", perennial.SearchParam{Name: "loss", Kind: perennial.SearchChoice, Choices: []any{"log_loss", "absolute_error"}}), []string{"/search/loss task"}},
 		{"search without choices", classification, search(lr, perennial.SearchParam{Name: "class_weight", Kind: perennial.SearchChoice}), []string{"/search/class_weight search"}},
 		{"search with wrong choices", classification, search(lr, perennial.SearchParam{Name: "class_weight", Kind: perennial.SearchChoice, Choices: []any{"none", "x", 3}}), []string{"/search/class_weight/choice/1 choice", "/search/class_weight/choice/2 type"}},
 	} {

@@ -25,7 +25,9 @@ type Param struct {
 	Min     float64   `json:"min"`               // inclusive; of numbers
 	Max     float64   `json:"max"`               // inclusive; of numbers
 	Choices []string  `json:"choices,omitempty"` // of strings
-	Doc     string    `json:"doc"`
+	// Only names the choices that are for one task.
+	Only map[string]perennial.Task `json:"only,omitempty"`
+	Doc  string                    `json:"doc"`
 }
 
 // ParamKind is the type of a parameter's value.
