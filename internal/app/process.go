@@ -113,7 +113,7 @@ func (k *kit) data() (activities.Data, error) {
 	}
 	stores := []datastore.Blobs{k.stores.blobs}
 	if c.DataURL != "" {
-		remote, err := blob.Open(c.DataURL)
+		remote, err := blob.OpenWith(c.DataURL, blob.S3Options{Endpoint: c.S3Endpoint})
 		if err != nil {
 			return nil, err
 		}

@@ -43,7 +43,7 @@ func openStores(ctx context.Context, c *config.Config, migrate bool, log *slog.L
 			s.close()
 		}
 	}()
-	if s.blobs, err = blob.Open(c.ArtifactURL); err != nil {
+	if s.blobs, err = blob.OpenWith(c.ArtifactURL, blob.S3Options{Endpoint: c.S3Endpoint}); err != nil {
 		return nil, err
 	}
 	if s.state, err = db.Open(ctx, db.Options{URL: c.DatabaseURL, MaxConns: c.DatabaseMaxConns, Logger: log}); err != nil {

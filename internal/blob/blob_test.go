@@ -58,7 +58,7 @@ func TestLayoutIsDVCs(t *testing.T) {
 
 func TestOpenRefusesWhatIsNoDirectory(t *testing.T) {
 	t.Parallel()
-	for _, url := range []string{"", "file:", "s3://bucket/prefix", "https://example.org/x"} {
+	for _, url := range []string{"", "file:", "gs://bucket/prefix", "https://example.org/x"} {
 		_, err := blob.Open(url)
 		require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err), url)
 	}

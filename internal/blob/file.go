@@ -2,6 +2,7 @@ package blob
 
 import (
 	"context"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -98,12 +99,13 @@ func cantWrite(dir string, err error) error {
 // copyContext copies until the end or until its context ends.
 func copyContext(ctx context.Context, w io.Writer, r io.Reader) error {
 	_, err := io.Copy(w, contextReader{ctx, r})
+	var known *perennial.Error
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return perennial.Errorf(perennial.CodeDeadline, "", "stopped before the object was complete").Because(context.Cause(ctx))
-	case perennial.CodeOf(err) == perennial.CodeInternal:
+	case !errors.As(err, &known):
 		return perennial.Errorf(perennial.CodeUnavailable, "", "the content could not be read to its end").Because(err)
 	default:
 		return err

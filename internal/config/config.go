@@ -41,6 +41,7 @@ type Config struct {
 	DatabaseMaxConns            int
 	ArtifactURL                 string
 	DataURL                     string // "": the project's DVC remote
+	S3Endpoint                  string // "": AWS
 	Migrate                     string // auto | check | "": what the command does by itself
 
 	MaxBody        int // bytes

@@ -7,6 +7,7 @@ import (
 	"crypto/md5" //nolint:gosec // DVC's content hash
 	"encoding/hex"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -34,6 +35,8 @@ func Conformance(t *testing.T, open func(t *testing.T) (s *blob.Store, damage fu
 		"a broken source leaves nothing behind": brokenSource,
 		"an ended context stops":                ended,
 		"a copy is whole or not there":          copies,
+		"a stream can be read in part":          streams,
+		"a known key takes only its content":    known,
 	}
 	for name, f := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -188,4 +191,62 @@ func copies(t *testing.T, s *blob.Store, damage func(string, []byte)) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, 1, "a temporary file is left behind")
+}
+
+func streams(t *testing.T, s *blob.Store, damage func(string, []byte)) {
+	b := bytes.Repeat([]byte("0123456789"), 10_000)
+	key, size, err := s.PutStream(t.Context(), bytes.NewReader(b))
+	require.NoError(t, err)
+	require.Equal(t, blob.Key(b), key)
+	require.EqualValues(t, len(b), size)
+	size, err = s.Size(t.Context(), key)
+	require.NoError(t, err)
+	require.EqualValues(t, len(b), size)
+	for _, c := range []struct{ offset, length int64 }{{0, -1}, {0, 0}, {3, 4}, {99_990, 100}, {50_000, -1}} {
+		r, err := s.Range(t.Context(), key, c.offset, c.length)
+		require.NoError(t, err)
+		came, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+		want := b[c.offset:]
+		if c.length >= 0 {
+			want = want[:min(c.length, int64(len(want)))]
+		}
+		require.True(t, bytes.Equal(want, came), "%v", c)
+	}
+	r, err := s.Reader(t.Context(), key)
+	require.NoError(t, err)
+	came, err := io.ReadAll(r)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(b, came))
+	require.NoError(t, r.Close())
+
+	damage(key, b[1:])
+	r, err = s.Reader(t.Context(), key)
+	require.NoError(t, err)
+	_, err = io.ReadAll(r)
+	require.Equal(t, perennial.CodeInternal, perennial.CodeOf(err))
+	require.NoError(t, r.Close())
+	_, err = s.Range(t.Context(), blob.Key(nil), 0, -1)
+	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
+	_, err = s.Size(t.Context(), blob.Key(nil))
+	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
+}
+
+func known(t *testing.T, s *blob.Store, _ func(string, []byte)) {
+	manifest := []byte(`[{"md5": "d41d8cd98f00b204e9800998ecf8427e", "relpath": "empty"}]`)
+	sum := md5.Sum(manifest) //nolint:gosec // DVC's content hash
+	key := blob.MD5 + hex.EncodeToString(sum[:]) + ".dir"
+	err := s.PutAs(t.Context(), key, strings.NewReader("something else"))
+	require.Equal(t, perennial.CodeInternal, perennial.CodeOf(err))
+	has, err := s.Has(t.Context(), key)
+	require.NoError(t, err)
+	require.False(t, has)
+	for range 2 {
+		require.NoError(t, s.PutAs(t.Context(), key, bytes.NewReader(manifest)))
+	}
+	came, err := s.Get(t.Context(), key)
+	require.NoError(t, err)
+	require.Equal(t, manifest, came)
+	require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(s.PutAs(t.Context(), "md5:x", strings.NewReader(""))))
 }
