@@ -3,23 +3,24 @@ package dvc
 import (
 	"errors"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"gopkg.in/ini.v1"
 
 	"github.com/perennial-ml/perennial"
-	"github.com/perennial-ml/perennial/internal/blob"
 )
 
 // config is what Perennial needs of DVC's configuration.
 type config struct {
-	cacheDir  string
-	remote    remote
-	remoteDir string // of a local remote
+	cacheDir string
+	remotes  remotes
+	remote   remote // the default one
 }
+
+var remoteRE = regexp.MustCompile(`^'?remote "(.+)"'?$`)
 
 // readConfig reads .dvc/config and, over it, .dvc/config.local. The settings of
 // the machine and of the user, which dvc reads too, are not read: a project
@@ -39,7 +40,12 @@ func readConfig(dvcDir string) (config, error) {
 				WithHint("dvc config --list shows what dvc makes of it.").Because(err)
 		}
 	}
-	c := config{cacheDir: filepath.Join(dvcDir, "cache")}
+	c := config{cacheDir: filepath.Join(dvcDir, "cache"), remotes: remotes{}}
+	for _, section := range file.Sections() {
+		if m := remoteRE.FindStringSubmatch(section.Name()); m != nil {
+			c.remotes[m[1]] = section.KeysHash()
+		}
+	}
 	if dir := file.Section("cache").Key("dir").String(); dir != "" {
 		c.cacheDir = resolve(dvcDir, dir)
 	}
@@ -49,28 +55,13 @@ func readConfig(dvcDir string) (config, error) {
 			WithHint("Set one in .dvc/config, as `dvc remote add -d NAME URL` does; `perennial data add --local` needs none.")
 		return c, nil
 	}
-	c.remote.url = file.Section(`'remote "` + c.remote.name + `"'`).Key("url").String()
-	if c.remote.url == "" {
+	if c.remotes[c.remote.name] == nil {
 		return config{}, perennial.Errorf(perennial.CodeInvalid, "", ".dvc/config names the remote %q and has no url for it", c.remote.name).
-			WithHint("Set it: dvc remote add -d %s URL.", c.remote.name)
+			WithHint("Set it: dvc remote add %s URL.", c.remote.name)
 	}
-	if u, err := url.Parse(c.remote.url); err == nil && u.Host != "" {
-		c.remote.err = unsupported(c.remote, u.Scheme)
-		return c, nil
-	}
-	c.remoteDir = resolve(dvcDir, c.remote.url)
 	var err error
-	c.remote.store, err = blob.Open(c.remoteDir)
+	c.remote, err = c.remotes.open(c.remote.name, dvcDir)
 	return c, err
-}
-
-func unsupported(r remote, scheme string) error {
-	what := "has no support for " + scheme + " remotes"
-	if scheme == "s3" {
-		what = "has no support for S3 remotes yet"
-	}
-	return perennial.Errorf(perennial.CodePrecondition, "", "the remote %q is at %s, and this version %s", r.name, r.url, what).
-		WithHint("Run dvc pull: Perennial finds what it puts into the project.")
 }
 
 // resolve gives a directory of the configuration, which is relative to .dvc.

@@ -30,17 +30,19 @@ import (
 // Repo is a project that DVC knows. It is safe for use by any number of
 // goroutines; writers of one project wait for each other, and for dvc itself.
 type Repo struct {
-	root   string // absolute, without symlinks
-	cache  *blob.Store
-	remote remote
-	skip   []string // directories of objects, which hold no pointers
+	root    string // absolute, without symlinks
+	cache   *blob.Store
+	remotes remotes
+	remote  remote   // the default one
+	skip    []string // directories of objects, which hold no pointers
 }
 
-// remote is the default remote. store is nil where there is none or where this
-// version can't use it; err then says why.
+// remote is a remote of the configuration. store is nil where there is none or
+// where this version can't use it; err then says why.
 type remote struct {
 	name  string
 	url   string // a local one: its directory, relative to the project where it is inside
+	dir   string // of a local one
 	store *blob.Store
 	err   error
 }
@@ -66,19 +68,17 @@ func Open(projectDir string) (*Repo, error) {
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	r := &Repo{root: root, remote: c.remote, skip: []string{c.cacheDir}}
+	r := &Repo{root: root, remotes: c.remotes, remote: c.remote, skip: []string{c.cacheDir}}
 	if r.cache, err = blob.Open(c.cacheDir); err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	if c.remoteDir != "" {
-		r.skip = append(r.skip, c.remoteDir)
-		r.remote.url = c.remoteDir
-		if rel, err := filepath.Rel(root, c.remoteDir); err == nil && filepath.IsLocal(rel) {
-			r.remote.url = filepath.ToSlash(rel)
-		}
+	if c.remote.dir != "" {
+		r.skip = append(r.skip, c.remote.dir)
 	}
 	return r, nil
 }
+
+func (r *Repo) dvcDir() string { return filepath.Join(r.root, ".dvc") }
 
 // initFiles is what dvc init writes.
 var initFiles = []struct{ path, text string }{

@@ -132,7 +132,6 @@ func TestConfiguration(t *testing.T) {
 		"spaces in a name":               {config: "[core]\n    remote = r\n['remote \"r\"']\n    url = \"../my store\"\n", at: "my store"},
 		"cache elsewhere":                {config: "[cache]\n    dir = ../pool\n", at: "pool"},
 		"no remote":                      {code: perennial.CodeNotFound, says: "no default remote"},
-		"s3":                             {config: "[core]\n    remote = r\n['remote \"r\"']\n    url = s3://bucket/x\n", code: perennial.CodeNotFound, says: "no support for S3 remotes yet"},
 		"ssh":                            {config: "[core]\n    remote = r\n['remote \"r\"']\n    url = ssh://host/x\n", code: perennial.CodeNotFound, says: "no support for ssh remotes"},
 	}
 	for name, c := range cases {

@@ -197,7 +197,7 @@ func (r *Repo) lostError(p Pointer, cacheErr, remoteErr error) error {
 	default:
 		places = append(places, "and missing from "+name)
 	}
-	if file, err := filepath.Rel(r.root, r.remote.store.Path(p.key())); err == nil && filepath.IsLocal(file) {
+	if file, err := filepath.Rel(r.root, r.remote.store.Path(p.key())); r.remote.dir != "" && err == nil && filepath.IsLocal(file) {
 		hint += ", or git checkout -- " + filepath.ToSlash(file)
 	}
 	return perennial.Errorf(code, "", "%s is %s", what, strings.Join(places, " ")).WithHint("%s.", hint).Because(errors.Join(cacheErr, remoteErr))

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/blob"
 )
 
 // Push copies the objects that pointers name from the cache into the default
@@ -29,11 +30,21 @@ func (r *Repo) Push(ctx context.Context, paths ...string) (pushed []string, err 
 		if had, faults[i] = r.remote.store.Has(ctx, p.key()); had || faults[i] != nil {
 			continue
 		}
-		if faults[i] = r.cache.CopyTo(ctx, p.key(), r.remote.store.Path(p.key()), 0o444); faults[i] == nil {
+		if faults[i] = r.upload(ctx, storeRemote(r.remote), p.MD5); faults[i] == nil {
 			pushed = append(pushed, p.Path)
 		}
 	}
 	return pushed, perennial.Wrap(op, together(ps, faults))
+}
+
+// upload copies an object from the cache into a remote.
+func (r *Repo) upload(ctx context.Context, to Remote, oid string) error {
+	from, err := r.cache.Reader(ctx, blob.MD5+oid)
+	if err != nil {
+		return err
+	}
+	defer from.Close() //nolint:errcheck // only read from
+	return to.Put(ctx, oid, from, 0)
 }
 
 // withOutputs adds the stages' outputs that are files in the cache. Metrics and
