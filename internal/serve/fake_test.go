@@ -24,7 +24,10 @@ type fakeModel struct {
 	classes []string
 	p       float64
 	answer  func(row []float64) float64 // overrides p or the sum; NaN and panics are failures
+	most    float64                     // values above it are too large, and those above absurd absurdly so; 0: none is
 }
+
+const absurd = 1e100
 
 func (m *fakeModel) Schema() *perennial.Schema { return &m.schema }
 func (m *fakeModel) Task() perennial.Task      { return m.task }
@@ -57,6 +60,15 @@ func (p *fakePredictor) Predict(row []float64) (float64, []float64) {
 		return 1, p.proba
 	}
 	return 0, p.proba
+}
+
+func (p *fakePredictor) Overflows(row []float64) (out []serve.Overflow) {
+	for i, v := range row {
+		if p.m.most > 0 && math.Abs(v) > p.m.most {
+			out = append(out, serve.Overflow{Feature: i, High: p.m.most, Absurd: math.Abs(v) > absurd})
+		}
+	}
+	return out
 }
 
 // world is everything an engine needs, in memory.

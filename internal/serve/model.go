@@ -28,6 +28,16 @@ type Predictor interface {
 	// order. value is a class index or a number; proba, one share per class, is
 	// valid until the next call.
 	Predict(row []float64) (value float64, proba []float64)
+	// Overflows is asked about a row whose answer isn't finite, and names the
+	// values that are too large for the model; none where the model is at fault.
+	Overflows(row []float64) []Overflow
+}
+
+// Overflow is a value that is too large for a model.
+type Overflow struct {
+	Feature   int     // place in the encoded row
+	Low, High float64 // what training saw; both 0 where it saw none
+	Absurd    bool    // so large that no model has to take it
 }
 
 // version is one loaded version of a model, immutable but for its pool.

@@ -25,3 +25,12 @@ type modelPredictor struct {
 func (p *modelPredictor) Predict(row []float64) (float64, []float64) {
 	return p.model.Predict(row, p.scratch)
 }
+
+// Overflows names the values of a row that are too large for the model.
+func (p *modelPredictor) Overflows(row []float64) []Overflow {
+	var out []Overflow
+	for _, o := range p.model.Overflows(row, p.scratch) {
+		out = append(out, Overflow(o))
+	}
+	return out
+}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/perennial-ml/perennial"
@@ -128,6 +129,14 @@ func (p *plan) value(r *request, c *planned, s *scanner, t token, prefix path) f
 		r.fault(prefix.to(c.Name), fault, r.came(t))
 	}
 	return v
+}
+
+// tooLarge says which field's value a model's arithmetic can't take.
+func (p *plan) tooLarge(o *overflow, prefix path) perennial.FieldError {
+	i := slices.IndexFunc(p.columns, func(c planned) bool { return c.feature == o.Feature })
+	name := p.columns[i].Name
+	return perennial.FieldError{Path: prefix.to(name), Rule: ruleOverflow, Came: o.value,
+		Message: fmt.Sprintf("%s is %g, too large for the model: its answer would be no number. It was trained on %g to %g.", name, o.value, o.Low, o.High)}
 }
 
 // extraColumn applies the schema's rule for a field that it doesn't name.

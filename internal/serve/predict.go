@@ -3,8 +3,10 @@ package serve
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/perennial-ml/perennial"
@@ -24,10 +26,20 @@ type attempt struct {
 	redacted [][]string
 	latency  time.Duration // since the request came
 	failed   bool
+	tooLarge []overflow // values that the version can't take; where there are some, nothing was predicted
+}
+
+// overflow is one of a request's values that is too large for a version.
+type overflow struct {
+	Overflow
+
+	row   int
+	value float64
 }
 
 func (a *attempt) reset(s *seat, rows int) {
 	a.seat, a.failed = s, false
+	a.tooLarge = a.tooLarge[:0]
 	a.values, a.proba, a.features, a.redacted = a.values[:0], a.proba[:0], a.features[:0], a.redacted[:0]
 	if need := rows * s.version.plan.features; cap(a.rows) < need {
 		a.rows = make([]float64, need)
@@ -96,7 +108,12 @@ func (e *Engine) predict(ctx context.Context, r *request, kind perennial.Predict
 	}
 	last := &r.first
 	err = e.try(ctx, r, &r.first, chosen, began)
-	if err == nil && chosen != m.champion && (r.first.failed || r.faults.n > 0) {
+	switch {
+	case err != nil || chosen == m.champion:
+	case r.first.absurd(): // the champion answers as if it had been asked at once: this is nobody's failure
+		r.clearFindings()
+		err = e.try(ctx, r, &r.first, m.champion, began)
+	case r.first.failed || r.faults.n > 0:
 		r.first.failed = true
 		r.clearFindings()
 		last = &r.second
@@ -116,7 +133,8 @@ func (e *Engine) predict(ctx context.Context, r *request, kind perennial.Predict
 }
 
 // try reads every row by one version's schema and, where all are sound, predicts
-// them. Wrong fields are left in r.faults, a failed prediction in a.failed.
+// them. Wrong fields, values that are too large for the version among them, are
+// left in r.faults, a failed prediction in a.failed.
 func (e *Engine) try(ctx context.Context, r *request, a *attempt, s *seat, began time.Time) error {
 	a.reset(s, len(r.objects))
 	p := s.version.plan
@@ -148,8 +166,21 @@ func (e *Engine) try(ctx context.Context, r *request, a *attempt, s *seat, began
 		s.failing.Do(func() {
 			e.logger.Error("a version could not answer; further failures are only counted", "model", s.model, "version", s.version.name, "variant", s.variant, "error", err)
 		})
+		return nil
+	}
+	for i := range a.tooLarge {
+		if r.many {
+			place.instance = a.tooLarge[i].row
+		}
+		r.faults.add(p.tooLarge(&a.tooLarge[i], place))
 	}
 	return nil
+}
+
+// absurd reports whether nothing but absurdly large values kept the version from
+// answering.
+func (a *attempt) absurd() bool {
+	return len(a.tooLarge) > 0 && !a.failed && !slices.ContainsFunc(a.tooLarge, func(o overflow) bool { return !o.Absurd })
 }
 
 func late(ctx context.Context) error {
@@ -157,7 +188,8 @@ func late(ctx context.Context) error {
 }
 
 // predict answers every encoded row of an attempt. A panic of the model and an
-// answer that is no finite number or no class are errors.
+// answer that is no finite number or no class are errors, unless it is for values
+// that are too large for the model: they are left in a.tooLarge.
 func (v *version) predict(ctx context.Context, a *attempt) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -170,9 +202,19 @@ func (v *version) predict(ctx context.Context, a *attempt) (err error) {
 		if i > 0 && i%checkEvery == 0 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		value, proba := predictor.Predict(a.rows[i*n : (i+1)*n])
+		row := a.rows[i*n : (i+1)*n]
+		value, proba := predictor.Predict(row)
 		if err := v.check(value, proba); err != nil {
-			return fmt.Errorf("row %d: %w", i, err)
+			large := len(a.tooLarge)
+			if errors.Is(err, errNotFinite) {
+				for _, o := range predictor.Overflows(row) {
+					a.tooLarge = append(a.tooLarge, overflow{o, i, row[o.Feature]})
+				}
+			}
+			if len(a.tooLarge) == large {
+				return fmt.Errorf("row %d: %w", i, err)
+			}
+			continue
 		}
 		a.values, a.proba = append(a.values, value), append(a.proba, proba...)
 	}
@@ -180,10 +222,12 @@ func (v *version) predict(ctx context.Context, a *attempt) (err error) {
 	return nil
 }
 
+var errNotFinite = errors.New("not a finite number")
+
 // check refuses an answer that can't be passed on.
 func (v *version) check(value float64, proba []float64) error {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
-		return fmt.Errorf("the answer %g is not finite", value)
+		return fmt.Errorf("the answer %g is %w", value, errNotFinite)
 	}
 	if len(v.classes) == 0 {
 		return nil
@@ -193,7 +237,7 @@ func (v *version) check(value float64, proba []float64) error {
 	}
 	for _, p := range proba {
 		if math.IsNaN(p) || math.IsInf(p, 0) {
-			return fmt.Errorf("the probability %g is not finite", p)
+			return fmt.Errorf("the probability %g is %w", p, errNotFinite)
 		}
 	}
 	return nil

@@ -17,6 +17,7 @@ const (
 	ruleOneOf     = "one_of"
 	ruleLength    = "length"
 	ruleCharacter = "character"
+	ruleOverflow  = "overflow"
 )
 
 // Limits of a request. Faults and warnings beyond maxListed are counted, not
