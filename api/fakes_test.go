@@ -375,6 +375,12 @@ func (w *world) Apply(_ context.Context, name string, req client.ApplyRequest) (
 	return client.ApplyResponse{Pipeline: name, Revision: "dd", Changed: true}, nil
 }
 
+func (w *world) PipelineFaults() []client.PipelineFault {
+	return []client.PipelineFault{{Pipeline: "iris", File: "pipelines/iris.yaml", Message: "pipelines/iris.yaml:3: taks is no key; did you mean task?", Errors: []perennial.FieldError{
+		{Path: "/taks", Rule: "unknown_key", File: "pipelines/iris.yaml", Line: 3, Message: "taks is no key; did you mean task?"},
+	}}}
+}
+
 func (w *world) Delete(_ context.Context, name, _ string) error {
 	if name != "iris" {
 		return notFound("pipeline")

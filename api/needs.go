@@ -85,8 +85,7 @@ type Trials interface {
 type Control interface {
 	Scheduler
 	Tokens
-	Apply(ctx context.Context, name string, req client.ApplyRequest) (client.ApplyResponse, error)
-	Delete(ctx context.Context, name, reason string) error
+	Applier
 	RegisterDataset(ctx context.Context, path string, req client.RegisterDatasetRequest) (datastore.Dataset, error)
 	Train(ctx context.Context, order client.TrainOrder) (client.Started, error)
 	// Retrain answers conflict where the idempotency key came with another request.
@@ -99,6 +98,14 @@ type Control interface {
 	Workflow(ctx context.Context, id, runID string) (client.WorkflowView, error)
 	// Workflows lists workflows, newest first; pipeline "" is all.
 	Workflows(ctx context.Context, pipeline string, limit int) ([]client.WorkflowView, error)
+}
+
+// Applier changes which pipelines are in force (internal/control).
+type Applier interface {
+	Apply(ctx context.Context, name string, req client.ApplyRequest) (client.ApplyResponse, error)
+	Delete(ctx context.Context, name, reason string) error
+	// PipelineFaults lists the project's files that aren't in force; InForce isn't filled in.
+	PipelineFaults() []client.PipelineFault
 }
 
 // Scheduler says when pipelines retrain by themselves (internal/control).

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -50,7 +51,7 @@ func (s *Server) listPipelines(ctx context.Context, _ *struct{}) (*answer[client
 	}
 	list := client.List[client.PipelineView]{Items: make([]client.PipelineView, len(specs))}
 	for i, spec := range specs {
-		list.Items[i] = pipelineView(spec)
+		list.Items[i] = s.pipelineView(spec)
 	}
 	return ok(list), nil
 }
@@ -60,7 +61,7 @@ func (s *Server) getPipeline(ctx context.Context, in *pipelineInput) (*answer[cl
 	if err != nil {
 		return nil, perennial.Wrap("api.getPipeline", err)
 	}
-	view := pipelineView(spec)
+	view := s.pipelineView(spec)
 	view.Spec, view.Schema, view.Source = &spec.Pipeline, &spec.Schema, spec.Source
 	return ok(view), nil
 }
@@ -91,8 +92,24 @@ func (s *Server) deletePipeline(ctx context.Context, in *deletePipelineInput) (*
 	return nil, perennial.Wrap("api.deletePipeline", s.o.Control.Delete(ctx, in.Pipeline, reason))
 }
 
-func pipelineView(spec *pipeline.Spec) client.PipelineView {
-	return client.PipelineView{Pipeline: spec.Pipeline.Name, Task: spec.Pipeline.Task, Revision: spec.Revision}
+func (s *Server) pipelineView(spec *pipeline.Spec) client.PipelineView {
+	v := client.PipelineView{Pipeline: spec.Pipeline.Name, Task: spec.Pipeline.Task, Revision: spec.Revision}
+	for _, f := range s.pipelineFaults([]string{v.Pipeline}) {
+		if f.InForce {
+			v.Fault = &f
+		}
+	}
+	return v
+}
+
+// pipelineFaults lists the project's files that aren't in force, and says which
+// of them another content is in force for.
+func (s *Server) pipelineFaults(inForce []string) []client.PipelineFault {
+	faults := s.o.Control.PipelineFaults()
+	for i := range faults {
+		faults[i].InForce = slices.Contains(inForce, faults[i].Pipeline)
+	}
+	return faults
 }
 
 type trainInput struct {

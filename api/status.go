@@ -67,6 +67,7 @@ func (s *Server) getStatus(ctx context.Context, _ *struct{}) (*answer[client.Sta
 			v.Pipelines = append(v.Pipelines, spec.Pipeline.Name)
 		}
 	}
+	v.PipelineFaults = s.pipelineFaults(v.Pipelines)
 	views, err := s.o.Control.Workflows(ctx, "", 50)
 	if err != nil {
 		down("workflows", err)

@@ -90,8 +90,9 @@ func setup(t *testing.T) *world {
 // apply reads the project's pipelines again.
 func (w *world) apply(t *testing.T) {
 	t.Helper()
-	specs, err := pipeline.LoadDir(w.dir, filepath.Join(w.dir, "pipelines"))
+	specs, broken, err := pipeline.LoadDir(w.dir, filepath.Join(w.dir, "pipelines"))
 	require.NoError(t, err)
+	require.Empty(t, broken)
 	for _, spec := range specs {
 		_, err := w.pipeline.Apply(t.Context(), spec, 1)
 		require.NoError(t, err)

@@ -169,6 +169,12 @@ func (c *cli) newPipelineList() *cobra.Command {
 				for _, p := range list.Items {
 					row(w, p.Pipeline, p.Task, short(p.Revision))
 				}
+				for _, p := range list.Items {
+					if p.Fault != nil {
+						row(w)
+						field(w, "not in force", faultLine(*p.Fault))
+					}
+				}
 			})
 		},
 	}

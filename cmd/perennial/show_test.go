@@ -35,6 +35,7 @@ func answers() map[string]any {
 		"GET /status": client.StatusView{
 			Version: "v1", StartedAt: at, Ready: true, Degraded: []client.Degraded{{Part: "temporal", Message: "no answer"}}, UIURL: "http://127.0.0.1:8233",
 			Models: []client.TrafficView{irisTraffic()}, Pipelines: []string{"iris", "california-housing"}, Workflows: []client.WorkflowView{irisWorkflow(perennial.WorkflowRunning)},
+			PipelineFaults: []client.PipelineFault{{Pipeline: "iris", InForce: true, File: "pipelines/iris.yaml", Message: "pipelines/iris.yaml:3: taks is no key."}},
 		},
 		"GET /models":                       list(model),
 		"GET /models/iris":                  model,

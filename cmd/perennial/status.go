@@ -44,6 +44,9 @@ func showStatus(w io.Writer, url string, s client.StatusView) {
 	for _, d := range s.Degraded {
 		field(w, "degraded", d.Part+": "+d.Message)
 	}
+	for _, f := range s.PipelineFaults {
+		field(w, "not in force", faultLine(f))
+	}
 	field(w, "Temporal Web UI", s.UIURL)
 	row(w)
 	row(w, "MODEL", "MODE", "CHAMPION", "CHALLENGER", "WEIGHT", "CHANGED")
@@ -61,6 +64,16 @@ func showStatus(w io.Writer, url string, s client.StatusView) {
 		row(w)
 		workflowTable(w, s.Workflows)
 	}
+}
+
+// faultLine says what is wrong with a pipeline file, what goes on nevertheless
+// and how to mend it.
+func faultLine(f client.PipelineFault) string {
+	goes := ""
+	if f.InForce {
+		goes = " " + f.Pipeline + " goes on as it was before."
+	}
+	return fmt.Sprintf("%s%s Once mended: perennial pipeline apply %s", f.Message, goes, f.File)
 }
 
 // modelStatus shows one model with its latest training. A pipeline without a

@@ -54,7 +54,7 @@ func newKit(c *config.Config, build string, log *slog.Logger, s *stores, t conne
 		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, Tokens: s.access, Orders: s.access, KeepAdmin: c.Auth == config.AuthTokens && c.AdminToken == "", Applied: s.pipelines, Datasets: s.datasets,
 		Traffic: s.traffic, Registry: s.tracking, Blobs: s.blobs, Evidence: k.predictions, Imports: s.tracking, Files: s.blobs, Build: build,
 		Rollouts: &activities.Activities{Pipelines: s.pipelines, Blobs: s.blobs, Traffic: s.traffic, Now: time.Now}, UIURL: t.uiURL, Namespace: t.namespace,
-		Queue: workflows.Queue(c.QueuePrefix, workflows.KindDefault), Attributes: k.attributes, Gone: s.gone, Logger: log,
+		Queue: workflows.Queue(c.QueuePrefix, workflows.KindDefault), Attributes: k.attributes, Gone: s.gone, Broken: s.broken, Logger: log,
 	})
 	return k
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/access"
 	"github.com/perennial-ml/perennial/internal/blob"
+	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/config"
 	"github.com/perennial-ml/perennial/internal/datastore"
 	"github.com/perennial-ml/perennial/internal/db"
@@ -31,7 +32,8 @@ type stores struct {
 	pipelines   *pipeline.Store
 	datasets    *datastore.Store
 	blobs       *blob.Store
-	gone        []string // pipelines in force whose files are gone
+	gone        []string               // pipelines in force whose files are gone
+	broken      []client.PipelineFault // pipeline files that can't be put in force
 }
 
 // openStores opens both databases and the artifacts. Tables of an older form are

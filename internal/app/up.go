@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	temporalclient "go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
@@ -59,14 +58,14 @@ func Up(ctx context.Context, o UpOptions) error {
 	if err != nil {
 		return err
 	}
-	repo, specs, err := openProject(c, o.Screen)
+	repo, specs, broken, err := openProject(c, o.Screen)
 	if err != nil {
 		return err
 	}
 	if err := restoreData(ctx, repo, specs, stores.traffic, o.Screen); err != nil {
 		return err
 	}
-	if stores.gone, err = applyPipelines(ctx, stores.pipelines, specs); err != nil {
+	if err := stores.apply(ctx, specs, broken, o.Screen); err != nil {
 		return err
 	}
 	temporal := o.Temporal(filepath.Join(c.Home, "temporal.db"), log)
@@ -97,11 +96,11 @@ func upParts(o UpOptions, k *kit, repo *dvc.Repo, temporal Temporal) []Part {
 
 // openProject opens the project, or the embedded demo where there is none, and
 // reads the pipelines.
-func openProject(c *config.Config, screen *Screen) (*dvc.Repo, []*pipeline.Spec, error) {
+func openProject(c *config.Config, screen *Screen) (*dvc.Repo, []*pipeline.Spec, []pipeline.Broken, error) {
 	if !project.Find(c.Project) {
 		demo := filepath.Join(c.Home, "demo")
 		if err := project.Init(demo, true); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		screen.Sayf("project", "%s has no pipelines/: playing the demo in %s", c.Project, demo)
 		c.UseProject(demo)
@@ -111,33 +110,8 @@ func openProject(c *config.Config, screen *Screen) (*dvc.Repo, []*pipeline.Spec,
 	}
 	repo, err := dvc.Open(c.Project)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	specs, err := pipeline.LoadDir(c.Project, c.Pipelines)
-	if err != nil {
-		return nil, nil, err
-	}
-	return repo, specs, nil
-}
-
-// applyPipelines puts the project's pipelines in force, and gives the names of
-// those that are in force and have no file any more.
-func applyPipelines(ctx context.Context, store *pipeline.Store, specs []*pipeline.Spec) (gone []string, err error) {
-	have := map[string]bool{}
-	for _, spec := range specs {
-		have[spec.Pipeline.Name] = true
-		if _, err := store.Apply(ctx, spec, time.Now().UnixMilli()); err != nil {
-			return nil, err
-		}
-	}
-	applied, err := store.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, spec := range applied {
-		if !have[spec.Pipeline.Name] {
-			gone = append(gone, spec.Pipeline.Name)
-		}
-	}
-	return gone, nil
+	specs, broken, err := pipeline.LoadDir(c.Project, c.Pipelines)
+	return repo, specs, broken, err
 }

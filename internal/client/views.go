@@ -121,6 +121,17 @@ type PipelineView struct {
 	Spec     *perennial.Pipeline `json:"spec,omitempty"`
 	Schema   *perennial.Schema   `json:"schema,omitempty"`
 	Source   string              `json:"source,omitempty"` // the YAML as written
+	Fault    *PipelineFault      `json:"fault,omitempty"`  // why the project's file isn't in force, but what was before
+}
+
+// PipelineFault is a file in the project's pipelines/ that couldn't be put in
+// force when the process started, and wasn't since.
+type PipelineFault struct {
+	Pipeline string                 `json:"pipeline,omitempty"` // left out where the file doesn't tell
+	File     string                 `json:"file"`               // within the project
+	Message  string                 `json:"message"`            // the first fault, with its file and line
+	InForce  bool                   `json:"in_force"`           // what was in force before still is
+	Errors   []perennial.FieldError `json:"errors,omitempty"`   // all of them
 }
 
 // DecisionView is a stored decision.
@@ -151,6 +162,8 @@ type StatusView struct {
 	Models    []TrafficView  `json:"models"`
 	Pipelines []string       `json:"pipelines"`
 	Workflows []WorkflowView `json:"workflows"` // running ones
+
+	PipelineFaults []PipelineFault `json:"pipeline_faults,omitempty"` // files that aren't in force
 }
 
 // Degraded is one dependency that is down while the process goes on.

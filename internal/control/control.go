@@ -40,6 +40,7 @@ type Control struct {
 	o Options
 
 	gone    sync.Map      // names of Options.Gone that were not applied since
+	broken  broken        // Options.Broken that were not applied since
 	changed chan struct{} // a pipeline was applied or deleted
 }
 
@@ -65,9 +66,10 @@ type Options struct {
 	KeepAdmin  bool   // the last administrator's token is not revoked: nothing else lets anybody in
 	UIURL      string // of the Temporal Web UI; "" where there is none
 	Namespace  string
-	Queue      string      // that workflows are started on; default workflows.QueueDefault
-	Attributes *Attributes // nil: the server has every search attribute
-	Gone       []string    // pipelines in force whose files are gone: their schedules are paused
+	Queue      string                 // that workflows are started on; default workflows.QueueDefault
+	Attributes *Attributes            // nil: the server has every search attribute
+	Gone       []string               // pipelines in force whose files are gone: their schedules are paused
+	Broken     []client.PipelineFault // files that couldn't be put in force
 	Logger     *slog.Logger
 	Now        func() time.Time // nil: time.Now
 }
@@ -100,7 +102,7 @@ func New(o Options) *Control {
 	if o.Queue == "" {
 		o.Queue = workflows.QueueDefault
 	}
-	c := &Control{o: o, changed: make(chan struct{}, 1)}
+	c := &Control{o: o, changed: make(chan struct{}, 1), broken: broken{files: o.Broken}}
 	for _, name := range o.Gone {
 		c.gone.Store(name, nil)
 	}

@@ -3,6 +3,8 @@ package control
 import (
 	"bytes"
 	"context"
+	"slices"
+	"sync"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
@@ -53,6 +55,7 @@ func (c *Control) Apply(ctx context.Context, name string, req client.ApplyReques
 		return none, perennial.Wrap(op, err)
 	}
 	c.pipelineChanged(name)
+	c.broken.mended(name, req.File)
 	out := client.ApplyResponse{Pipeline: name, Revision: spec.Revision, Changed: changed}
 	if !changed {
 		return out, nil
@@ -60,6 +63,27 @@ func (c *Control) Apply(ctx context.Context, name string, req client.ApplyReques
 	return out, c.record(ctx, perennial.AuditEntry{
 		Action: "pipeline.apply", Target: name, Reason: req.Reason, Before: before, After: after,
 	})
+}
+
+// broken are the pipeline files that couldn't be put in force.
+type broken struct {
+	mu    sync.Mutex
+	files []client.PipelineFault
+}
+
+// mended forgets a pipeline, or a file, that is in force now.
+func (b *broken) mended(name, file string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.files = slices.DeleteFunc(slices.Clone(b.files), func(f client.PipelineFault) bool { return f.Pipeline == name || f.File == file })
+}
+
+// PipelineFaults lists the project's files that couldn't be put in force when
+// this process started, and weren't since. InForce isn't filled in.
+func (c *Control) PipelineFaults() []client.PipelineFault {
+	c.broken.mu.Lock()
+	defer c.broken.mu.Unlock()
+	return slices.Clone(c.broken.files)
 }
 
 // Delete takes a pipeline out of force. Its runs, versions and revisions stay,

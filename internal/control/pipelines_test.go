@@ -19,7 +19,7 @@ import (
 )
 
 // withStores gives a Control on real tables of pipelines and data sets.
-func withStores(t *testing.T) (*control.Control, *desk, *pipeline.Store) {
+func withStores(t *testing.T, broken ...client.PipelineFault) (*control.Control, *desk, *pipeline.Store) {
 	t.Helper()
 	g, err := db.Open(t.Context(), db.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "x.db")})
 	require.NoError(t, err)
@@ -28,7 +28,7 @@ func withStores(t *testing.T) (*control.Control, *desk, *pipeline.Store) {
 	require.NoError(t, db.Migrate(t.Context(), g, datastore.Component, datastore.Migrations))
 	w, store := &desk{}, pipeline.NewStore(g)
 	return control.New(control.Options{
-		Audit: w, Applied: store, Datasets: datastore.NewStore(g), Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
+		Audit: w, Applied: store, Datasets: datastore.NewStore(g), Broken: broken, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 	}), w, store
 }
 
@@ -109,4 +109,17 @@ func TestRegisterADataset(t *testing.T) {
 	require.Nil(t, w.audit[0].Before)
 	require.JSONEq(t, `{"md5":"`+a+`"}`, string(w.audit[1].Before))
 	require.JSONEq(t, `{"md5":"`+b+`"}`, string(w.audit[1].After))
+}
+
+func TestAPipelineThatIsAppliedIsNoLongerBroken(t *testing.T) {
+	t.Parallel()
+	other := client.PipelineFault{Pipeline: "other", File: "pipelines/other.yaml"}
+	c, _, _ := withStores(t, client.PipelineFault{Pipeline: "iris", File: "pipelines/old.yaml"}, other, client.PipelineFault{File: "pipelines/iris.yaml"})
+	require.Len(t, c.PipelineFaults(), 3)
+	_, err := c.Apply(as(t, perennial.AccessTrainer), "other", irisFiles(t))
+	require.Error(t, err)
+	require.Len(t, c.PipelineFaults(), 3)
+	_, err = c.Apply(as(t, perennial.AccessTrainer), "iris", irisFiles(t))
+	require.NoError(t, err)
+	require.Equal(t, []client.PipelineFault{other}, c.PipelineFaults())
 }

@@ -16,14 +16,17 @@ import (
 // against runs all checks of a pipeline that need its schema, the algorithms or
 // the metrics. Faults are the pipeline file's.
 func (v validator) against(p *perennial.Pipeline, s *perennial.Schema) {
+	v.columns(p, s)
+	for _, f := range preprocess.Check(p.Preprocess, s) {
+		v.check(f)
+	}
+	if p.Task != perennial.Classification && p.Task != perennial.Regression {
+		return // which metrics and algorithms there are isn't known, nor what metrics default to
+	}
 	target, ok := v.target(p, s)
 	if ok {
 		v.positive(p, target)
 		v.metrics(p, target)
-	}
-	v.columns(p, s)
-	for _, f := range preprocess.Check(p.Preprocess, s) {
-		v.check(f)
 	}
 	for i, c := range p.Candidates {
 		for _, f := range models.CheckCandidate(p.Task, c) {

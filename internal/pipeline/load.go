@@ -115,45 +115,6 @@ func Files(project string, spec *Spec, name string) (map[string]string, error) {
 	return files, nil
 }
 
-// LoadDir loads every *.yaml of a directory that is no *.schema.yaml, sorted by
-// file name; dir is relative to the project or absolute. The faults of all files
-// come at once; two files with one name are a fault of the second.
-func LoadDir(project, dir string) ([]*Spec, error) {
-	const op = "pipeline.LoadDir"
-	entries, err := os.ReadDir(within(project, dir))
-	if err != nil {
-		return nil, perennial.Errorf(codeOf(err), op, "the pipeline directory %s can't be read: %s", dir, reason(err)).Because(err)
-	}
-	var specs []*Spec
-	var faults []perennial.FieldError
-	files := map[string]string{} // name → file
-	for _, e := range entries {
-		if e.IsDir() || !strings.HasSuffix(e.Name(), ".yaml") || strings.HasSuffix(e.Name(), ".schema.yaml") {
-			continue
-		}
-		file := filepath.Join(dir, e.Name())
-		spec, found, err := load(directory(project), file)
-		if err != nil {
-			return nil, err
-		}
-		faults = append(faults, found...)
-		if spec == nil {
-			continue
-		}
-		if first, ok := files[spec.Pipeline.Name]; ok {
-			faults = append(faults, perennial.FieldError{Path: "/name", Rule: RuleDuplicate, Came: spec.Pipeline.Name, File: display(project, file),
-				Message: fmt.Sprintf("The name %s is taken by %s.", spec.Pipeline.Name, first)})
-			continue
-		}
-		files[spec.Pipeline.Name] = display(project, file)
-		specs = append(specs, spec)
-	}
-	if err := failure(op, faults); err != nil {
-		return nil, err
-	}
-	return specs, nil
-}
-
 // source is where the files of a pipeline come from.
 type source interface {
 	first(file string) ([]byte, error) // the pipeline file

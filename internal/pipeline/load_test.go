@@ -195,33 +195,63 @@ func TestLoadDir(t *testing.T) {
 	files["pipelines/b.yaml"] = strings.Replace(iris, "name: iris", "name: b", 1)
 	files["pipelines/notes.txt"] = "no pipeline"
 	dir := project(t, files)
-	specs, err := pipeline.LoadDir(dir, "pipelines")
+	specs, broken, err := pipeline.LoadDir(dir, "pipelines")
 	require.NoError(t, err)
+	require.Empty(t, broken)
+	require.NoError(t, pipeline.Faults(broken))
 	require.Len(t, specs, 2)
 	require.Equal(t, "b", specs[0].Pipeline.Name)
 	require.Equal(t, "iris", specs[1].Pipeline.Name)
 
-	files["pipelines/c.yaml"] = iris
-	files["pipelines/d.yaml"] = "name: d\n"
-	_, err = pipeline.LoadDir(project(t, files), "pipelines")
-	require.Equal(t, []string{"1 /task required", "1 /data required", "1 /schema required", "1 /candidates required", "0 /name duplicate"}, at(t, err))
-
-	_, err = pipeline.LoadDir(dir, "nope")
+	_, _, err = pipeline.LoadDir(dir, "nope")
 	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
 	_, err = pipeline.Load(dir, "pipelines/nope.yaml")
 	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
-	empty, err := pipeline.LoadDir(project(t, map[string]string{"pipelines/readme": ""}), "pipelines")
+	empty, _, err := pipeline.LoadDir(project(t, map[string]string{"pipelines/readme": ""}), "pipelines")
 	require.NoError(t, err)
 	require.Empty(t, empty)
+}
+
+func TestABrokenFileKeepsNoOtherFromLoading(t *testing.T) {
+	t.Parallel()
+	files := good()
+	files["pipelines/a.yaml"] = "version: 1\nname: a # mine\ntask: [\n" // no YAML, and its name can be read
+	files["pipelines/b.yaml"] = "{name: b\n"
+	files["pipelines/d.yaml"] = "name: d\n"
+	files["pipelines/j.yaml"] = iris
+	specs, broken, err := pipeline.LoadDir(project(t, files), "pipelines")
+	require.NoError(t, err)
+	require.Len(t, specs, 1)
+	require.Equal(t, "iris", specs[0].Pipeline.Name)
+	require.Len(t, broken, 4)
+	want := []pipeline.Broken{{File: "pipelines/a.yaml", Name: "a"}, {File: "pipelines/b.yaml"}, {File: "pipelines/d.yaml", Name: "d"}, {File: "pipelines/j.yaml", Name: "iris"}}
+	for i, b := range broken {
+		message, _, _ := perennial.Explain(b.Err)
+		require.Contains(t, message, b.File+":")
+		b.Err = nil
+		require.Equal(t, want[i], b)
+	}
+	require.Equal(t, []string{"1 /task required", "1 /data required", "1 /schema required", "1 /candidates required"}, at(t, broken[2].Err))
+	require.Equal(t, []string{"1 /name duplicate"}, at(t, broken[3].Err))
+	require.Len(t, at(t, pipeline.Faults(broken)), 7)
 }
 
 // TestTheRepositorysPipelinesLoad reads the sample project itself.
 func TestTheRepositorysPipelinesLoad(t *testing.T) {
 	t.Parallel()
-	specs, err := pipeline.LoadDir("../..", "pipelines")
+	specs, broken, err := pipeline.LoadDir("../..", "pipelines")
 	require.NoError(t, err)
+	require.Empty(t, broken)
 	require.Len(t, specs, 2)
 	require.Equal(t, "california-housing", specs[0].Pipeline.Name)
 	require.Len(t, specs[0].Given, 4128)
 	require.Len(t, specs[1].Given, 30)
+}
+
+func TestAMisspeltTaskIsTheOnlyFault(t *testing.T) {
+	t.Parallel()
+	files := good()
+	files["pipelines/iris.yaml"] = strings.Replace(iris, "task: classification", "task: classifications", 1)
+	_, err := pipeline.Load(project(t, files), "pipelines/iris.yaml")
+	require.Equal(t, []string{"2 /task choice"}, at(t, err))
 }

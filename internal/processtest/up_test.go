@@ -209,8 +209,11 @@ func TestUpSaysWhatIsWrongInOneLine(t *testing.T) {
 	ports := freePorts(t, 2)
 	free := []string{"--temporal-port", itoa(ports[0]), "--ui-port", itoa(ports[1])}
 
+	// One broken file keeps up from nothing (TestUpServesBesideABrokenPipelineFile);
+	// where all are broken and nothing is in force yet, there is nothing to run for.
 	broken := demo(t)
 	require.NoError(t, os.WriteFile(filepath.Join(broken, "pipelines", "iris.yaml"), []byte("version: 1\nname: iris\ntaks: classification\n"), 0o600))
+	require.NoError(t, os.Remove(filepath.Join(broken, "pipelines", "california-housing.yaml")))
 	corrupt := demo(t)
 	objects, err := filepath.Glob(filepath.Join(corrupt, "data", "remote", "files", "md5", "*", "*"))
 	require.NoError(t, err)
@@ -227,14 +230,14 @@ func TestUpSaysWhatIsWrongInOneLine(t *testing.T) {
 		code int
 		says []string
 	}{
-		"API port in use":      {append([]string{"--project", demo(t), "--listen", "127.0.0.1:" + port}, free...), 1, []string{port, "in use"}},
-		"Temporal port in use": {[]string{"--project", demo(t), "--listen", "127.0.0.1:0", "--temporal-port", port}, 1, []string{port, "Temporal"}},
-		"unusable home":        {append([]string{"--project", demo(t), "--home", filepath.Join(file, "x")}, free...), 1, []string{file, "--home"}},
-		"no such project":      {append([]string{"--project", filepath.Join(file, "x"), "--listen", "127.0.0.1:0"}, free...), 1, []string{file, "--project"}},
-		"broken pipeline":      {append([]string{"--project", broken, "--listen", "127.0.0.1:0"}, free...), 1, []string{"iris.yaml:3", "taks", "task"}},
-		"corrupt data":         {append([]string{"--project", corrupt, "--listen", "127.0.0.1:0"}, free...), 1, []string{"data/remote"}},
-		"open address":         {[]string{"--listen", "0.0.0.0:8080"}, 2, []string{"0.0.0.0:8080", "authentication"}},
-		"unknown flag":         {[]string{"--lisen", "x"}, 2, []string{"lisen"}},
+		"API port in use":       {append([]string{"--project", demo(t), "--listen", "127.0.0.1:" + port}, free...), 1, []string{port, "in use"}},
+		"Temporal port in use":  {[]string{"--project", demo(t), "--listen", "127.0.0.1:0", "--temporal-port", port}, 1, []string{port, "Temporal"}},
+		"unusable home":         {append([]string{"--project", demo(t), "--home", filepath.Join(file, "x")}, free...), 1, []string{file, "--home"}},
+		"no such project":       {append([]string{"--project", filepath.Join(file, "x"), "--listen", "127.0.0.1:0"}, free...), 1, []string{file, "--project"}},
+		"only broken pipelines": {append([]string{"--project", broken, "--listen", "127.0.0.1:0"}, free...), 1, []string{"iris.yaml:3", "taks", "task"}},
+		"corrupt data":          {append([]string{"--project", corrupt, "--listen", "127.0.0.1:0"}, free...), 1, []string{"data/remote"}},
+		"open address":          {[]string{"--listen", "0.0.0.0:8080"}, 2, []string{"0.0.0.0:8080", "authentication"}},
+		"unknown flag":          {[]string{"--lisen", "x"}, 2, []string{"lisen"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -340,67 +339,6 @@ func TestChampionFailsToo(t *testing.T) {
 	log := w.log()
 	require.Len(t, log, 2)
 	require.Equal(t, "error", log[1].Status)
-}
-
-func TestAValueThatIsTooLargeIsTheRequestsFault(t *testing.T) {
-	t.Parallel()
-	overflows := func(w *world, versions ...string) {
-		for _, v := range versions {
-			w.files["churn/"+v].most = 1e6
-			w.files["churn/"+v].answer = func(row []float64) float64 {
-				if row[3] > 1e6 {
-					return math.Inf(1)
-				}
-				return 0.25
-			}
-		}
-	}
-	large, huge := request(row(map[string]any{"income": 1e50})), request(row(map[string]any{"income": 1e308}))
-	many := `{"model":"churn","instances":[` + row(nil) + `,` + row(map[string]any{"income": 1e308}) + `,` + row(map[string]any{"income": 1e50}) + `]}`
-	type attempt struct {
-		version string
-		number  int
-		status  string
-	}
-	for name, c := range map[string]struct {
-		body    string
-		cant    []string // versions that can't take it
-		weight  int
-		refused []finding
-		logged  []attempt
-	}{
-		"for the champion":                   {huge, []string{"5"}, 0, []finding{{"/features/income", "overflow", "1e+308"}}, nil},
-		"for the champion, not absurdly":     {large, []string{"5"}, 0, []finding{{"/features/income", "overflow", "1e+50"}}, nil},
-		"for both":                           {huge, []string{"5", "6"}, 10000, []finding{{"/features/income", "overflow", "1e+308"}}, nil},
-		"for both, not absurdly":             {large, []string{"5", "6"}, 10000, []finding{{"/features/income", "overflow", "1e+50"}}, nil},
-		"absurdly, for the challenger":       {huge, []string{"6"}, 10000, nil, []attempt{{"5", 0, "ok"}}},
-		"not absurdly, for the challenger":   {large, []string{"6"}, 10000, nil, []attempt{{"6", 0, "error"}, {"5", 1, "ok"}}},
-		"in several rows, all of them named": {many, []string{"5"}, 0, []finding{{"/instances/1/income", "overflow", "1e+308"}, {"/instances/2/income", "overflow", "1e+50"}}, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld()
-			overflows(w, c.cant...)
-			w.put(canaryRow(c.weight, 2))
-			e := start(t, w)
-			got, err := ask(t, e, c.body)
-			if c.refused != nil {
-				require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err))
-				require.Equal(t, c.refused, findings(t, err))
-			} else {
-				require.NoError(t, err)
-				require.Contains(t, got, `"version":"5","variant":"champion","prediction":"no"`)
-			}
-			var logged []attempt
-			for _, p := range w.log() {
-				logged = append(logged, attempt{p.Version, p.Attempt, p.Status})
-			}
-			require.Equal(t, c.logged, logged)
-			got, err = ask(t, e, request(row(nil)))
-			require.NoError(t, err, "the next request is not concerned")
-			require.Contains(t, got, `"prediction":"no"`)
-		})
-	}
 }
 
 func TestSchemaIsTheChampions(t *testing.T) {

@@ -94,33 +94,3 @@ func TestADamagedModelFileIsNotServed(t *testing.T) {
 	message, _, _ := perennial.Explain(err)
 	require.Contains(t, message, "version 5 is in service and can't be loaded")
 }
-
-// A value that makes a model file's arithmetic overflow is the request's fault.
-func TestAValueThatIsTooLargeForAModelFileIsRefused(t *testing.T) {
-	t.Parallel()
-	table := &perennial.Table{Schema: house(), Rows: 9, Columns: make([]perennial.Series, 3)}
-	for i := range table.Rows {
-		rooms, age := float64(i), float64(i*i%7)
-		table.Columns[0].Numbers = append(table.Columns[0].Numbers, rooms)
-		table.Columns[1].Numbers = append(table.Columns[1].Numbers, age)
-		table.Columns[2].Numbers = append(table.Columns[2].Numbers, 1000*rooms-3*age)
-	}
-	m, err := models.Fit(t.Context(), models.Spec{Task: perennial.Regression, Schema: table.Schema, Algorithm: "ridge"}, table, []int{0, 1, 2, 3, 4, 5, 6, 7, 8})
-	require.NoError(t, err)
-	file, err := m.Encode()
-	require.NoError(t, err)
-	w := newWorld()
-	o := w.options()
-	o.Decode, o.Blobs = nil, fileBlobs(file)
-	e := serve.New(o)
-	require.NoError(t, e.Start(t.Context()))
-	t.Cleanup(func() { require.NoError(t, e.Stop(context.Background())) })
-	_, err = e.Predict(t.Context(), []byte(`{"model":"house","features":{"rooms":1e308,"age":3}}`), perennial.KindLive)
-	require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err))
-	require.Equal(t, []finding{{"/features/rooms", "overflow", "1e+308"}}, findings(t, err))
-	_, _, fields := perennial.Explain(err)
-	require.Equal(t, "rooms is 1e+308, too large for the model: its answer would be no number. It was trained on 0 to 8.", fields[0].Message)
-	require.Empty(t, w.log())
-	_, err = e.Predict(t.Context(), []byte(`{"model":"house","features":{"rooms":1e300,"age":3}}`), perennial.KindLive)
-	require.NoError(t, err, "it is large, and the model can take it")
-}

@@ -162,11 +162,10 @@ func (e *Engine) try(ctx context.Context, r *request, a *attempt, s *seat, began
 		return late(ctx)
 	}
 	if err != nil {
-		a.failed = true
+		a.failed, a.tooLarge = true, a.tooLarge[:0]
 		s.failing.Do(func() {
 			e.logger.Error("a version could not answer; further failures are only counted", "model", s.model, "version", s.version.name, "variant", s.variant, "error", err)
 		})
-		return nil
 	}
 	for i := range a.tooLarge {
 		if r.many {
@@ -180,7 +179,7 @@ func (e *Engine) try(ctx context.Context, r *request, a *attempt, s *seat, began
 // absurd reports whether nothing but absurdly large values kept the version from
 // answering.
 func (a *attempt) absurd() bool {
-	return len(a.tooLarge) > 0 && !a.failed && !slices.ContainsFunc(a.tooLarge, func(o overflow) bool { return !o.Absurd })
+	return len(a.tooLarge) > 0 && !slices.ContainsFunc(a.tooLarge, func(o overflow) bool { return !o.Absurd })
 }
 
 func late(ctx context.Context) error {
