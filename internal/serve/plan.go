@@ -136,7 +136,7 @@ func (p *plan) tooLarge(o *overflow, prefix path) perennial.FieldError {
 	i := slices.IndexFunc(p.columns, func(c planned) bool { return c.feature == o.Feature })
 	name := p.columns[i].Name
 	return perennial.FieldError{Path: prefix.to(name), Rule: ruleOverflow, Came: o.value,
-		Message: fmt.Sprintf("%s is %g, too large for the model: its answer would be no number. It was trained on %g to %g.", name, o.value, o.Low, o.High)}
+		Message: fmt.Sprintf("%s is %g, too large for the model: its answer would be no number. It was trained on %.6g to %.6g.", name, o.value, o.Low, o.High)}
 }
 
 // extraColumn applies the schema's rule for a field that it doesn't name.
