@@ -101,6 +101,7 @@ type Server struct {
 	o         Options
 	app       *fiber.App
 	huma      huma.API
+	guest     Guest // nil: none
 	metrics   *metrics
 	openapi   []byte            // the document, rendered once
 	templates map[string]string // Fiber's pattern of a route → the OpenAPI document's

@@ -75,5 +75,8 @@ func (s *Server) timeout(ctx *fasthttp.RequestCtx) time.Duration {
 	if isImport(ctx) {
 		return max(importTimeout, s.o.RequestTimeout)
 	}
+	if s.ofGuest(string(ctx.Path())) {
+		return max(guestTimeout, s.o.RequestTimeout)
+	}
 	return s.o.RequestTimeout
 }

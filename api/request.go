@@ -69,7 +69,7 @@ func (s *Server) around(c *fiber.Ctx) error {
 	}
 	err := s.guarded(c, ex)
 	if err != nil {
-		s.write(c, s.explain(c, problemOf(err)))
+		s.refuse(c, ex, err)
 	}
 	route, status, took := s.route(c, ex, err), c.Response().StatusCode(), time.Since(start)
 	s.metrics.observe(route, method, status, took)
@@ -104,6 +104,11 @@ func (s *Server) guarded(c *fiber.Ctx, ex *exchange) (err error) {
 	}
 	actor.RequestID = ex.id
 	ex.actor = actor
+	if s.ofGuest(c.Path()) {
+		if err := s.admitGuest(c, actor); err != nil {
+			return err
+		}
+	}
 	ctx, cancel := context.WithTimeout(s.base, s.timeout(c.Context()))
 	defer cancel()
 	c.SetUserContext(perennial.WithActor(ctx, actor))
@@ -191,7 +196,7 @@ func (s *Server) explain(c *fiber.Ctx, p *problem) *problem {
 // broken request line, headers too large.
 func (s *Server) serverError(c *fiber.Ctx, err error) error {
 	ex := exchangeOf(c)
-	s.write(c, problemOf(err))
+	s.refuse(c, ex, err)
 	conn := c.Context().Conn()
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()

@@ -104,6 +104,9 @@ func (s *Server) handle(method, path, pattern string, handler fiber.Handler) {
 // none: it would be open to whoever holds any token.
 func (s *Server) unguarded() string {
 	for _, r := range s.app.GetRoutes(true) {
+		if s.ofGuest(r.Path) {
+			continue // it has roles of its own
+		}
 		if _, ok := roles[r.Method+" "+s.templates[r.Path]]; !ok {
 			return r.Method + " " + r.Path
 		}
@@ -134,7 +137,7 @@ func (s *Server) who(c *fiber.Ctx) (perennial.Actor, error) {
 	if s.o.Access == nil {
 		return perennial.Actor{Name: anyone, Role: perennial.AccessAdmin}, nil
 	}
-	if isOpen(c.Path()) {
+	if isOpen(c.Path()) || s.ofGuest(c.Path()) && s.guest.Role(c.Method(), c.Path()) == "" {
 		return perennial.Actor{}, nil
 	}
 	header := c.Get(fiber.HeaderAuthorization)

@@ -18,6 +18,7 @@ import (
 	"github.com/perennial-ml/perennial/internal/predlog"
 	"github.com/perennial-ml/perennial/internal/serve"
 	"github.com/perennial-ml/perennial/internal/telemetry"
+	"github.com/perennial-ml/perennial/internal/tracking"
 	"github.com/perennial-ml/perennial/worker"
 	"github.com/perennial-ml/perennial/workflows"
 )
@@ -36,6 +37,7 @@ type kit struct {
 	gate       gate
 	serves     bool // this process answers requests
 
+	mlflow      *tracking.Server
 	predictions *predlog.Log // only a serving process starts it; others read
 }
 
@@ -50,6 +52,7 @@ func newKit(c *config.Config, build string, log *slog.Logger, s *stores, t conne
 	k := &kit{config: c, build: build, log: log, stores: s, registry: telemetry.Registry(build), temporal: t}
 	k.attributes = control.NewAttributes(t.Client, t.namespace, log)
 	k.predictions = predlog.New(s.predictions, predlog.Options{Flush: c.LogFlush, BufferBytes: int64(c.LogBuffer), Logger: log, Registerer: k.registry})
+	k.mlflow = tracking.NewServer(s.tracking, nil, tracking.Hooks{}, nil)
 	k.operator = control.New(control.Options{
 		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, Tokens: s.access, Orders: s.access, KeepAdmin: c.Auth == config.AuthTokens && c.AdminToken == "", Applied: s.pipelines, Datasets: s.datasets,
 		Traffic: s.traffic, Registry: s.tracking, Blobs: s.blobs, Evidence: k.predictions, Imports: s.tracking, Files: s.blobs, Build: build,
@@ -125,7 +128,9 @@ func (k *kit) serving(drain time.Duration) []Part {
 	if k.gate.guard != nil {
 		parts = append(parts, part{name: "access", start: k.gate.guard.Start, stop: k.gate.guard.Stop})
 	}
-	return append(parts, api.New(options))
+	server := api.New(options)
+	server.Mount(k.mlflow)
+	return append(parts, server)
 }
 
 // degraded tells which dependencies are down while predictions go on.

@@ -74,7 +74,7 @@ func Up(ctx context.Context, o UpOptions) error {
 		return perennial.Wrap("app.Up", err)
 	}
 	defer lazy.Close()
-	k := newKit(c, o.Build, log, stores, connection{Client: lazy, namespace: temporalclient.DefaultNamespace, uiURL: temporal.UIURL()})
+	k := newKit(c, o.Build, log, stores, connection{Client: lazy, namespace: temporalclient.DefaultNamespace, uiURL: temporal.UIURL()}) //nolint:contextcheck // MLflow requests bring their own context
 	k.gate = gate
 	return Run(ctx, log, c.ShutdownGrace, upParts(o, k, repo, temporal)...)
 }

@@ -1,0 +1,62 @@
+package api
+
+import (
+	"errors"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/perennial-ml/perennial"
+)
+
+// Guest is a part that answers on the API's address by contracts of its own, as
+// MLflow's REST API does (internal/tracking). What the API does for every request
+// holds for its requests too: Host and Origin, tokens, limits, metrics, the log.
+type Guest interface {
+	Mount(r fiber.Router)
+	// Owns reports whether a path is the guest's, whether it has a route or not.
+	Owns(path string) bool
+	// Role gives what a request needs; "": it is open.
+	Role(method, path string) perennial.AccessRole
+	// Refuse answers an error in the guest's own form: one of its handlers', or a
+	// *perennial.Error or *fiber.Error of the API.
+	Refuse(c *fiber.Ctx, err error)
+}
+
+// guestTimeout is how long a guest's request may be at work, where the API's own
+// limit is shorter: its answers may be long.
+const guestTimeout = 30 * time.Second
+
+// Mount lets a guest answer what it owns. It must come before Start, and once.
+func (s *Server) Mount(g Guest) {
+	s.guest = g
+	g.Mount(s.app)
+}
+
+// ofGuest reports whether a path is the guest's.
+func (s *Server) ofGuest(path string) bool { return s.guest != nil && s.guest.Owns(path) }
+
+// admitGuest refuses who lacks the role that a guest's request needs.
+func (s *Server) admitGuest(c *fiber.Ctx, actor perennial.Actor) error {
+	if needed := s.guest.Role(c.Method(), c.Path()); needed != "" {
+		return allow(actor, needed)
+	}
+	return nil
+}
+
+// refuse answers an error, in the guest's form where the path is the guest's.
+func (s *Server) refuse(c *fiber.Ctx, ex *exchange, err error) {
+	if !s.ofGuest(c.Path()) {
+		s.write(c, s.explain(c, problemOf(err)))
+		return
+	}
+	c.Response().ResetBody()
+	if p, ok := errors.AsType[*problem](err); ok {
+		if p.challenge != "" {
+			c.Set(fiber.HeaderWWWAuthenticate, p.challenge)
+		}
+		err = perennial.Errorf(p.Code, "api", "%s", p.Detail).WithHint("%s", p.Hint).Because(p.cause)
+	}
+	ex.cause = err
+	s.guest.Refuse(c, err)
+}

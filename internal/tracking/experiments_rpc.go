@@ -1,0 +1,4 @@
+package tracking
+
+func (s *Server) experimentRoutes() {}
+func (s *Server) runRoutes()        {}

@@ -1,0 +1,224 @@
+package tracking
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/mlflow"
+)
+
+// Blobs holds the bytes of artifacts (internal/blob).
+type Blobs interface {
+	// PutStream keeps what a reader gives, whole or not at all, and gives its key and
+	// its size in bytes.
+	PutStream(ctx context.Context, r io.Reader) (key string, size int64, err error)
+	// Open gives an object for reading from any place in it, and its size in bytes.
+	Open(ctx context.Context, key string) (object io.ReadSeekCloser, size int64, err error)
+}
+
+// Hooks lead from the registry to whoever serves its models. All may be nil.
+type Hooks struct {
+	// MoveAlias is called instead of the store for the aliases champion and
+	// challenger, which say who answers; version "" means to delete the alias.
+	MoveAlias func(ctx context.Context, actor, model, alias, version string) error
+
+	// Held gives an error where a version ("": any of the model's) is in service,
+	// previous or kept, and so may not be deleted, renamed or moved.
+	Held func(ctx context.Context, model, version string) error
+}
+
+// Server answers MLflow's REST API from a Store: the same routes through Mount, for
+// clients outside, and through RoundTrip, in process.
+//
+// No fault of a caller is answered with 429, 408 or 5xx, which MLflow's client
+// repeats for minutes.
+type Server struct {
+	store  *Store
+	blobs  Blobs
+	hooks  Hooks
+	now    func() time.Time
+	routes []route
+	inside http.RoundTripper
+}
+
+// route is one path with what answers it.
+type route struct {
+	method, path string
+	handler      fiber.Handler
+}
+
+// ServedVersion is the version of MLflow whose REST API this is, and what GET
+// /version answers: clients switch features on by it.
+const ServedVersion = "3.17.2"
+
+// rpcPrefixes are where every RPC is found: clients use the first, MLflow's own
+// pages the second; newer RPCs are at 3.0.
+var rpcPrefixes = []string{"/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/", "/api/3.0/mlflow/", "/ajax-api/3.0/mlflow/"}
+
+// NewServer gives the server of a store. Without blobs there are no artifacts; now
+// is the clock, time.Now where it is nil.
+func NewServer(s *Store, b Blobs, h Hooks, now func() time.Time) *Server {
+	if now == nil {
+		now = time.Now
+	}
+	server := &Server{store: s, blobs: b, hooks: h, now: now}
+	server.add(http.MethodGet, "/health", plainText("OK"))
+	server.add(http.MethodGet, "/version", plainText(ServedVersion))
+	handle(server, http.MethodGet, "server-info", server.info)
+	server.experimentRoutes()
+	server.runRoutes()
+	server.inside = newInside(server)
+	return server
+}
+
+// Mount puts every route on a router. Handlers give their errors as they are: the
+// router's owner lets Refuse answer them.
+func (s *Server) Mount(r fiber.Router) {
+	for _, route := range s.routes {
+		r.Add(route.method, route.path, route.handler)
+	}
+}
+
+// Owns reports whether a path is one of MLflow's, whether there is a route or not.
+func (s *Server) Owns(path string) bool {
+	return path == "/health" || path == "/version" || strings.HasPrefix(path, "/api/2.0/mlflow") ||
+		strings.HasPrefix(path, "/api/3.0/mlflow") || strings.HasPrefix(path, "/ajax-api/")
+}
+
+// Role gives what a request needs: nothing (""), reader, trainer or operator.
+func (s *Server) Role(method, path string) perennial.AccessRole {
+	_, name, _ := strings.Cut(path, "/mlflow/")
+	switch {
+	case path == "/health", path == "/version":
+		return ""
+	case method == http.MethodGet, slices.Contains(readingPosts, name):
+		return perennial.AccessReader
+	case method == http.MethodDelete, strings.HasSuffix(name, "/delete"), strings.HasSuffix(name, "/alias"):
+		return perennial.AccessOperator
+	default:
+		return perennial.AccessTrainer
+	}
+}
+
+// readingPosts are the RPCs that change nothing and are sent with POST.
+var readingPosts = []string{
+	"experiments/search", "experiments/search-datasets", "runs/search", "logged-models/search", "registered-models/get-latest-versions",
+}
+
+// Refuse answers an error with MLflow's document.
+func (s *Server) Refuse(c *fiber.Ctx, err error) {
+	e, status := wireError(err)
+	b, err := json.Marshal(e)
+	if err != nil {
+		b = []byte(`{"error_code":"INTERNAL_ERROR","message":""}`)
+	}
+	c.Status(status)
+	c.Response().Header.SetContentType(fiber.MIMEApplicationJSON)
+	c.Response().SetBodyRaw(b)
+}
+
+// codes gives MLflow's code for each of ours.
+var codes = map[perennial.Code]string{
+	perennial.CodeMalformed:        mlflow.CodeInvalid,
+	perennial.CodeUnauthorized:     mlflow.CodeNotLoggedIn,
+	perennial.CodeForbidden:        mlflow.CodeDenied,
+	perennial.CodeNotFound:         mlflow.CodeNotFound,
+	perennial.CodeNotYet:           mlflow.CodeNotFound,
+	perennial.CodeConflict:         mlflow.CodeInvalid,
+	perennial.CodePrecondition:     mlflow.CodeInvalid,
+	perennial.CodeTooLarge:         mlflow.CodeInvalid,
+	perennial.CodeUnsupportedMedia: mlflow.CodeInvalid,
+	perennial.CodeInvalid:          mlflow.CodeInvalid,
+	perennial.CodeRateLimited:      mlflow.CodeLimitExceeded,
+	perennial.CodeInternal:         mlflow.CodeInternal,
+	perennial.CodeUnavailable:      mlflow.CodeUnavailable,
+	perennial.CodeDeadline:         mlflow.CodeUnavailable,
+}
+
+// wireError gives the document and the HTTP status of any error. The text of an
+// error that is nobody's message stays inside.
+func wireError(err error) (e *mlflow.Error, status int) {
+	if errors.As(err, &e) {
+		return e, e.Status()
+	}
+	if fe, ok := errors.AsType[*fiber.Error](err); ok {
+		switch fe.Code {
+		case http.StatusNotFound, http.StatusMethodNotAllowed:
+			return mlflow.Errorf(mlflow.CodeNoEndpoint, "There is no such endpoint here. Perennial answers MLflow's runs, models and artifacts; docs/mlflow.md lists what it doesn't."), fe.Code
+		case http.StatusRequestTimeout:
+			return mlflow.Invalid("The request's body didn't come to its end."), http.StatusBadRequest
+		}
+		return mlflow.Invalid("%s", fe.Message), fe.Code
+	}
+	code, ok := codes[perennial.CodeOf(err)]
+	if !ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		code = mlflow.CodeUnavailable
+	}
+	message, hint, _ := perennial.Explain(err)
+	if hint != "" {
+		message += ". " + hint
+	}
+	e = mlflow.Errorf(code, "%s", message)
+	return e, e.Status()
+}
+
+// handle registers one RPC, by its path below MLflow's prefixes, as "runs/create".
+// In comes from the query and the path's parameters, or from the JSON body; unknown
+// fields are ignored. Out is answered as JSON, {} for nil.
+func handle[In, Out any](s *Server, method, path string, f func(ctx context.Context, in *In) (*Out, error)) {
+	read := newReader[In](method)
+	handler := func(c *fiber.Ctx) error {
+		in, err := read(c)
+		if err != nil {
+			return err
+		}
+		out, err := f(c.UserContext(), in)
+		if err != nil {
+			return err
+		}
+		return answer(c, out)
+	}
+	for _, prefix := range rpcPrefixes {
+		s.add(method, prefix+path, handler)
+	}
+}
+
+// add registers a route that is no RPC.
+func (s *Server) add(method, path string, handler fiber.Handler) {
+	s.routes = append(s.routes, route{method: method, path: path, handler: handler})
+}
+
+// appender is an answer that writes its own JSON: the long ones do.
+type appender interface{ AppendJSON(b []byte) []byte }
+
+func answer[Out any](c *fiber.Ctx, out *Out) error {
+	b := []byte("{}")
+	if long, ok := any(out).(appender); ok && out != nil {
+		b = long.AppendJSON(nil)
+	} else if out != nil {
+		var err error
+		if b, err = json.Marshal(out); err != nil {
+			return perennial.Wrap("tracking.answer", err)
+		}
+	}
+	c.Response().Header.SetContentType(fiber.MIMEApplicationJSON)
+	c.Response().SetBodyRaw(b)
+	return nil
+}
+
+func plainText(text string) fiber.Handler {
+	return func(c *fiber.Ctx) error { return c.SendString(text) }
+}
+
+func (s *Server) info(context.Context, *mlflow.Void) (*mlflow.ServerInfo, error) {
+	return &mlflow.ServerInfo{StoreType: "SqlStore", FeaturesEnabled: map[string]bool{"gateway": false}}, nil
+}
