@@ -21,6 +21,9 @@ type Bundle struct {
 	Data    perennial.DataRef `json:"data"` // path, md5, size and base md5; rows are counted when it is read
 	Budget  perennial.Budget  `json:"budget"`
 	Trainer string            `json:"trainer"`
+	// Distinct: no trial is tried twice. Studies from before could do so, and are
+	// gone through again as they were.
+	Distinct bool `json:"distinct,omitempty"`
 }
 
 // schemaSHA256 is the hash of the declared schema.
@@ -96,7 +99,7 @@ func (a *Activities) ResolvePipeline(ctx context.Context, in ResolveInput) (Reso
 		Spec:    *spec,
 		Data:    perennial.DataRef{Path: spec.Pipeline.Data.Path, MD5: md5, Size: size, BaseMD5: md5},
 		Budget:  in.Budget,
-		Trainer: Trainer,
+		Trainer: Trainer, Distinct: true,
 	}
 	bundleKey, err := a.putJSON(ctx, bundle)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 
 // grid lists the trials of a grid search: the candidates' first trials, then one
 // point of each candidate's grid in turn until all are used up.
-func grid(t perennial.Tuning, cs []perennial.Candidate) ([]Trial, error) {
+func (s *Search) grid() ([]Trial, error) {
+	t, cs := s.tuning, s.candidates
 	open := searchable(cs)
 	left := t.Trials - len(cs)
 	points := make([][]map[string]any, len(cs))
@@ -38,6 +39,13 @@ func grid(t perennial.Tuning, cs []perennial.Candidate) ([]Trial, error) {
 		return nil, invalid(faults...)
 	}
 	out := firsts(cs)
+	if !s.repeats {
+		tried := s.newTaken()
+		for i, first := range out {
+			tried.add(first)
+			points[i] = slices.DeleteFunc(points[i], func(p map[string]any) bool { return tried.has(i, p) })
+		}
+	}
 	for round := 0; ; round++ {
 		before := len(out)
 		for _, candidate := range open {

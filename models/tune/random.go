@@ -10,23 +10,61 @@ import (
 
 // random lists the trials of a random search (Bergstra and Bengio, "Random
 // Search for Hyper-Parameter Optimization", JMLR 2012).
-func random(t perennial.Tuning, cs []perennial.Candidate) []Trial {
-	out := firsts(cs)
-	open := searchable(cs)
+func (s *Search) random() []Trial {
+	out := firsts(s.candidates)
+	open := searchable(s.candidates)
 	if len(open) == 0 {
 		return out
 	}
-	for i := len(out); i < t.Trials; i++ {
-		candidate := open[(i-len(cs))%len(open)]
-		out = append(out, Trial{Index: i, Candidate: candidate, Params: with(cs[candidate], draw(cs[candidate], t.Seed, i))})
+	tried := s.newTaken()
+	for _, t := range out {
+		tried.add(t)
+	}
+	for i := len(out); i < s.tuning.Trials; i++ {
+		t := Trial{Index: i, Candidate: open[(i-len(s.candidates))%len(open)]}
+		if !s.repeats {
+			left := tried.open(open)
+			if tried.full(left[0]) {
+				return out
+			}
+			t.Candidate = s.turn(i, open, tried)
+		}
+		t.Params = s.draw(t, tried)
+		tried.add(t)
+		out = append(out, t)
 	}
 	return out
 }
 
-// draw proposes parameters as a pure function of the seed, the trial's index and
-// the search space.
-func draw(c perennial.Candidate, seed int64, index int) map[string]any {
-	r := stats.NewRand(seed, uint64(index)) //nolint:gosec // an index is never negative
+// turn is the candidate whose turn it is at trial i: the next that isn't full.
+func (s *Search) turn(i int, open []int, tried *taken) int {
+	at := (i - len(s.candidates)) % len(open)
+	for range open {
+		if !tried.full(open[at]) {
+			break
+		}
+		at = (at + 1) % len(open)
+	}
+	return open[at]
+}
+
+// draw proposes parameters for a trial as a function of the seed, its index, its
+// candidate's search space and, unless repeats are wanted, what was tried.
+func (s *Search) draw(t Trial, tried *taken) map[string]any {
+	c, r := s.candidates[t.Candidate], s.source(t.Index)
+	if s.repeats {
+		return with(c, drawAll(r, c))
+	}
+	return with(c, tried.fresh(r, t.Candidate, func() map[string]any { return drawAll(r, c) }))
+}
+
+// source gives the random numbers of a trial.
+func (s *Search) source(index int) *rand.Rand {
+	return stats.NewRand(s.tuning.Seed, uint64(index)) //nolint:gosec // an index is never negative
+}
+
+// drawAll draws from each range of a candidate.
+func drawAll(r *rand.Rand, c perennial.Candidate) map[string]any {
 	out := make(map[string]any, len(c.Search))
 	for _, p := range c.Search {
 		out[p.Name] = drawOne(r, p)

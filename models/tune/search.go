@@ -19,8 +19,8 @@ const bootstrapFolds = 3
 // without a search space has that trial only. The trials that are left, up to
 // Tuning.Trials in all, are shared by the others:
 //   - random: in turn; trial i draws from each range on its own, uniformly, for
-//     log and int_log uniformly in the logarithm, as a pure function of the seed
-//     and i;
+//     log and int_log uniformly in the logarithm, as a pure function of the seed,
+//     i and the trials before it;
 //   - grid: in turn; the product of evenly spaced points over each range (evenly
 //     in the logarithm for log and int_log), as many as fit into the candidate's
 //     share, and every choice. Points that are left over are not spent;
@@ -29,13 +29,19 @@ const bootstrapFolds = 3
 //   - asha: as random does, but scored on few folds first; only the best third
 //     goes on to more of them (halving.go).
 //
+// No two trials of a candidate are the same: what was tried is drawn anew, and a
+// candidate whose choices are used up leaves its turns to the others. A study in
+// which nothing is left to try has fewer trials than Tuning.Trials.
+//
 // The bootstrap budget is one trial per candidate and 3 folds; it doesn't search,
 // so the strategy doesn't matter.
 type Search struct {
 	tuning     perennial.Tuning
 	candidates []perennial.Candidate
-	higher     bool    // a higher score is better
-	plan       []Trial // where all trials are known beforehand
+	defaults   []map[string]any // of what is searched, by candidate; nil: not known
+	repeats    bool             // proposes what was tried before
+	higher     bool             // a higher score is better
+	plan       []Trial          // where all trials are known beforehand
 	trials     int
 	folds      int
 	rungs      []int // folds at each rung; the last is all of them
@@ -55,15 +61,30 @@ type Round struct {
 	Folds  int // on which each of them is to be scored, the first ones
 }
 
+// Option changes how a search proposes.
+type Option func(*Search)
+
+// WithDefaults says which values a candidate's first trial has of what is
+// searched and isn't among its params, by candidate and parameter, so that they
+// aren't tried twice.
+func WithDefaults(values []map[string]any) Option { return func(s *Search) { s.defaults = values } }
+
+// WithRepeats proposes as studies once did, which could try the same twice: so
+// that theirs can be gone through again.
+func WithRepeats() Option { return func(s *Search) { s.repeats = true } }
+
 // New prepares a search. higherIsBetter is the direction of the metric that
 // selects. Errors have code invalid and a Field for each fault: an unknown
 // strategy, fewer trials than candidates, fewer than two folds, a broken range, a
 // grid that doesn't fit.
-func New(t perennial.Tuning, cs []perennial.Candidate, b perennial.Budget, higherIsBetter bool) (*Search, error) {
+func New(t perennial.Tuning, cs []perennial.Candidate, b perennial.Budget, higherIsBetter bool, how ...Option) (*Search, error) {
 	if len(cs) == 0 {
 		return nil, invalid(perennial.FieldError{Path: "/candidates", Rule: "required", Message: "There must be at least one candidate."})
 	}
 	s := &Search{tuning: t, candidates: cs, higher: higherIsBetter, folds: bootstrapFolds}
+	for _, option := range how {
+		option(s)
+	}
 	if b == perennial.BudgetBootstrap {
 		s.plan, s.trials, s.rungs = firsts(cs), len(cs), []int{bootstrapFolds}
 		return s, nil
@@ -75,22 +96,34 @@ func New(t perennial.Tuning, cs []perennial.Candidate, b perennial.Budget, highe
 	switch t.Strategy {
 	case StrategyGrid:
 		var err error
-		if s.plan, err = grid(t, cs); err != nil {
+		if s.plan, err = s.grid(); err != nil {
 			return nil, err
 		}
 	case StrategyTPE:
-		s.trials = t.Trials
-		if len(searchable(cs)) == 0 {
-			s.trials = len(cs)
-		}
+		s.trials = s.most()
 		return s, nil
 	case StrategyASHA:
-		s.plan, s.rungs = random(t, cs), rungs(t.Folds)
+		s.plan, s.rungs = s.random(), rungs(t.Folds)
 	default:
-		s.plan = random(t, cs)
+		s.plan = s.random()
 	}
 	s.trials = len(s.plan)
 	return s, nil
+}
+
+// most is the number of trials that the tpe strategy has to propose.
+func (s *Search) most() int {
+	switch {
+	case len(searchable(s.candidates)) == 0:
+		return len(s.candidates)
+	case s.repeats:
+		return s.tuning.Trials
+	}
+	tried := s.newTaken()
+	for _, t := range firsts(s.candidates) {
+		tried.add(t)
+	}
+	return tried.most(s.tuning.Trials)
 }
 
 // Trials is the number of trials of the whole study.

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/perennial-ml/perennial"
-	"github.com/perennial-ml/perennial/stats"
 )
 
 // The tree-structured Parzen estimator (Bergstra, Bardenet, Bengio and Kégl,
@@ -34,7 +33,10 @@ const (
 func (s *Search) propose(from, to int, results []Result) []Trial {
 	first := firsts(s.candidates)
 	open := searchable(s.candidates)
-	known := slices.Clone(results)
+	known, tried := slices.Clone(results), s.newTaken()
+	for _, r := range known {
+		tried.add(r.Trial)
+	}
 	for i := from; i < to; i++ {
 		t := Trial{Index: i}
 		switch {
@@ -42,12 +44,17 @@ func (s *Search) propose(from, to int, results []Result) []Trial {
 			t = first[i]
 		case i < startup:
 			t.Candidate = open[(i-len(first))%len(open)]
-			c := s.candidates[t.Candidate]
-			t.Params = with(c, draw(c, s.tuning.Seed, i))
+			if !s.repeats {
+				t.Candidate = s.turn(i, open, tried)
+			}
+			t.Params = s.draw(t, tried)
+		case s.repeats:
+			t = s.sample(i, open, known, tried)
 		default:
-			t = s.sample(i, open, known)
+			t = s.sample(i, tried.open(open), known, tried)
 		}
 		known = append(known, Result{Trial: t})
+		tried.add(t)
 	}
 	out := make([]Trial, 0, to-from)
 	for _, r := range known[len(results):] {
@@ -56,30 +63,41 @@ func (s *Search) propose(from, to int, results []Result) []Trial {
 	return out
 }
 
-// sample proposes trial i by the model.
-func (s *Search) sample(i int, open []int, known []Result) Trial {
-	r := stats.NewRand(s.tuning.Seed, uint64(i)) //nolint:gosec // an index is never negative
+// sample proposes trial i, of one of the candidates that are open, by the model.
+// Where that knows nothing new it draws at random and, in the end, takes the next
+// point that is left.
+func (s *Search) sample(i int, open []int, known []Result, tried *taken) Trial {
+	r := s.source(i)
 	t := Trial{Index: i, Candidate: open[0]}
+	var params map[string]any
 	for try := range redraws {
 		if len(open) > 1 {
 			t.Candidate = s.choose(r, open, known)
 		}
-		c := s.candidates[t.Candidate]
-		good, bad := s.split(known, []int{t.Candidate})
-		searched := make(map[string]any, len(c.Search))
-		for _, p := range c.Search {
-			if try < redraws/2 {
-				searched[p.Name] = suggest(r, p, column(good, p.Name), column(bad, p.Name))
-			} else { // the model knows nothing new: look elsewhere
-				searched[p.Name] = drawOne(r, p)
-			}
+		if try < redraws/2 {
+			params = s.suggestAll(r, t.Candidate, known)
+		} else {
+			params = drawAll(r, s.candidates[t.Candidate])
 		}
-		t.Params = with(c, searched)
-		if !slices.ContainsFunc(known, func(k Result) bool { return k.Candidate == t.Candidate && equal(k.Params, t.Params) }) {
+		if !tried.has(t.Candidate, params) {
 			break
 		}
 	}
+	if !s.repeats && tried.has(t.Candidate, params) {
+		params = tried.fresh(r, t.Candidate, func() map[string]any { return drawAll(r, s.candidates[t.Candidate]) })
+	}
+	t.Params = with(s.candidates[t.Candidate], params)
 	return t
+}
+
+// suggestAll proposes a value of each range of a candidate.
+func (s *Search) suggestAll(r *rand.Rand, candidate int, known []Result) map[string]any {
+	good, bad := s.split(known, []int{candidate})
+	out := make(map[string]any, len(s.candidates[candidate].Search))
+	for _, p := range s.candidates[candidate].Search {
+		out[p.Name] = suggest(r, p, column(good, p.Name), column(bad, p.Name))
+	}
+	return out
 }
 
 // choose picks the next candidate of those that have something to search.

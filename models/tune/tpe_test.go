@@ -1,6 +1,7 @@
 package tune_test
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -15,8 +16,8 @@ import (
 // study runs a search to its end, as the workflow does: f gives the score of a
 // trial on one fold, NaN where it fails. Within a round the results come in the
 // order that shuffle makes of them.
-func study(t require.TestingT, tuning perennial.Tuning, cs []perennial.Candidate, f func(tune.Trial, int) float64, shuffle func([]tune.Result)) []tune.Result {
-	s, err := tune.New(tuning, cs, perennial.BudgetFull, false)
+func study(t require.TestingT, tuning perennial.Tuning, cs []perennial.Candidate, f func(tune.Trial, int) float64, shuffle func([]tune.Result), how ...tune.Option) []tune.Result {
+	s, err := tune.New(tuning, cs, perennial.BudgetFull, false, how...)
 	require.NoError(t, err)
 	var all []tune.Result
 	for n := 0; ; n++ {
@@ -145,16 +146,67 @@ func TestTPEDependsOnSeedAndResultsAlone(t *testing.T) {
 	})
 }
 
-func TestTPENeverTriesTheSameTwice(t *testing.T) {
+func TestNothingIsTriedTwice(t *testing.T) {
 	t.Parallel()
-	cs := []perennial.Candidate{{Search: []perennial.SearchParam{
-		{Name: "depth", Kind: perennial.SearchInt, Low: 1, High: 8}, {Name: "kind", Kind: perennial.SearchChoice, Choices: []any{"a", "b", true, 2.0}},
-	}}}
-	seen := map[any]int{}
-	for _, r := range study(t, tuning("tpe", 24), cs, func(t tune.Trial, _ int) float64 { return number(t, "depth", 9) }, nil) {
-		seen[[2]any{r.Params["depth"], r.Params["kind"]}]++
+	depth := perennial.SearchParam{Name: "depth", Kind: perennial.SearchInt, Low: 1, High: 8}
+	kind := perennial.SearchParam{Name: "kind", Kind: perennial.SearchChoice, Choices: []any{"a", "b", true, 2.0, "a"}}
+	score := func(t tune.Trial, _ int) float64 { return number(t, "depth", 9) }
+	for name, c := range map[string]struct {
+		cs       []perennial.Candidate
+		defaults []map[string]any
+		trials   int // of at most 60
+	}{
+		"a part":              {[]perennial.Candidate{{Search: []perennial.SearchParam{depth, kind, {Name: "x", Kind: perennial.SearchIntLog, Low: 1, High: 4}}}}, nil, 60},
+		"all":                 {[]perennial.Candidate{{Search: []perennial.SearchParam{depth, kind}}}, nil, 1 + 32},
+		"with known defaults": {[]perennial.Candidate{{Search: []perennial.SearchParam{depth, kind}}}, []map[string]any{{"depth": 3.0, "kind": "b"}}, 32},
+		"defaults beyond":     {[]perennial.Candidate{{Search: []perennial.SearchParam{depth, kind}}}, []map[string]any{{"depth": 0.0, "kind": "b"}}, 1 + 32},
+		"the params are there": {[]perennial.Candidate{{Params: map[string]any{"depth": 2.0}, Search: []perennial.SearchParam{depth, kind}}},
+			[]map[string]any{{"depth": 0.0, "kind": "b"}}, 32},
+		"one of two":  {[]perennial.Candidate{{Search: []perennial.SearchParam{kind}}, {Search: []perennial.SearchParam{unit("x")}}}, nil, 60},
+		"both of two": {[]perennial.Candidate{{Search: []perennial.SearchParam{kind}}, {Search: []perennial.SearchParam{depth}}, {}}, nil, 3 + 4 + 8},
+		"a point":     {[]perennial.Candidate{{Search: []perennial.SearchParam{{Name: "x", Kind: perennial.SearchFloat, Low: 2, High: 2}}}}, nil, 2},
+	} {
+		for _, strategy := range []string{"tpe", "random", "asha"} {
+			t.Run(name+", "+strategy, func(t *testing.T) {
+				t.Parallel()
+				results := study(t, tuning(strategy, 60), c.cs, score, nil, tune.WithDefaults(c.defaults))
+				require.Len(t, results, c.trials)
+				seen := map[string]bool{}
+				for i, r := range results {
+					require.Equal(t, i, r.Index)
+					key := fmt.Sprint(r.Candidate)
+					for _, p := range c.cs[r.Candidate].Search {
+						v, ok := r.Params[p.Name]
+						if !ok && c.defaults != nil {
+							v = c.defaults[r.Candidate][p.Name]
+						}
+						key += fmt.Sprintf(" %v", v)
+					}
+					require.False(t, seen[key], "%s twice", key)
+					seen[key] = true
+				}
+			})
+		}
 	}
-	require.Len(t, seen, 24, "of 32 points")
+	grid := study(t, tuning("grid", 60), []perennial.Candidate{{Search: []perennial.SearchParam{depth}}}, score, nil, tune.WithDefaults([]map[string]any{{"depth": 3.0}}))
+	require.Len(t, grid, 8)
+}
+
+// Where nothing repeats itself, studies are what they were before: what was
+// searched then is gone through again as it was.
+func TestOlderStudiesAreProposedAgain(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		strategy := rapid.SampledFrom([]string{"tpe", "random", "asha"}).Draw(t, "strategy")
+		tuning := tuning(strategy, rapid.IntRange(2, 40).Draw(t, "trials"))
+		tuning.Seed = rapid.Int64().Draw(t, "seed")
+		cs := []perennial.Candidate{{Search: []perennial.SearchParam{unit("x")}}, {Search: []perennial.SearchParam{unit("x"), {Name: "n", Kind: perennial.SearchInt, Low: 1, High: 3}}}}
+		f := func(t tune.Trial, _ int) float64 { return math.Abs(number(t, "x", 1) - 0.3) }
+		require.Equal(t, study(t, tuning, cs, f, nil, tune.WithRepeats()), study(t, tuning, cs, f, nil))
+	})
+	kind := []perennial.Candidate{{Search: []perennial.SearchParam{{Name: "kind", Kind: perennial.SearchChoice, Choices: []any{"a", "b"}}}}}
+	require.Len(t, study(t, tuning("tpe", 20), kind, family, nil, tune.WithRepeats()), 20)
+	require.Len(t, study(t, tuning("random", 20), kind, family, nil, tune.WithRepeats()), 20)
 }
 
 func TestTPELeavesAFailingRegion(t *testing.T) {
