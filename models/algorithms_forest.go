@@ -44,7 +44,8 @@ func forestParams(bootstrap bool) []Param {
 		{Name: "max_depth", Kind: ParamInt, Default: 0, Min: 0, Max: 1000, Doc: "Splits from the root to a leaf at most; 0 is no limit."},
 		{Name: "min_leaf", Kind: ParamInt, Default: 0, Min: 0, Max: 1e9, Doc: "Rows in a leaf at least; 0 is 1, or on large data what keeps the forest within 8 million nodes."},
 		{Name: "min_split", Kind: ParamInt, Default: 2, Min: 2, Max: 1e9, Doc: "A node of fewer rows is a leaf."},
-		{Name: "max_features", Kind: ParamFloat, Default: 0.0, Min: 0, Max: 1e6, Doc: "Prepared features tried per split: below 1 a share of them, from 1 a number, at most all; 0 is all for regression and the square root of their number for classification."},
+		{Name: "max_features", Kind: ParamFloat, Default: 0.0, Min: 0, Max: 1e6, Share: true,
+			Doc: "Prepared features tried per split: up to 1 a share of them (1 is all; at least one feature is tried), above 1 a number, at most all; 0 is all for regression and the square root of their number for classification."},
 		{Name: "bootstrap", Kind: ParamBool, Default: bootstrap, Doc: "Each tree is grown on as many rows drawn with replacement, instead of on every row."},
 		{Name: "criterion", Kind: ParamString, Default: "auto", Choices: []string{"auto", "gini", "entropy", "squared"},
 			Only: map[string]perennial.Task{"gini": perennial.Classification, "entropy": perennial.Classification, "squared": perennial.Regression},
@@ -73,7 +74,7 @@ var malaschitzForest = entry{
 	Algorithm: Algorithm{
 		Name:  "malaschitz_forest",
 		Tasks: []perennial.Task{perennial.Classification},
-		Doc:   "Random forest of the library malaschitz/randomForest. Not reproducible: it draws from Go's global, unseeded random source, so every fit differs and no seed changes that.",
+		Doc:   "Random forest of the library malaschitz/randomForest, for classification only. Not reproducible: it draws from Go's global, unseeded random source, so every fit differs and no seed changes that.",
 		Params: []Param{
 			{Name: "trees", Kind: ParamInt, Default: 100, Min: 1, Max: 10000, Doc: "Number of trees."},
 			{Name: "max_depth", Kind: ParamInt, Default: 10, Min: 1, Max: 64, Doc: "Nodes from root to leaf, both counted."},

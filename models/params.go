@@ -37,7 +37,7 @@ func CheckCandidate(task perennial.Task, c perennial.Candidate) []perennial.Fiel
 	}
 	if !slices.Contains(e.Tasks, task) {
 		return []perennial.FieldError{{Path: "/algorithm", Rule: ruleTask, Came: c.Algorithm, Allowed: namesFor(task),
-			Message: fmt.Sprintf("%s isn't for %s; there are %s.", c.Algorithm, task, strings.Join(namesFor(task), ", "))}}
+			Message: fmt.Sprintf("%s is for %s only; for %s there are %s.", c.Algorithm, tasks(e.Tasks), task, strings.Join(namesFor(task), ", "))}}
 	}
 	params, faults := e.resolve(c.Params)
 	for i := range e.Params {
@@ -61,6 +61,14 @@ func CheckCandidate(task perennial.Task, c perennial.Candidate) []perennial.Fiel
 		seen[s.Name] = true
 	}
 	return faults
+}
+
+func tasks(list []perennial.Task) string {
+	names := make([]string, len(list))
+	for i, t := range list {
+		names[i] = string(t)
+	}
+	return strings.Join(names, " and ")
 }
 
 // CheckPreparation gives a fault for each setting of the preprocessing that makes
@@ -229,7 +237,7 @@ func (p *Param) checkSearch(path string, s perennial.SearchParam) []perennial.Fi
 				faults = append(faults, *f)
 			}
 		}
-		return faults
+		return append(faults, p.checkShares(path, s)...)
 	}
 	log := s.Kind == perennial.SearchLog || s.Kind == perennial.SearchIntLog
 	switch {
@@ -242,7 +250,33 @@ func (p *Param) checkSearch(path string, s perennial.SearchParam) []perennial.Fi
 	case s.Low < p.Min || s.High > p.Max:
 		return fault(ruleRange, "The range of %s, %g to %g, is outside %g to %g.", p.Name, s.Low, s.High, p.Min, p.Max)
 	}
-	return nil
+	return p.checkShares(path, s)
+}
+
+// checkShares refuses a search in which 1 could be meant as one or as all: among
+// shares it is all, and numbers start above it.
+func (p *Param) checkShares(path string, s perennial.SearchParam) []perennial.FieldError {
+	if !p.Share {
+		return nil
+	}
+	low, high := s.Low, s.High
+	message := fmt.Sprintf("The range of %s, %g to %g, mixes shares and numbers: up to 1 it is a share (1 is all), above 1 a number. Search {float: [0.2, 1]}, or numbers as {choice: [2, 4, 8]}.", p.Name, low, high)
+	if s.Kind == perennial.SearchChoice {
+		low, high = math.Inf(1), math.Inf(-1)
+		for _, v := range s.Choices {
+			if x, ok := number(v); ok {
+				low, high = min(low, x), max(high, x)
+			}
+		}
+		if !slices.ContainsFunc(s.Choices, func(v any) bool { x, ok := number(v); return ok && x == 1 }) {
+			return nil // each says clearly what it is
+		}
+		message = fmt.Sprintf("The choices of %s hold 1 beside greater numbers: up to 1 it is a share, so that 1 is all and not one. For one alone take a small share, as 0.001.", p.Name)
+	}
+	if low > 1 || high <= 1 {
+		return nil
+	}
+	return []perennial.FieldError{{Path: path, Rule: ruleSearch, Message: message}}
 }
 
 // pointer escapes a name for a JSON pointer (RFC 6901).

@@ -62,6 +62,11 @@ func TestCheckCandidate(t *testing.T) {
 		{"a loss of the other task", classification, perennial.Candidate{Algorithm: "gradient_boosting", Params: map[string]any{"loss": "squared_error"}}, []string{"/params/loss task"}},
 		{"a criterion of the other task", classification, perennial.Candidate{Algorithm: "random_forest", Params: map[string]any{"criterion": "squared"}}, []string{"/params/criterion task"}},
 		{"a searched loss of the other task", classification, search("gradient_boosting", perennial.SearchParam{Name: "loss", Kind: perennial.SearchChoice, Choices: []any{"log_loss", "absolute_error"}}), []string{"/search/loss task"}},
+		{"shares", classification, search("random_forest", perennial.SearchParam{Name: "max_features", Kind: perennial.SearchFloat, Low: 0.3, High: 1}), nil},
+		{"numbers of features", classification, search("random_forest", perennial.SearchParam{Name: "max_features", Kind: perennial.SearchChoice, Choices: []any{2.0, 4.0}}), nil},
+		{"a share and a number", classification, search("random_forest", perennial.SearchParam{Name: "max_features", Kind: perennial.SearchChoice, Choices: []any{0.3, 4.0}}), nil},
+		{"from a share to a number", classification, search("random_forest", perennial.SearchParam{Name: "max_features", Kind: perennial.SearchFloat, Low: 1, High: 4}), []string{"/search/max_features search"}},
+		{"1 beside numbers", regression, search("extra_trees", perennial.SearchParam{Name: "max_features", Kind: perennial.SearchChoice, Choices: []any{1.0, 2.0}}), []string{"/search/max_features search"}},
 		{"search without choices", classification, search(lr, perennial.SearchParam{Name: "class_weight", Kind: perennial.SearchChoice}), []string{"/search/class_weight search"}},
 		{"search with wrong choices", classification, search(lr, perennial.SearchParam{Name: "class_weight", Kind: perennial.SearchChoice, Choices: []any{"none", "x", 3}}), []string{"/search/class_weight/choice/1 choice", "/search/class_weight/choice/2 type"}},
 	} {

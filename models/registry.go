@@ -25,6 +25,9 @@ type Param struct {
 	Min     float64   `json:"min"`               // inclusive; of numbers
 	Max     float64   `json:"max"`               // inclusive; of numbers
 	Choices []string  `json:"choices,omitempty"` // of strings
+	// Share: a number up to 1 is a share of something, 1 all of it, and one above
+	// 1 a number of them. Max is above 1.
+	Share bool `json:"share,omitempty"`
 	// Only names the choices that are for one task.
 	Only map[string]perennial.Task `json:"only,omitempty"`
 	Doc  string                    `json:"doc"`

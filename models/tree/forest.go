@@ -15,7 +15,7 @@ type ForestSettings struct {
 	MaxDepth    int     // splits from the root to a leaf at most; 0: no limit
 	MinLeaf     int     // rows in a leaf at least; 0: 1, or on large data what keeps the forest within 8 million nodes
 	MinSplit    int     // a node of fewer rows is a leaf; default 2
-	MaxFeatures float64 // features tried per split: below 1 a share of them, else a number, at most all; 0: all for regression, their square root for classification
+	MaxFeatures float64 // features tried per split: up to 1 a share of them, at least one, else a number, at most all; 0: all for regression, their square root for classification
 	NoBootstrap bool    // every tree sees every row once, instead of as many rows drawn with replacement
 	Extra       bool    // extremely randomised: one random threshold per feature tried
 	Entropy     bool    // of classification: information gain instead of Gini's impurity
@@ -154,7 +154,7 @@ func newForest(t *Table, s ForestSettings) *forest {
 	}
 	f := &forest{t: t, s: s, try: t.Cols}
 	switch m := s.MaxFeatures; {
-	case m >= 1:
+	case m > 1:
 		f.try = int(min(m, float64(t.Cols)))
 	case m > 0:
 		f.try = max(1, int(m*float64(t.Cols)))

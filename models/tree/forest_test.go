@@ -16,6 +16,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/models/tree"
+	"github.com/perennial-ml/perennial/stats"
 )
 
 // mixed makes a table with missing values, categories and repeated numbers.
@@ -362,4 +363,26 @@ func TestMinLeafOfLargeData(t *testing.T) {
 	for rows, want := range map[int]int{1000: 1, 66_000: 1, 70_000: 2, 1_000_000: 16} {
 		require.Equal(t, want, tree.MinLeafOf(rows, 100))
 	}
+}
+
+// 1 is all features, as the end of a range of shares is; a share tries at least one.
+func TestMaxFeaturesUpToOneIsAShare(t *testing.T) {
+	t.Parallel()
+	d := tree.Table{Rows: 200, Cols: 4}
+	r := stats.NewRand(1, 0)
+	for range d.Rows {
+		x := []float64{r.Float64(), r.Float64(), r.Float64(), r.Float64()}
+		d.X, d.Y = append(d.X, x...), append(d.Y, x[0]+float64(x[1]*x[2]))
+	}
+	file := func(features float64) string {
+		f, err := tree.FitForest(t.Context(), d, tree.ForestSettings{Trees: 3, MaxFeatures: features, Seed: 1})
+		require.NoError(t, err)
+		b, err := f.Encode()
+		require.NoError(t, err)
+		return string(b)
+	}
+	require.Equal(t, file(4), file(1))
+	require.Equal(t, file(2), file(0.5))
+	require.Equal(t, file(0.25), file(0.001))
+	require.NotEqual(t, file(4), file(0.001))
 }
