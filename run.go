@@ -60,6 +60,8 @@ const (
 	TagModelSHA256 = "perennial.model_sha256"
 	TagSampled     = "perennial.sampled"   // the training learned from a part of its rows: how many of how many
 	TagTruncated   = "perennial.truncated" // the study was cut by its time limit: how many of how many trials ran
+	TagStopped     = "perennial.stopped"   // a candidate's best trial was left on some of the folds: on how many of how many
+	TagFailure     = "perennial.failure"   // why a candidate has no score
 	TagTrainer     = "perennial.trainer"   // version of the training code
 	TagPlatform    = "perennial.platform"  // processor architecture of the fit, as Go names it
 )

@@ -174,7 +174,7 @@ func warningsOf(run *perennial.Run) []string {
 		switch {
 		case t.Value == "":
 		case t.Key == perennial.TagTruncated:
-			out = append(out, "The search was cut by its time limit: "+t.Value+" ran.")
+			out = append(out, "The search was cut by its time limit: "+t.Value+". A longer tuning.max_time may find a better model.")
 		case t.Key == perennial.TagSampled:
 			out = append(out, "It learned from "+t.Value+", as the bootstrap budget does; a training with the full budget learns from all.")
 		case strings.HasPrefix(t.Key, "perennial.") && strings.Contains(t.Key, "warning"):

@@ -1,14 +1,12 @@
 package activities
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"math"
 	"slices"
 
 	"github.com/perennial-ml/perennial"
-	"github.com/perennial-ml/perennial/internal/ledger"
 	"github.com/perennial-ml/perennial/models"
 	"github.com/perennial-ml/perennial/models/evaluate"
 	"github.com/perennial-ml/perennial/models/evaluate/plots"
@@ -131,61 +129,6 @@ func takeCells(s *perennial.Series, rows []int) perennial.Series {
 		out.Codes = pick(s.Codes, rows)
 	}
 	return out
-}
-
-// candidates compares the best trial of every candidate, best first.
-func (a *Activities) candidates(ctx context.Context, runID string, m *material) (out evaluate.Candidates, ok bool, err error) {
-	p := m.bundle.Spec.Pipeline
-	metric, known := evaluate.Lookup(p.Select.Metric)
-	list, err := a.Ledger.Trials(ctx, runID)
-	if err != nil || !known {
-		return out, false, err
-	}
-	run, err := a.Tracker.GetRun(ctx, runID)
-	if err != nil {
-		return out, false, err
-	}
-	out = evaluate.Candidates{Metric: metric.Name, HigherIsBetter: metric.HigherIsBetter}
-	for c := range p.Candidates {
-		best, ok := bestOf(Comparable(list, c), metric.HigherIsBetter)
-		if !ok || !finite(best.Score) {
-			continue
-		}
-		row, err := candidate(list, c, best)
-		if err != nil {
-			return out, false, err
-		}
-		row.Selected = run.Param("trial") == format(best.Index)
-		out.Folds = max(out.Folds, len(row.Scores))
-		out.Candidates = append(out.Candidates, row)
-	}
-	slices.SortStableFunc(out.Candidates, func(a, b evaluate.Candidate) int {
-		if metric.HigherIsBetter {
-			return cmp.Compare(b.Mean, a.Mean)
-		}
-		return cmp.Compare(a.Mean, b.Mean)
-	})
-	return out, len(out.Candidates) > 0, nil
-}
-
-// candidate sums up the trials of one candidate.
-func candidate(list []ledger.Trial, index int, best ledger.Trial) (evaluate.Candidate, error) {
-	out := evaluate.Candidate{
-		Index: index, Algorithm: best.Algorithm, Trial: best.Index, Mean: best.Score, Scores: best.Scores,
-		Wall: float64(best.Millis) / 1000, CPU: best.CPU, Memory: best.Memory,
-	}
-	_, out.Std = evaluate.Spread(best.Scores)
-	for i := range list {
-		if list[i].Candidate != index {
-			continue
-		}
-		out.Trials++
-		out.AllWall += float64(list[i].Millis) / 1000
-		if list[i].State == ledger.TrialFailed {
-			out.Failed++
-		}
-	}
-	return out, json.Unmarshal(best.Params, &out.Params)
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

@@ -38,8 +38,37 @@ func (b *Bundle) search() (*tune.Search, evaluate.Metric, error) {
 	if !ok {
 		return nil, metric, perennial.Errorf(perennial.CodeInvalid, "select", "select.metric %q is unknown", p.Select.Metric)
 	}
-	s, err := tune.New(p.Tuning, p.Candidates, b.Budget, metric.HigherIsBetter)
+	how := tune.WithRepeats()
+	if b.Distinct {
+		how = tune.WithDefaults(searchedDefaults(p.Candidates))
+	}
+	s, err := tune.New(p.Tuning, p.Candidates, b.Budget, metric.HigherIsBetter, how)
 	return s, metric, err
+}
+
+// searchedDefaults gives, for each candidate, the defaults of the parameters that
+// are searched, as JSON has them.
+func searchedDefaults(candidates []perennial.Candidate) []map[string]any {
+	algorithms := map[string]models.Algorithm{}
+	for _, algorithm := range models.Algorithms() {
+		algorithms[algorithm.Name] = algorithm
+	}
+	out := make([]map[string]any, len(candidates))
+	for i, c := range candidates {
+		out[i] = map[string]any{}
+		for _, s := range c.Search {
+			for _, p := range algorithms[c.Algorithm].Params {
+				if p.Name != s.Name {
+					continue
+				}
+				out[i][s.Name] = p.Default
+				if whole, ok := p.Default.(int); ok {
+					out[i][s.Name] = float64(whole)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // PlanStudy counts the trials of the pipeline's search. Safe to repeat: it is a
@@ -159,17 +188,7 @@ func (a *Activities) trial(ctx context.Context, study string, index int) (tune.T
 // resultsOf turns stored trials into what a search reads. A parameter that is
 // searched and that a trial leaves to its default has that value.
 func resultsOf(candidates []perennial.Candidate, list []ledger.Trial) ([]tune.Result, error) {
-	defaults := map[string]map[string]any{}
-	for _, algorithm := range models.Algorithms() {
-		defaults[algorithm.Name] = map[string]any{}
-		for _, p := range algorithm.Params {
-			value := p.Default
-			if whole, ok := value.(int); ok {
-				value = float64(whole) // as JSON has it
-			}
-			defaults[algorithm.Name][p.Name] = value
-		}
-	}
+	defaults := searchedDefaults(candidates)
 	out := make([]tune.Result, 0, len(list))
 	for _, t := range list {
 		trial, err := proposed(t)
@@ -178,7 +197,7 @@ func resultsOf(candidates []perennial.Candidate, list []ledger.Trial) ([]tune.Re
 		}
 		for _, p := range candidates[t.Candidate].Search {
 			if _, given := trial.Params[p.Name]; !given {
-				trial.Params[p.Name] = defaults[t.Algorithm][p.Name]
+				trial.Params[p.Name] = defaults[t.Candidate][p.Name]
 			}
 		}
 		out = append(out, tune.Result{
@@ -203,8 +222,10 @@ type Selected struct {
 }
 
 // SelectTrial picks the trial with the best mean score over the folds, ties to
-// the lowest index, and writes one child run for each candidate with its best
-// trial. Safe to repeat: child runs are found again by their op.
+// the lowest index, marks those that were left on some of the folds as stopped,
+// and writes one child run for each candidate that was tried: with its best
+// trial, or with the reason why it has no score. Safe to repeat: child runs are
+// found again by their op, and a trial that is stopped stays so.
 func (a *Activities) SelectTrial(ctx context.Context, in SelectInput) (Selected, error) {
 	const op = "SelectTrial"
 	bundle, err := getJSON[Bundle](ctx, a.Blobs, in.Bundle)
@@ -219,7 +240,16 @@ func (a *Activities) SelectTrial(ctx context.Context, in SelectInput) (Selected,
 	if err != nil {
 		return Selected{}, perennial.Wrap(op, err)
 	}
+	if err := a.stopTrials(ctx, list); err != nil {
+		return Selected{}, perennial.Wrap(op, err)
+	}
 	best, ok := bestOf(Comparable(list, -1), metric.HigherIsBetter)
+	if !ok {
+		best.Index = -1
+	}
+	if err := a.logCandidates(ctx, in.RunID, &bundle, list, best.Index); err != nil {
+		return Selected{}, perennial.Wrap(op, err)
+	}
 	if !ok {
 		return Selected{}, perennial.Errorf(perennial.CodeInvalid, op, "none of the %d trials could be fitted%s", len(list), firstFailure(list))
 	}
@@ -232,7 +262,7 @@ func (a *Activities) SelectTrial(ctx context.Context, in SelectInput) (Selected,
 		_, out.Truncated = search.Round(in.Rounds, results)
 	}
 	for _, t := range list {
-		if t.State == ledger.TrialCompleted || t.State == ledger.TrialPartial {
+		if t.State.Scored() {
 			out.Completed++
 		}
 	}
@@ -241,23 +271,32 @@ func (a *Activities) SelectTrial(ctx context.Context, in SelectInput) (Selected,
 			return Selected{}, perennial.Wrap(op, err)
 		}
 	}
-	p := bundle.Spec.Pipeline
-	for c := range p.Candidates {
-		t, ok := bestOf(Comparable(list, c), metric.HigherIsBetter)
-		if !ok {
+	return out, nil
+}
+
+// stopTrials marks the trials that were left on some of the folds, in the ledger
+// and in the list.
+func (a *Activities) stopTrials(ctx context.Context, list []ledger.Trial) error {
+	for i := range list {
+		if list[i].State != ledger.TrialPartial {
 			continue
 		}
-		if err := a.logCandidate(ctx, in.RunID, p, t, t.Index == best.Index); err != nil {
-			return Selected{}, perennial.Wrap(op, err)
+		list[i].State = ledger.TrialStopped
+		if err := a.Ledger.SaveTrial(ctx, list[i]); err != nil {
+			return err
 		}
 	}
-	return out, nil
+	return nil
 }
 
 // logTruncated marks the run of a study that its time limit cut short: trained
 // again, it may find another model.
 func (a *Activities) logTruncated(ctx context.Context, runID string, ran, planned int) error {
-	return a.Tracker.LogBatch(ctx, runID, nil, nil, []perennial.Tag{{Key: perennial.TagTruncated, Value: fmt.Sprintf("%d of %d trials", ran, planned)}})
+	value := fmt.Sprintf("%d of %d trials", ran, planned)
+	if ran == planned {
+		value += ", before the best of them went on to all folds"
+	}
+	return a.Tracker.LogBatch(ctx, runID, nil, nil, []perennial.Tag{{Key: perennial.TagTruncated, Value: value}})
 }
 
 // Comparable gives the trials of a candidate (-1: of all) whose scores can be
@@ -266,8 +305,7 @@ func Comparable(list []ledger.Trial, candidate int) []ledger.Trial {
 	var out []ledger.Trial
 	most := 1
 	for _, t := range list {
-		done := t.State == ledger.TrialCompleted || t.State == ledger.TrialPartial
-		if !done || candidate >= 0 && t.Candidate != candidate || len(t.Scores) < most {
+		if !t.State.Scored() || candidate >= 0 && t.Candidate != candidate || len(t.Scores) < most {
 			continue
 		}
 		if len(t.Scores) > most {
@@ -294,7 +332,7 @@ func bestOf(list []ledger.Trial, higherIsBetter bool) (ledger.Trial, bool) {
 func firstFailure(list []ledger.Trial) string {
 	for _, t := range list {
 		if t.Error != "" {
-			return fmt.Sprintf("; trial %d (%s): %s", t.Index, t.Algorithm, t.Error)
+			return fmt.Sprintf("; trial %d (%s): %s", t.Index+1, t.Algorithm, t.Error)
 		}
 	}
 	return ""

@@ -207,41 +207,68 @@ func observe(model *models.Model, t *perennial.Table, rows []int) (evaluate.Obse
 	return evaluate.Observed{Task: model.Task(), Y: y, Values: p.Values, Proba: p.Proba, Classes: p.Classes, Positive: positive}, nil
 }
 
-func (a *Activities) logCandidate(ctx context.Context, parent string, p perennial.Pipeline, t ledger.Trial, selected bool) error {
+// candidateRun is what a candidate's own run says: of its best trial or, where
+// none has a score, of its first, and why it has none.
+type candidateRun struct {
+	ledger.Trial
+
+	failure  string // "" where it has a score
+	folds    int    // of the search
+	selected bool
+}
+
+func (c *candidateRun) tags(p *perennial.Pipeline) []perennial.Tag {
+	out := []perennial.Tag{
+		{Key: perennial.TagKind, Value: "candidate"},
+		{Key: perennial.TagPipeline, Value: p.Name},
+		{Key: perennial.TagAlgorithm, Value: c.Algorithm},
+		{Key: "perennial.selected", Value: strconv.FormatBool(c.selected)},
+		{Key: "perennial.trial", Value: strconv.Itoa(c.Index)},
+	}
+	if c.failure != "" {
+		return append(out, perennial.Tag{Key: perennial.TagFailure, Value: c.failure})
+	}
+	if c.State != ledger.TrialCompleted {
+		out = append(out, perennial.Tag{Key: perennial.TagStopped, Value: fmt.Sprintf("%d of %d folds", len(c.Scores), c.folds)})
+	}
+	return out
+}
+
+func (c *candidateRun) metrics(selectedBy string, at int64) []perennial.Metric {
+	out := append(trialUsage(&c.Trial, at), perennial.Metric{Key: "fit_seconds", Value: float64(c.Millis) / 1000, Timestamp: at})
+	if c.failure != "" {
+		return out
+	}
+	out = append(out, perennial.Metric{Key: "cv_" + selectedBy, Value: c.Score, Timestamp: at})
+	for k, s := range c.Scores {
+		out = append(out, perennial.Metric{Key: "fold_" + selectedBy, Value: s, Timestamp: at, Step: int64(k)})
+	}
+	return out
+}
+
+func (a *Activities) logCandidate(ctx context.Context, parent string, p *perennial.Pipeline, c *candidateRun) error {
 	now := a.nowMillis()
 	parentRun, err := a.Tracker.GetRun(ctx, parent)
 	if err != nil {
 		return err
 	}
 	run, err := a.Tracker.CreateRun(ctx, tracking.RunSpec{
-		ExperimentID: parentRun.ExperimentID, Name: t.Algorithm, User: parentRun.User, StartedAt: now,
-		Op: fmt.Sprintf("%s candidate %d", parent, t.Candidate), ParentRunID: parent,
-		Tags: []perennial.Tag{
-			{Key: perennial.TagKind, Value: "candidate"},
-			{Key: perennial.TagPipeline, Value: p.Name},
-			{Key: perennial.TagAlgorithm, Value: t.Algorithm},
-			{Key: "perennial.selected", Value: strconv.FormatBool(selected)},
-			{Key: "perennial.trial", Value: strconv.Itoa(t.Index)},
-		},
+		ExperimentID: parentRun.ExperimentID, Name: c.Algorithm, User: parentRun.User, StartedAt: now,
+		Op: fmt.Sprintf("%s candidate %d", parent, c.Candidate), ParentRunID: parent, Tags: c.tags(p),
 	})
 	if err != nil {
 		return err
 	}
-	metrics := append(trialUsage(&t, run.StartedAt), perennial.Metric{Key: "fit_seconds", Value: float64(t.Millis) / 1000, Timestamp: run.StartedAt})
-	status := perennial.RunFailed
-	if t.State == ledger.TrialCompleted {
-		status = perennial.RunFinished
-		metrics = append(metrics, perennial.Metric{Key: "cv_" + p.Select.Metric, Value: t.Score, Timestamp: run.StartedAt})
-		for k, s := range t.Scores {
-			metrics = append(metrics, perennial.Metric{Key: "fold_" + p.Select.Metric, Value: s, Timestamp: run.StartedAt, Step: int64(k)})
-		}
-	}
-	params, err := paramTags(t.Params)
+	params, err := paramTags(c.Params)
 	if err != nil {
 		return err
 	}
-	if err := a.Tracker.LogBatch(ctx, run.ID, metrics, params, nil); err != nil {
+	if err := a.Tracker.LogBatch(ctx, run.ID, c.metrics(p.Select.Metric, run.StartedAt), params, nil); err != nil {
 		return err
+	}
+	status := perennial.RunFinished
+	if c.failure != "" {
+		status = perennial.RunFailed
 	}
 	return a.Tracker.UpdateRun(ctx, run.ID, status, now)
 }

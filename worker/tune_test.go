@@ -1,7 +1,9 @@
 package worker_test
 
 import (
+	"context"
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -69,7 +71,7 @@ func TestAnyNumberOfParallelTrialsMakesTheSameModel(t *testing.T) {
 				states[trial.State]++
 			}
 			if strategy == "asha" {
-				require.Equal(t, map[ledger.TrialState]int{ledger.TrialPartial: 24, ledger.TrialCompleted: 3}, states)
+				require.Equal(t, map[ledger.TrialState]int{ledger.TrialStopped: 24, ledger.TrialCompleted: 3}, states)
 			} else {
 				require.Equal(t, map[ledger.TrialState]int{ledger.TrialCompleted: 27}, states)
 			}
@@ -91,8 +93,29 @@ func TestAStudyCutByTimeIsMarked(t *testing.T) {
 	require.Less(t, len(list), 20)
 	require.Zero(t, len(list)%8, "a round that has begun is finished")
 	require.Contains(t, run.Tag(perennial.TagTruncated), " of 20 trials")
+	files := w.files(t, result.RunID)
+	for _, card := range []string{activities.CardMarkdownPath, activities.CardHTMLPath} {
+		require.Contains(t, string(files[card]), "The search was cut by its time limit: "+run.Tag(perennial.TagTruncated)+".")
+	}
 	for _, trial := range list {
 		require.Equal(t, ledger.TrialCompleted, trial.State)
+	}
+}
+
+func TestASearchTriesNothingTwice(t *testing.T) {
+	t.Parallel()
+	for _, strategy := range []string{"tpe", "random"} {
+		w := setup(t)
+		w.edit(t, "pipelines/iris.yaml", "search: {c: {log: [0.01, 100]}}", "search: {c: {choice: [1, 3, 30]}, penalty: {choice: [l2, none]}}")
+		w.edit(t, "pipelines/iris.yaml", "  - {algorithm: malaschitz_forest}\n", "")
+		w.edit(t, "pipelines/iris.yaml", "tuning: {strategy: random, trials: 9,", "tuning: {strategy: "+strategy+", trials: 9,")
+		w.apply(t)
+		result, err := w.train(t, "iris", perennial.BudgetFull)
+		require.NoError(t, err)
+		require.Len(t, w.trials(t, result.RunID), 6, "the defaults, c 30 and l2, are one of the six points")
+		run, err := w.tracking.GetRun(t.Context(), result.RunID)
+		require.NoError(t, err)
+		require.Empty(t, run.Tag(perennial.TagTruncated), "there is nothing left to try")
 	}
 }
 
@@ -170,6 +193,83 @@ func TestAFailingTrialIsNoFailingStudy(t *testing.T) {
 	require.Equal(t, ledger.TrialFailed, list[0].State)
 	require.Contains(t, list[0].Error, "c")
 	require.Equal(t, ledger.TrialCompleted, list[1].State)
+}
+
+// spoiled proposes parameters that a candidate can't be fitted with.
+type spoiled struct {
+	*ledger.Store
+	candidate int
+}
+
+func (s spoiled) ProposeTrials(ctx context.Context, trials []ledger.Trial) error {
+	trials = slices.Clone(trials)
+	for i := range trials {
+		if trials[i].Candidate == s.candidate {
+			trials[i].Params = json.RawMessage(`{"c":-1}`)
+		}
+	}
+	return s.Store.ProposeTrials(ctx, trials)
+}
+
+func TestACandidateThatFailsIsShownWithItsReason(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.act.Ledger = spoiled{w.ledger, 0}
+	result, err := w.train(t, "iris", perennial.BudgetBootstrap)
+	require.NoError(t, err)
+	candidates, err := w.tracking.ChildRuns(t.Context(), result.RunID)
+	require.NoError(t, err)
+	require.Len(t, candidates, 2)
+	for _, c := range candidates {
+		if c.Tag(perennial.TagAlgorithm) == "malaschitz_forest" {
+			require.Equal(t, perennial.RunFinished, c.Status)
+			require.Empty(t, c.Tag(perennial.TagFailure))
+			continue
+		}
+		require.Equal(t, perennial.RunFailed, c.Status)
+		require.Contains(t, c.Tag(perennial.TagFailure), "c is outside")
+	}
+	card := string(w.files(t, result.RunID)[activities.CardMarkdownPath])
+	require.Contains(t, card, "logistic_regression (failed)")
+	require.Contains(t, card, "c is outside")
+	require.NotEmpty(t, w.files(t, result.RunID)["evaluation/candidates.png"])
+
+	w.act.Ledger = spoiled{w.ledger, -1}
+	w.edit(t, "pipelines/iris.yaml", "  - {algorithm: malaschitz_forest}\n", "")
+	w.apply(t)
+	w.act.Ledger = spoiled{w.ledger, 0}
+	_, err = w.train(t, "iris", perennial.BudgetBootstrap)
+	require.ErrorContains(t, err, "none of the 1 trials could be fitted; trial 1 (logistic_regression)")
+}
+
+func TestWhatHalvingLeftIsStopped(t *testing.T) {
+	t.Parallel()
+	w := setup(t)
+	w.edit(t, "pipelines/iris.yaml", "  - {algorithm: malaschitz_forest}\n", "  - {algorithm: random_forest, params: {trees: 1}}\n")
+	w.edit(t, "pipelines/iris.yaml", "tuning: {strategy: random, trials: 9, folds: 5, seed: 1}", "tuning: {strategy: asha, trials: 6, folds: 5, seed: 1}")
+	w.apply(t)
+	result, err := w.train(t, "iris", perennial.BudgetFull)
+	require.NoError(t, err)
+	candidates, err := w.tracking.ChildRuns(t.Context(), result.RunID)
+	require.NoError(t, err)
+	stopped := map[string]string{}
+	for _, c := range candidates {
+		require.Equal(t, perennial.RunFinished, c.Status, "it did what it was to do")
+		_, scored := c.Metric("cv_log_loss")
+		require.True(t, scored)
+		stopped[c.Tag(perennial.TagAlgorithm)] = c.Tag(perennial.TagStopped)
+	}
+	require.Equal(t, map[string]string{"logistic_regression": "", "random_forest": "1 of 5 folds"}, stopped)
+	for _, trial := range w.trials(t, result.RunID) {
+		require.Equal(t, len(trial.Scores) == 5, trial.State == ledger.TrialCompleted)
+		require.Equal(t, len(trial.Scores) < 5, trial.State == ledger.TrialStopped)
+	}
+	require.Contains(t, string(w.files(t, result.RunID)[activities.CardMarkdownPath]), "random_forest (stopped)")
+
+	env, study := w.activities(t), w.study(t, result.RunID)
+	_, err = env.ExecuteActivity(w.act.RunTrials, activities.TrialsInput{StudyInput: study, Trials: []int{1}, Folds: 3})
+	require.NoError(t, err)
+	require.Len(t, w.trials(t, result.RunID)[1].Scores, 3, "what was stopped can go on")
 }
 
 // activities gives an environment in which single steps run.

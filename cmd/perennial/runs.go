@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
 )
 
@@ -64,13 +65,27 @@ func runRow(w io.Writer, r client.RunView) {
 		if i == len(r.Candidates)-1 {
 			branch = "└─ "
 		}
-		result := strings.ToLower(string(k.Status))
-		if k.Tags["perennial.selected"] == "true" {
-			result = "selected"
-		}
 		k.DataMD5 = r.DataMD5
-		line(branch+cmp.Or(k.Algorithm, k.RunID), result, k)
+		line(branch+cmp.Or(k.Algorithm, k.RunID), candidateResult(k), k)
+		if why := k.Tags[perennial.TagFailure]; why != "" {
+			indent := "│"
+			if i == len(r.Candidates)-1 {
+				indent = " "
+			}
+			row(w, indent+"    "+why)
+		}
 	}
+}
+
+// candidateResult says in a word what became of a candidate.
+func candidateResult(k client.RunView) string {
+	switch {
+	case k.Tags["perennial.selected"] == "true":
+		return "selected"
+	case k.Tags[perennial.TagStopped] != "":
+		return trialStopped
+	}
+	return strings.ToLower(string(k.Status))
 }
 
 // scores splits a run's metrics into those of cross-validation and those of the
@@ -189,10 +204,10 @@ func showRun(w io.Writer, r client.RunView) {
 	table("METRICS", slices.Sorted(maps.Keys(r.Metrics)), func(n string) string { return number(r.Metrics[n]) })
 	if len(r.Candidates) > 0 {
 		row(w)
-		row(w, "CANDIDATE", "ALGORITHM", "CV SCORE", "PARAMETERS")
+		row(w, "CANDIDATE", "ALGORITHM", "RESULT", "CV SCORE", "PARAMETERS")
 		for _, k := range r.Candidates {
 			cv, _ := scores(k)
-			row(w, k.RunID, dash(k.Algorithm), dash(cv), pairs(k.Params, same))
+			row(w, k.RunID, dash(k.Algorithm), candidateResult(k), dash(cv), cmp.Or(k.Tags[perennial.TagFailure], pairs(k.Params, same)))
 		}
 	}
 	showTrials(w, r)

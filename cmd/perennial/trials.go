@@ -8,6 +8,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
 )
 
@@ -15,6 +16,7 @@ import (
 const (
 	trialProposed = "proposed"
 	trialPartial  = "partial"
+	trialStopped  = "stopped"
 	trialFailed   = "failed"
 )
 
@@ -33,8 +35,11 @@ func trialText(t client.TrialView, p *client.Progress, last bool) string {
 		if len(t.Scores) == 1 {
 			folds = "fold"
 		}
-		if t.State == trialPartial {
+		switch t.State {
+		case trialPartial:
 			folds += " so far"
+		case trialStopped:
+			folds += ", stopped"
 		}
 		fmt.Fprintf(&b, "%s %s (%d %s, %.1f s)", name, number(t.Score), len(t.Scores), folds, t.Seconds)
 	}
@@ -67,7 +72,7 @@ func showTrials(w io.Writer, r client.RunView) {
 		return
 	}
 	row(w)
-	if cut := r.Tags["perennial.truncated"]; cut != "" {
+	if cut := r.Tags[perennial.TagTruncated]; cut != "" {
 		row(w, "The search was cut by its time limit: "+cut+".")
 	}
 	row(w, "TRIAL", "ALGORITHM", "STATE", "CV SCORE", "FOLDS", "SECONDS", "PARAMETERS")

@@ -43,6 +43,8 @@ func churn() *card.Card {
 		Ended: "converged", Iterations: 17,
 		Candidates: &evaluate.Candidates{Metric: "average_precision", HigherIsBetter: true, Folds: 5, Candidates: []evaluate.Candidate{
 			{Algorithm: "logistic_regression", Selected: true, Trial: 3, Trials: 30, Failed: 1, Params: map[string]any{"c": 1.5}, Mean: 0.66, Std: 0.02, Scores: make([]float64, 5), Wall: 0.5, CPU: 0.9, Memory: 300 << 20},
+			{Algorithm: "extra_trees", Trial: 1, Trials: 9, Stopped: true, Params: map[string]any{"trees": 9}, Mean: 0.5, Scores: make([]float64, 1), Wall: 0.1, CPU: 0.1, Memory: 300 << 20},
+			{Algorithm: "random_forest", Trial: 2, Trials: 2, Failed: 2, Params: map[string]any{"trees": 9}, Failure: "the forest would make more than 16 million nodes", Wall: 3, CPU: 3, Memory: 300 << 20},
 		}},
 		Report: &evaluate.Report{
 			Task: perennial.Classification, N: 240, Level: 0.95, Seed: 42, Baseline: values(0.2, 0),
@@ -53,7 +55,7 @@ func churn() *card.Card {
 		Gates: &perennial.Decision{Verdict: perennial.VerdictPass, Reason: "The model passed both gates.", Checks: []perennial.Check{
 			{Name: "average_precision vs champion", Verdict: perennial.VerdictPass, N: 230, Value: 0.655, Reference: 0.6, Message: "0.055 better"},
 		}},
-		Warnings:  []string{"The search was cut by its time limit: 30 of 60 trials ran."},
+		Warnings:  []string{"The search was cut by its time limit: 30 of 60 trials. A longer tuning.max_time may find a better model."},
 		Resources: card.Resources{CPU: 91.234, Wall: 61.5, Memory: 1.5 * (1 << 30)},
 		Lineage:   card.Lineage{ModelSHA256: "aa11", ParamsSHA256: "dd44", SchemaSHA256: "ee55", PipelineRevision: "ff66", Seed: 42, Trainer: "perennial/2", Build: "v1", Go: "go1.26", Platform: "linux/amd64", ProjectDirty: true},
 	}

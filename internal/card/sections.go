@@ -286,16 +286,24 @@ func (c *Card) candidates() section {
 func comparison(in *evaluate.Candidates) *table {
 	t := &table{Head: []string{"Candidate", in.Metric + ", mean ± sd", "Folds", "Trials (failed)", "Seconds", "CPU seconds", "Peak memory of the process", "Parameters"}}
 	for _, k := range in.Candidates {
-		name := k.Algorithm
-		if k.Selected {
+		name, score := k.Algorithm, number(k.Mean)+" ± "+fmt.Sprintf("%.2g", k.Std)
+		switch {
+		case k.Failure != "":
+			name, score = name+" (failed)", ""
+		case k.Selected:
 			name += " (selected)"
+		case k.Stopped:
+			name += " (stopped)"
 		}
 		params := make([]string, 0, len(k.Params))
 		for _, p := range slices.Sorted(maps.Keys(k.Params)) {
 			params = append(params, fmt.Sprintf("%s=%v", p, k.Params[p]))
 		}
-		t.add(name, number(k.Mean)+" ± "+fmt.Sprintf("%.2g", k.Std), strconv.Itoa(len(k.Scores)), fmt.Sprintf("%d (%d)", k.Trials, k.Failed),
-			seconds(k.Wall), seconds(k.CPU), bytes(float64(k.Memory)), strings.Join(params, ", "))
+		text := strings.Join(params, ", ")
+		if k.Failure != "" {
+			text = "Why: " + k.Failure
+		}
+		t.add(name, score, strconv.Itoa(len(k.Scores)), fmt.Sprintf("%d (%d)", k.Trials, k.Failed), seconds(k.Wall), seconds(k.CPU), bytes(float64(k.Memory)), text)
 	}
 	return t
 }

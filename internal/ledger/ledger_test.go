@@ -131,6 +131,9 @@ func TestATrialIsProposedOnceAndLosesNothing(t *testing.T) {
 		}{
 			{result(ledger.TrialPartial, 1, 2, 3), ledger.TrialPartial, 3},
 			{result(ledger.TrialPartial, 1), ledger.TrialPartial, 3},
+			{result(ledger.TrialStopped, 1, 2, 3), ledger.TrialStopped, 3},
+			{result(ledger.TrialPartial, 1, 2, 3), ledger.TrialStopped, 3},
+			{result(ledger.TrialPartial, 1, 2, 3, 4), ledger.TrialPartial, 4},
 			{result(ledger.TrialCompleted, 1, 2, 3, 4, 5), ledger.TrialCompleted, 5},
 			{result(ledger.TrialPartial, 1, 2, 3), ledger.TrialCompleted, 5},
 			{result(ledger.TrialFailed, 1, 2, 3, 4, 5), ledger.TrialCompleted, 5},

@@ -34,12 +34,13 @@ type TrialState string
 // The states of a trial.
 const (
 	TrialProposed  TrialState = "proposed"  // waiting or running
-	TrialPartial   TrialState = "partial"   // scored on some of the folds; halving ended it there, or will go on with it
+	TrialPartial   TrialState = "partial"   // scored on some of the folds; halving may go on with it
+	TrialStopped   TrialState = "stopped"   // scored on some of the folds, and left there by halving or the time limit
 	TrialCompleted TrialState = "completed" // scored on all folds
 	TrialFailed    TrialState = "failed"    // its parameters can't be fitted
 )
 
-// Ended reports whether a trial's result is final.
+// Ended reports whether a trial's result is final. What was stopped can go on.
 func (s TrialState) Ended() bool { return s == TrialCompleted || s == TrialFailed }
 
 type trialRow struct {
@@ -60,15 +61,25 @@ type trialRow struct {
 
 func (trialRow) TableName() string { return "trials" }
 
+// Scored reports whether a trial has scores that may be compared, on some folds
+// at least.
+func (s TrialState) Scored() bool {
+	return s == TrialPartial || s == TrialStopped || s == TrialCompleted
+}
+
 // SaveTrial stores what became of a trial. One that has ended keeps its result,
-// and no other loses a fold: a worker that was taken for dead writes in vain.
+// and no other loses a fold or, once it was stopped, goes on without one more: a
+// worker that was taken for dead writes in vain.
 func (s *Store) SaveTrial(ctx context.Context, t Trial) error {
 	const op = "ledger.SaveTrial"
 	row, err := rowOf(op, t)
 	if err != nil {
 		return err
 	}
-	open := clause.Expr{SQL: "trials.state NOT IN (?, ?) AND excluded.folds >= trials.folds", Vars: []any{TrialCompleted, TrialFailed}}
+	open := clause.Expr{
+		SQL:  "trials.state NOT IN (?, ?) AND (excluded.folds > trials.folds OR excluded.folds = trials.folds AND trials.state <> ?)",
+		Vars: []any{TrialCompleted, TrialFailed, TrialStopped},
+	}
 	keep := clause.OnConflict{Columns: []clause.Column{{Name: "study_id"}, {Name: "idx"}}, UpdateAll: true, Where: clause.Where{Exprs: []clause.Expression{open}}}
 	return db.Fault(op, s.db.WithContext(ctx).Clauses(keep).Create(&row).Error)
 }

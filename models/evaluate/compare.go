@@ -26,7 +26,7 @@ type Candidates struct {
 	Metric         string      `json:"metric"`
 	HigherIsBetter bool        `json:"higher_is_better"`
 	Folds          int         `json:"folds"`
-	Candidates     []Candidate `json:"candidates"` // best first
+	Candidates     []Candidate `json:"candidates"` // best first, then those that were stopped, then those without a score
 }
 
 // Candidate is the best trial of one algorithm.
@@ -45,6 +45,8 @@ type Candidate struct {
 	CPU       float64        `json:"cpu_seconds"`       // likewise
 	Memory    int64          `json:"peak_memory_bytes"` // of the process, likewise
 	AllWall   float64        `json:"all_wall_seconds"`  // of all trials of the algorithm
+	Stopped   bool           `json:"stopped,omitempty"` // scored on some of the folds only: successive halving left it there, or the time limit
+	Failure   string         `json:"failure,omitempty"` // why it has no score; mean and std mean nothing then
 }
 
 // Spread gives the mean and the population standard deviation of scores; NaN

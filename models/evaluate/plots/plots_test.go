@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -124,6 +125,8 @@ func pictures(t *testing.T) []picture {
 		{Algorithm: "ridge", Mean: 0.73, Std: 0.02, Scores: []float64{0.71, 0.73, 0.75}, Wall: 0.02},
 	}}
 	add("three", plots.Candidates, candidates, true)
+	failed := append(slices.Clone(candidates.Candidates), evaluate.Candidate{Algorithm: "ridge", Failure: "it can't be fitted"})
+	add("one that failed", plots.Candidates, evaluate.Candidates{Metric: "rmse", Candidates: failed}, true)
 	candidates.Candidates = candidates.Candidates[:1]
 	add("one", plots.Candidates, candidates, true)
 	return list
@@ -162,6 +165,8 @@ func TestWhatIsNoPicture(t *testing.T) {
 	t.Parallel()
 	_, err := plots.Draw("nope", []byte("{}"))
 	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
+	_, err = plots.Draw(plots.Candidates, []byte(`{"metric":"rmse","candidates":[{"algorithm":"ridge","failure":"it can't be fitted"}]}`))
+	require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err), "nothing to draw")
 	for _, title := range plots.Titles() {
 		_, err = plots.Draw(title.Name, []byte("{}"))
 		require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err), title.Name)

@@ -85,6 +85,8 @@ func drawLearning(in evaluate.LearningCurve) ([]byte, error) {
 }
 
 func drawCandidates(in evaluate.Candidates) ([]byte, error) {
+	tried := len(in.Candidates)
+	in.Candidates = slices.DeleteFunc(in.Candidates, func(c evaluate.Candidate) bool { return c.Failure != "" })
 	if len(in.Candidates) == 0 {
 		return nil, nothing()
 	}
@@ -96,6 +98,9 @@ func drawCandidates(in evaluate.Candidates) ([]byte, error) {
 	for i, c := range list {
 		at := float64(len(list) - 1 - i)
 		labels[len(list)-1-i] = c.Algorithm
+		if c.Stopped {
+			labels[len(list)-1-i] += " (stopped)"
+		}
 		colour := palette[0]
 		if c.Selected {
 			colour = palette[1]
@@ -123,6 +128,9 @@ func drawCandidates(in evaluate.Candidates) ([]byte, error) {
 	subtitle := better(in.HigherIsBetter)
 	if more := len(in.Candidates) - len(list); more > 0 {
 		subtitle += fmt.Sprintf("; %d worse ones not shown", more)
+	}
+	if failed := tried - len(in.Candidates); failed > 0 {
+		subtitle += fmt.Sprintf("; %d without a score", failed)
 	}
 	f := newFigureOf(figureHeight(len(list), 60), "Candidates: the best trial of each", subtitle,
 		key{label: "selected", color: palette[1], dot: true}, key{label: "others", color: palette[0], dot: true},
