@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -41,22 +42,37 @@ func (c *cli) watcher(ctx context.Context, api *client.Client, id string) (show 
 	return func(v client.WorkflowView) {
 		line := stageText(v)
 		if v.Stage == perennial.StageTune && v.Progress != nil && v.Progress.RunID != "" {
-			line = fmt.Sprintf("%s, %d %s", v.Stage, v.Progress.Total, v.Progress.Unit) // each of them has a line of its own
+			line = fmt.Sprintf("%s, %s", v.Stage, counted(v.Progress.Total, v.Progress.Unit)) // each of them has a line of its own
 		}
+		var lines []string
 		if line != last && !v.State.Terminal() {
 			last = line
-			c.sayf("%s: %s", id, line)
+			lines = []string{line}
 		}
-		for _, line := range seen.news(ctx, api, v) {
+		if news := seen.news(ctx, api, v); v.Stage == perennial.StageTune {
+			lines = append(lines, news...)
+		} else {
+			lines = append(news, lines...) // the trials were before the stage that runs now
+		}
+		for _, line := range lines {
 			c.sayf("%s: %s", id, line)
 		}
 	}, func() {}
+}
+
+// counted writes a number of things, whose unit is a plural.
+func counted(n int, unit string) string {
+	if n == 1 {
+		unit = strings.TrimSuffix(unit, "s")
+	}
+	return fmt.Sprintf("%d %s", n, unit)
 }
 
 // trialTeller tells of each trial once it has a result.
 type trialTeller struct {
 	told map[int]string // by trial: how far it was
 	done int
+	over bool // the search has ended, and was looked at since
 }
 
 // news gives a line for each trial that has come further since the last look.
@@ -66,17 +82,18 @@ func (s *trialTeller) news(ctx context.Context, api *client.Client, v client.Wor
 		return nil
 	}
 	halving := v.Stage == perennial.StageTune && p.Done == p.Total // all have a score, and some get more
-	if p.Done == s.done && !halving && !v.State.Terminal() {
+	ended := v.Stage != perennial.StageTune                        // p is there from that stage on
+	if p.Done == s.done && !halving && !v.State.Terminal() && ended == s.over {
 		return nil
 	}
 	run, err := api.Run(ctx, p.RunID)
 	if err != nil {
 		return nil // at the next look, perhaps
 	}
-	s.done = p.Done
+	s.done, s.over = p.Done, ended
 	var further []client.TrialView
 	for _, t := range run.Trials {
-		far := fmt.Sprint(t.State, len(t.Scores))
+		far := fmt.Sprint(t.State == trialFailed, len(t.Scores))
 		if t.State == trialProposed || s.told[t.Trial] == far {
 			continue
 		}

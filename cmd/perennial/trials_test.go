@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,6 +55,101 @@ train:iris: trial 3 of 3: logistic_regression log_loss 0.5 (1 fold so far, 0.0 s
 `, got.err)
 	var view client.WorkflowView
 	require.NoError(t, json.Unmarshal([]byte(got.out), &view), "one JSON document: %s", got.out)
+}
+
+// A quick search is over before anybody looks: its trials come before the stage
+// that runs then, and before what the training ended with.
+func TestWaitingTellsStagesAndTrialsInTheirOrder(t *testing.T) {
+	t.Parallel()
+	state := func(stage string, done int) client.WorkflowView {
+		v := irisWorkflow(perennial.WorkflowRunning)
+		v.Stage, v.Progress.Done, v.Progress.Total, v.Progress.RunID = stage, done, 1, "run2"
+		return v
+	}
+	before := irisWorkflow(perennial.WorkflowRunning)
+	before.Stage, before.Progress = perennial.StageResolve, nil
+	last := irisWorkflow(perennial.WorkflowCompleted)
+	last.Progress.Done, last.Progress.Total, last.Progress.RunID = 1, 1, "run2"
+	run := tried(1)
+	run.Trials = run.Trials[:1]
+	f := training(t, before, state(perennial.StageTune, 0), state(perennial.StageFit, 1), state(perennial.StageFit, 1), state(perennial.StageEvaluate, 1), last)
+	f.answers["GET /runs/run2"] = run
+	got := perennialCLI(t, "", "train", "iris", "--wait", "--project", t.TempDir(), "--api", f.url)
+	require.Equal(t, exitDone, got.code, got.err)
+	require.Equal(t, `train:iris: resolve
+train:iris: tune, 1 trial
+train:iris: trial 1 of 1: logistic_regression log_loss 0.25 (2 folds, 1.3 s) c=1; best 0.11
+train:iris: fit
+train:iris: evaluate
+`, got.err)
+
+	f = training(t, before, state(perennial.StageEvaluate, 1), last)
+	f.answers["GET /runs/run2"] = run
+	got = perennialCLI(t, "", "train", "iris", "--wait", "--project", t.TempDir(), "--api", f.url)
+	require.Equal(t, "train:iris: resolve\ntrain:iris: trial 1 of 1: logistic_regression log_loss 0.25 (2 folds, 1.3 s) c=1; best 0.11\ntrain:iris: evaluate\n", got.err)
+}
+
+func TestWaitingTellsThatTheSearchWasCut(t *testing.T) {
+	t.Parallel()
+	run := irisRun()
+	run.Tags = map[string]string{perennial.TagTruncated: "24 of 60 trials"}
+	const note = "The search was cut by its time limit: 24 of 60 trials. A longer tuning.max_time may find a better model.\n"
+	last := irisWorkflow(perennial.WorkflowCompleted)
+	f := training(t, last)
+	f.answers["GET /runs/run2"] = run
+	got := perennialCLI(t, "", "train", "iris", "--wait", "--project", t.TempDir(), "--api", f.url)
+	require.Equal(t, note, got.err)
+
+	f = retraining(t, client.WorkflowResult{Outcome: perennial.OutcomeOffered, RunID: "run2", Version: "2"})
+	f.answers["GET /runs/run2"] = run
+	got = perennialCLI(t, "", "retrain", "iris", "--wait", "--project", t.TempDir(), "--api", f.url)
+	require.Equal(t, note, got.err)
+
+	last.Result.Outcome = perennial.OutcomeRejectedByGates
+	f = training(t, last)
+	f.answers["GET /runs/run2"] = run
+	got = perennialCLI(t, "", "train", "iris", "--wait", "--project", t.TempDir(), "--api", f.url)
+	require.Equal(t, exitFailed, got.code)
+	require.Contains(t, got.err, note)
+}
+
+// A trial that is stopped was told of while it was partial.
+func TestStoppedTrialsAreToldOnce(t *testing.T) {
+	t.Parallel()
+	stopped := tried(3)
+	stopped.Trials[2].State = "stopped"
+	runs, looked := []client.RunView{tried(3), stopped}, 0
+	running, last := irisWorkflow(perennial.WorkflowRunning), irisWorkflow(perennial.WorkflowCompleted)
+	for _, v := range []*client.WorkflowView{&running, &last} {
+		v.Progress.Done, v.Progress.Total, v.Progress.RunID = 3, 3, "run2"
+	}
+	f := training(t, running, last)
+	f.answers["GET /runs/run2"] = func([]byte) any { looked++; return runs[min(looked, len(runs))-1] }
+	got := perennialCLI(t, "", "train", "iris", "--wait", "--project", t.TempDir(), "--api", f.url)
+	require.Equal(t, 1, strings.Count(got.err, "trial 3 of 3"), got.err)
+
+	f = training(t, last)
+	f.answers["GET /runs/run2"] = stopped
+	got = perennialCLI(t, "", "train", "iris", "--wait", "--project", t.TempDir(), "--api", f.url)
+	require.Contains(t, got.err, "trial 3 of 3: logistic_regression log_loss 0.5 (1 fold, stopped, 0.0 s)")
+}
+
+func TestRunsShowWhatBecameOfEachCandidate(t *testing.T) {
+	t.Parallel()
+	run := irisRun()
+	failed := run.Candidates[1]
+	failed.Status, failed.Metrics = perennial.RunFailed, nil
+	failed.Tags = map[string]string{"perennial.selected": "false", perennial.TagFailure: "malaschitz_forest takes at most 5 rows"}
+	run.Candidates[1].Tags = map[string]string{"perennial.selected": "false", perennial.TagStopped: "1 of 5 folds"}
+	run.Candidates = append(run.Candidates, failed)
+	f := newFake(t, map[string]any{"GET /runs": list(run), "GET /runs/run2": run})
+	got := perennialCLI(t, "", "runs", "iris", "--api", f.url)
+	require.Regexp(t, "├─ logistic_regression +selected +log_loss=0.11", got.out)
+	require.Regexp(t, "├─ malaschitz_forest +stopped +log_loss=0.2", got.out)
+	require.Regexp(t, "└─ malaschitz_forest +failed +- .*\n +malaschitz_forest takes at most 5 rows\n", got.out)
+	got = perennialCLI(t, "", "run", "show", "run2", "--api", f.url)
+	require.Regexp(t, "cand2 +malaschitz_forest +stopped +log_loss=0.2 +c=10\n", got.out)
+	require.Regexp(t, "cand2 +malaschitz_forest +failed +- +malaschitz_forest takes at most 5 rows\n", got.out)
 }
 
 func TestRunShowListsTrials(t *testing.T) {
