@@ -203,7 +203,7 @@ func (s *Server) Start(ctx context.Context) error {
 	s.ln, s.served = ln, make(chan struct{})
 	var served net.Listener = lingeringListener{ln}
 	if s.o.TLS != nil {
-		served = tls.NewListener(served, s.o.TLS)
+		served = secureListener{served, s.o.TLS}
 	}
 	go func() {
 		defer close(s.served)

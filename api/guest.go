@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
 
 	"github.com/perennial-ml/perennial"
 )
@@ -18,6 +19,11 @@ type Guest interface {
 	Owns(path string) bool
 	// Role gives what a request needs; "": it is open.
 	Role(method, path string) perennial.AccessRole
+	// Streams reports whether a request's body is for its handler to read as it
+	// comes. The handler bounds it, gives the request its time by the deadlines of
+	// the connection, and leaves nothing of the body to the next request; the
+	// connection's methods Ended and Linger help with that.
+	Streams(method, path string) bool
 	// Refuse answers an error in the guest's own form: one of its handlers', or a
 	// *perennial.Error or *fiber.Error of the API.
 	Refuse(c *fiber.Ctx, err error)
@@ -27,6 +33,9 @@ type Guest interface {
 // limit is shorter: its answers may be long.
 const guestTimeout = 30 * time.Second
 
+// streamTimeout is how long a request may be at work whose body is streamed.
+const streamTimeout = 6 * time.Hour
+
 // Mount lets a guest answer what it owns. It must come before Start, and once.
 func (s *Server) Mount(g Guest) {
 	s.guest = g
@@ -35,6 +44,11 @@ func (s *Server) Mount(g Guest) {
 
 // ofGuest reports whether a path is the guest's.
 func (s *Server) ofGuest(path string) bool { return s.guest != nil && s.guest.Owns(path) }
+
+// streams reports whether a request's body is left to its handler.
+func (s *Server) streams(ctx *fasthttp.RequestCtx) bool {
+	return s.guest != nil && s.guest.Streams(string(ctx.Method()), string(ctx.URI().PathOriginal()))
+}
 
 // admitGuest refuses who lacks the role that a guest's request needs.
 func (s *Server) admitGuest(c *fiber.Ctx, actor perennial.Actor) error {

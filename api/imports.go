@@ -75,6 +75,9 @@ func (s *Server) timeout(ctx *fasthttp.RequestCtx) time.Duration {
 	if isImport(ctx) {
 		return max(importTimeout, s.o.RequestTimeout)
 	}
+	if s.streams(ctx) {
+		return streamTimeout
+	}
 	if s.ofGuest(string(ctx.Path())) {
 		return max(guestTimeout, s.o.RequestTimeout)
 	}

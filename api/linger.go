@@ -1,6 +1,8 @@
 package api
 
 import (
+	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"sync/atomic"
@@ -33,7 +35,24 @@ func (l lingeringListener) Accept() (net.Conn, error) {
 type lingering struct {
 	*net.TCPConn
 	linger atomic.Bool
+	ended  atomic.Bool
 }
+
+// Read reads what came, and remembers the other side's end: fasthttp takes it for
+// the end of a body that comes in chunks.
+func (c *lingering) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	if errors.Is(err, io.EOF) {
+		c.ended.Store(true)
+	}
+	return n, err
+}
+
+// Ended reports whether the other side has closed.
+func (c *lingering) Ended() bool { return c.ended.Load() }
+
+// Linger makes Close wait for what is on its way.
+func (c *lingering) Linger() { c.linger.Store(true) }
 
 // Close ends the connection.
 func (c *lingering) Close() error {
@@ -41,4 +60,46 @@ func (c *lingering) Close() error {
 		_, _ = io.CopyN(io.Discard, c.TCPConn, lingerBytes) // whatever ends it, the connection goes
 	}
 	return c.TCPConn.Close()
+}
+
+// secureListener encrypts the connections of a listener.
+type secureListener struct {
+	net.Listener
+
+	config *tls.Config
+}
+
+// Accept waits for the next connection.
+func (l secureListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &secured{Conn: tls.Server(conn, l.config)}, nil
+}
+
+// secured is an encrypted connection that remembers its other side's end.
+type secured struct {
+	*tls.Conn
+
+	ended atomic.Bool
+}
+
+// Read reads what came.
+func (c *secured) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if errors.Is(err, io.EOF) {
+		c.ended.Store(true)
+	}
+	return n, err
+}
+
+// Ended reports whether the other side has closed.
+func (c *secured) Ended() bool { return c.ended.Load() }
+
+// Linger makes Close wait for what is on its way.
+func (c *secured) Linger() {
+	if conn, ok := c.NetConn().(*lingering); ok {
+		conn.Linger()
+	}
 }

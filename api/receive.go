@@ -34,6 +34,10 @@ func (s *Server) enter() {
 		if !known[string(ctx.Method())] {
 			ctx.Request.Header.SetMethod(fiber.MethodTrace)
 		}
+		if s.streams(ctx) {
+			next(ctx)
+			return
+		}
 		most, memory := s.limits(ctx)
 		held, err := receive(ctx, most, memory)
 		defer memory.Release(held)
@@ -55,7 +59,8 @@ func (s *Server) enter() {
 // bytes as a request announces before one has come: a few hundred connections
 // that announce the most and send nothing would take gigabytes. Here the room
 // grows with what came, and all large bodies together have a bound. No handler
-// sees the stream, so that none can leave half of a body to the next request.
+// but a guest's, which knows how to, sees the stream, so that none can leave half
+// of a body to the next request.
 func receive(ctx *fasthttp.RequestCtx, most int, memory *semaphore.Weighted) (held int64, err error) {
 	stream, announced := ctx.RequestBodyStream(), ctx.Request.Header.ContentLength()
 	switch {

@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -197,12 +196,8 @@ func (s *Server) explain(c *fiber.Ctx, p *problem) *problem {
 func (s *Server) serverError(c *fiber.Ctx, err error) error {
 	ex := exchangeOf(c)
 	s.refuse(c, ex, err)
-	conn := c.Context().Conn()
-	if secure, ok := conn.(*tls.Conn); ok {
-		conn = secure.NetConn()
-	}
-	if conn, ok := conn.(*lingering); ok {
-		conn.linger.Store(true) // the rest of the request may be on its way
+	if conn, ok := c.Context().Conn().(interface{ Linger() }); ok {
+		conn.Linger() // the rest of the request may be on its way
 	}
 	status := c.Response().StatusCode()
 	s.metrics.observe("none", c.Method(), status, 0)

@@ -52,7 +52,7 @@ func newKit(c *config.Config, build string, log *slog.Logger, s *stores, t conne
 	k := &kit{config: c, build: build, log: log, stores: s, registry: telemetry.Registry(build), temporal: t}
 	k.attributes = control.NewAttributes(t.Client, t.namespace, log)
 	k.predictions = predlog.New(s.predictions, predlog.Options{Flush: c.LogFlush, BufferBytes: int64(c.LogBuffer), Logger: log, Registerer: k.registry})
-	k.mlflow = tracking.NewServer(s.tracking, nil, tracking.Hooks{}, nil)
+	k.mlflow = tracking.NewServer(s.tracking, s.blobs, tracking.Hooks{}, nil)
 	k.operator = control.New(control.Options{
 		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, Tokens: s.access, Orders: s.access, KeepAdmin: c.Auth == config.AuthTokens && c.AdminToken == "", Applied: s.pipelines, Datasets: s.datasets,
 		Traffic: s.traffic, Registry: s.tracking, Blobs: s.blobs, Evidence: k.predictions, Imports: s.tracking, Files: s.blobs, Build: build,

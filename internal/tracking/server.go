@@ -6,8 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -21,8 +19,9 @@ type Blobs interface {
 	// PutStream keeps what a reader gives, whole or not at all, and gives its key and
 	// its size in bytes.
 	PutStream(ctx context.Context, r io.Reader) (key string, size int64, err error)
-	// Open gives an object for reading from any place in it, and its size in bytes.
-	Open(ctx context.Context, key string) (object io.ReadSeekCloser, size int64, err error)
+	// Range gives length bytes of an object from an offset on (length < 0: all that
+	// follow), which the caller closes. They are not verified.
+	Range(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
 }
 
 // Hooks lead from the registry to whoever serves its models. All may be nil.
@@ -76,42 +75,20 @@ func NewServer(s *Store, b Blobs, h Hooks, now func() time.Time) *Server {
 	handle(server, http.MethodGet, "server-info", server.info)
 	server.experimentRoutes()
 	server.runRoutes()
+	server.artifactRoutes()
+	server.loggedModelRoutes()
+	server.registryRoutes()
 	server.inside = newInside(server)
 	return server
 }
 
-// Mount puts every route on a router. Handlers give their errors as they are: the
-// router's owner lets Refuse answer them.
+// Mount puts every route on a router, each for those who hold the role that it
+// needs. Handlers give their errors as they are: the router's owner lets Refuse
+// answer them.
 func (s *Server) Mount(r fiber.Router) {
 	for _, route := range s.routes {
-		r.Add(route.method, route.path, route.handler)
+		r.Add(route.method, route.path, guarded(s.Role(route.method, route.path), route.handler))
 	}
-}
-
-// Owns reports whether a path is one of MLflow's, whether there is a route or not.
-func (s *Server) Owns(path string) bool {
-	return path == "/health" || path == "/version" || strings.HasPrefix(path, "/api/2.0/mlflow") ||
-		strings.HasPrefix(path, "/api/3.0/mlflow") || strings.HasPrefix(path, "/ajax-api/")
-}
-
-// Role gives what a request needs: nothing (""), reader, trainer or operator.
-func (s *Server) Role(method, path string) perennial.AccessRole {
-	_, name, _ := strings.Cut(path, "/mlflow/")
-	switch {
-	case path == "/health", path == "/version":
-		return ""
-	case method == http.MethodGet, slices.Contains(readingPosts, name):
-		return perennial.AccessReader
-	case method == http.MethodDelete, strings.HasSuffix(name, "/delete"), strings.HasSuffix(name, "/alias"):
-		return perennial.AccessOperator
-	default:
-		return perennial.AccessTrainer
-	}
-}
-
-// readingPosts are the RPCs that change nothing and are sent with POST.
-var readingPosts = []string{
-	"experiments/search", "experiments/search-datasets", "runs/search", "logged-models/search", "registered-models/get-latest-versions",
 }
 
 // Refuse answers an error with MLflow's document.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/db"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
 type versionRow struct {
@@ -22,6 +23,11 @@ type versionRow struct {
 	LastUpdatedTime int64
 	Lineage         string
 	Op              *string
+	Description     string
+	RunLink         string
+	CurrentStage    string
+	StorageLocation string
+	ModelID         string
 }
 
 func (versionRow) TableName() string { return "model_versions" }
@@ -84,7 +90,7 @@ func insertVersion(tx *gorm.DB, v perennial.ModelVersion, number int64, op strin
 	}
 	row := versionRow{
 		Name: v.Model, Version: number, RunID: v.RunID, Source: v.Source, Status: cmp.Or(v.Status, statusReady),
-		CreationTime: v.CreatedAt, LastUpdatedTime: cmp.Or(v.UpdatedAt, v.CreatedAt), Lineage: string(lineage),
+		CreationTime: v.CreatedAt, LastUpdatedTime: cmp.Or(v.UpdatedAt, v.CreatedAt), Lineage: string(lineage), CurrentStage: mlflow.StageNone,
 	}
 	if op != "" {
 		row.Op = &op

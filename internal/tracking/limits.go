@@ -1,0 +1,53 @@
+package tracking
+
+import (
+	"path"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/perennial-ml/perennial/internal/mlflow"
+)
+
+// MLflow's limits. Lengths are in characters.
+const (
+	maxKey             = 250
+	truncateParamValue = 6000
+)
+
+var keyPattern = regexp.MustCompile(`^[\p{L}\p{N}_/.\- :]*$`)
+
+// checkKey refuses what MLflow takes for no key of a metric, param or tag: it may
+// become the name of a file.
+func checkKey(what, key string) error {
+	switch clean := path.Clean(key); {
+	case key == "":
+		return required("key")
+	case utf8.RuneCountInString(key) > maxKey:
+		return mlflow.Invalid("%s '%s…' had length %d, which exceeded length limit of %d", what, truncate(key, maxKey), utf8.RuneCountInString(key), maxKey)
+	case !keyPattern.MatchString(key):
+		return mlflow.Invalid("Invalid %s name: '%s'. Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:), and slashes (/).", what, key)
+	case clean != key, clean == ".", strings.HasPrefix(clean, ".."), strings.HasPrefix(clean, "/"):
+		return mlflow.Invalid("Invalid %s name: '%s'. Names may be treated as files in certain cases, and must not resolve to other names when treated as such. This name would resolve to '%s'", what, key, clean)
+	}
+	return nil
+}
+
+// truncate keeps the first characters of a text.
+func truncate(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	n := 0
+	for i := range text {
+		if n++; n > limit {
+			return text[:i]
+		}
+	}
+	return text
+}
+
+// required is the error of a field that must come.
+func required(name string) error {
+	return mlflow.Invalid("Missing value for required parameter '%s'. See the API docs for more information about request parameters.", name)
+}

@@ -1,0 +1,91 @@
+package tracking
+
+import (
+	"context"
+	"net/http"
+
+	"gorm.io/gorm"
+
+	"github.com/perennial-ml/perennial/internal/mlflow"
+)
+
+func (s *Server) loggedModelRoutes() {
+	handle(s, http.MethodPost, "logged-models", s.createLoggedModel)
+	handle(s, http.MethodPost, "logged-models/search", s.searchLoggedModels)
+	handle(s, http.MethodGet, "logged-models/:model_id", s.getLoggedModel)
+	handle(s, http.MethodPatch, "logged-models/:model_id", s.finalizeLoggedModel)
+	handle(s, http.MethodDelete, "logged-models/:model_id", s.deleteLoggedModel)
+	handle(s, http.MethodPatch, "logged-models/:model_id/tags", s.setLoggedModelTags)
+	handle(s, http.MethodDelete, "logged-models/:model_id/tags/:tag_key", s.deleteLoggedModelTag)
+	handle(s, http.MethodPost, "logged-models/:model_id/params", s.logLoggedModelParams)
+}
+
+func loggedAnswer(m mlflow.LoggedModel, err error) (*mlflow.LoggedModelAnswer, error) {
+	return &mlflow.LoggedModelAnswer{Model: m}, err
+}
+
+func (s *Server) createLoggedModel(ctx context.Context, in *mlflow.CreateLoggedModel) (*mlflow.LoggedModelAnswer, error) {
+	return loggedAnswer(s.store.createLoggedModel(ctx, in, s.ms()))
+}
+
+func (s *Server) getLoggedModel(ctx context.Context, in *mlflow.GetLoggedModel) (*mlflow.LoggedModelAnswer, error) {
+	return loggedAnswer(s.store.getLoggedModel(ctx, in.ModelID, in.AllowDeleted))
+}
+
+func (s *Server) finalizeLoggedModel(ctx context.Context, in *mlflow.FinalizeLoggedModel) (*mlflow.LoggedModelAnswer, error) {
+	return loggedAnswer(s.store.changeLoggedModel(ctx, in.ModelID, s.ms(), func(_ *gorm.DB, row *loggedModelRow) error {
+		switch in.Status {
+		case mlflow.LoggedModelPending, mlflow.LoggedModelReady, mlflow.LoggedModelFailed:
+			row.Status = in.Status
+			return nil
+		}
+		return mlflow.Invalid("Invalid model status: '%s'. It is one of %s, %s, %s.", clip(in.Status), mlflow.LoggedModelPending, mlflow.LoggedModelReady, mlflow.LoggedModelFailed)
+	}))
+}
+
+// deleteLoggedModel hides a model from searches, unless a version that is in
+// service was made of it. Its files stay.
+func (s *Server) deleteLoggedModel(ctx context.Context, in *mlflow.GetLoggedModel) (*mlflow.Void, error) {
+	if _, err := s.store.getLoggedModel(ctx, in.ModelID, false); err != nil {
+		return nil, err
+	}
+	if err := s.ownerFree(ctx, in.ModelID); err != nil {
+		return nil, err
+	}
+	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.ms(), func(_ *gorm.DB, row *loggedModelRow) error {
+		row.LifecycleStage = stageDeleted
+		return nil
+	})
+	return nil, err
+}
+
+func (s *Server) setLoggedModelTags(ctx context.Context, in *mlflow.LoggedModelTags) (*mlflow.Void, error) {
+	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.ms(), func(tx *gorm.DB, row *loggedModelRow) error {
+		return putLoggedTags(tx, row.ModelID, in.Tags)
+	})
+	return nil, err
+}
+
+// loggedModelTag is DELETE logged-models/{model_id}/tags/{tag_key}.
+type loggedModelTag struct {
+	ModelID string `json:"model_id"`
+	Key     string `json:"tag_key"`
+}
+
+func (s *Server) deleteLoggedModelTag(ctx context.Context, in *loggedModelTag) (*mlflow.Void, error) {
+	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.ms(), func(tx *gorm.DB, row *loggedModelRow) error {
+		gone := tx.Where("model_id = ? AND key = ?", row.ModelID, in.Key).Delete(&loggedTagRow{})
+		if gone.Error == nil && gone.RowsAffected == 0 {
+			return mlflow.Missing("No tag with key '%s' on logged model '%s'.", clip(in.Key), row.ModelID)
+		}
+		return gone.Error
+	})
+	return nil, err
+}
+
+func (s *Server) logLoggedModelParams(ctx context.Context, in *mlflow.LoggedModelParams) (*mlflow.Void, error) {
+	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.ms(), func(tx *gorm.DB, row *loggedModelRow) error {
+		return putLoggedParams(tx, row.ModelID, in.Params)
+	})
+	return nil, err
+}

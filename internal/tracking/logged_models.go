@@ -1,0 +1,316 @@
+package tracking
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/perennial-ml/perennial/internal/db"
+	"github.com/perennial-ml/perennial/internal/mlflow"
+)
+
+type loggedModelRow struct {
+	ModelID         string `gorm:"primaryKey"`
+	ExperimentID    string
+	Name            string
+	ArtifactURI     string
+	ModelType       string
+	SourceRunID     string
+	Status          string
+	LifecycleStage  string
+	CreationTime    int64
+	LastUpdatedTime int64
+}
+
+func (loggedModelRow) TableName() string { return "logged_models" }
+
+type loggedParamRow struct {
+	ModelID string `gorm:"primaryKey"`
+	Key     string `gorm:"primaryKey"`
+	Value   string
+}
+
+func (loggedParamRow) TableName() string { return "logged_model_params" }
+
+type loggedTagRow struct {
+	ModelID string `gorm:"primaryKey"`
+	Key     string `gorm:"primaryKey"`
+	Value   string
+}
+
+func (loggedTagRow) TableName() string { return "logged_model_tags" }
+
+type loggedMetricRow struct {
+	ModelID       string `gorm:"primaryKey"`
+	Key           string `gorm:"primaryKey"`
+	Timestamp     int64  `gorm:"primaryKey;autoIncrement:false"`
+	Step          int64  `gorm:"primaryKey;autoIncrement:false"`
+	RunID         string `gorm:"primaryKey"`
+	Value         float64
+	IsNan         bool
+	DatasetName   string
+	DatasetDigest string
+}
+
+func (loggedMetricRow) TableName() string { return "logged_model_metrics" }
+
+// maxTagValue is how many characters a logged model's tag may have.
+const maxTagValue = 8000
+
+const stageDeleted = "deleted"
+
+// createLoggedModel makes a logged model in state PENDING; now in ms. Without a
+// name it gets one that can be said.
+func (s *Store) createLoggedModel(ctx context.Context, in *mlflow.CreateLoggedModel, now int64) (mlflow.LoggedModel, error) {
+	const op = "tracking.createLoggedModel"
+	id := "m-" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	row := loggedModelRow{
+		ModelID: id, ExperimentID: in.ExperimentID, Name: in.Name, ModelType: in.ModelType, SourceRunID: in.SourceRunID,
+		Status: mlflow.LoggedModelPending, LifecycleStage: stageActive, CreationTime: now, LastUpdatedTime: now,
+	}
+	if row.ExperimentID == "" {
+		row.ExperimentID = "0"
+	}
+	if row.Name == "" {
+		row.Name = inventName(id)
+	}
+	var model mlflow.LoggedModel
+	err := s.write(ctx, op, func(tx *gorm.DB) error {
+		if err := loggedModelName(row.Name); err != nil {
+			return err
+		}
+		experiment, err := activeExperiment(tx, row.ExperimentID)
+		if err != nil {
+			return err
+		}
+		row.ArtifactURI = strings.TrimSuffix(experiment.ArtifactLocation, "/") + "/models/" + id + "/artifacts"
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		if err := putLoggedParams(tx, id, in.Params); err != nil {
+			return err
+		}
+		if err := putLoggedTags(tx, id, in.Tags); err != nil {
+			return err
+		}
+		model, err = oneLoggedModel(tx, row)
+		return err
+	})
+	return model, err
+}
+
+// activeExperiment gives an experiment that takes changes.
+func activeExperiment(tx *gorm.DB, id string) (experimentRow, error) {
+	row, found, err := db.Take[experimentRow](tx.Where("experiment_id = ?", id))
+	switch {
+	case err != nil:
+		return row, err
+	case !found:
+		return row, mlflow.Missing("No Experiment with id=%s exists", id)
+	case row.LifecycleStage != stageActive:
+		return row, mlflow.Invalid("The experiment %s must be in the 'active' state. Current state is %s.", id, row.LifecycleStage)
+	}
+	return row, nil
+}
+
+// loggedModelName refuses what couldn't stand in an address.
+func loggedModelName(name string) error {
+	if len(name) > 500 || strings.ContainsAny(name, `/:.%"'`) {
+		return mlflow.Invalid("Invalid model name (%q) provided. Model name must be a non-empty string of at most 500 bytes and cannot contain the following characters: ('/', ':', '.', '%%', '\"', \"'\")", clip(name))
+	}
+	return nil
+}
+
+// putLoggedParams writes parameters once: another value for a key is refused.
+func putLoggedParams(tx *gorm.DB, id string, params []mlflow.Tag) error {
+	for _, p := range params {
+		if err := checkKey("param", p.Key); err != nil {
+			return err
+		}
+		row := loggedParamRow{ModelID: id, Key: p.Key, Value: truncate(p.Value, truncateParamValue)}
+		done := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+		if done.Error != nil {
+			return done.Error
+		}
+		if done.RowsAffected > 0 {
+			continue
+		}
+		stored, _, err := db.Take[loggedParamRow](tx.Where("model_id = ? AND key = ?", id, p.Key))
+		if err != nil {
+			return err
+		}
+		if stored.Value != row.Value {
+			return mlflow.Invalid("Changing param values is not allowed. Param with key='%s' was already logged with value='%s' for logged model '%s'", p.Key, clip(stored.Value), id)
+		}
+	}
+	return nil
+}
+
+func putLoggedTags(tx *gorm.DB, id string, tags []mlflow.Tag) error {
+	for _, t := range tags {
+		if err := checkTag(t.Key, t.Value, maxTagValue); err != nil {
+			return err
+		}
+		row := loggedTagRow{ModelID: id, Key: t.Key, Value: t.Value}
+		if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error; err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logModelMetrics keeps the points of a run's metrics that were measured on a
+// logged model; the same point again replaces the first. Points without a model
+// are passed over. A model that isn't there is not_found.
+func logModelMetrics(tx *gorm.DB, runID string, metrics []mlflow.Metric) error { //nolint:unused // for runs/log-metric and runs/log-batch
+	known := map[string]bool{}
+	at := map[loggedMetricRow]int{} // one statement can't write a row twice
+	var rows []loggedMetricRow
+	for _, m := range metrics {
+		if m.ModelID == "" {
+			continue
+		}
+		if !known[m.ModelID] {
+			if _, err := activeLoggedModel(tx, m.ModelID); err != nil {
+				return err
+			}
+			known[m.ModelID] = true
+		}
+		row := loggedMetricRow{ModelID: m.ModelID, RunID: runID, Key: m.Key, Timestamp: int64(m.Timestamp), Step: int64(m.Step)}
+		i, twice := at[row]
+		if !twice {
+			i = len(rows)
+			at[row], rows = i, append(rows, row)
+		}
+		rows[i].DatasetName, rows[i].DatasetDigest = m.DatasetName, m.DatasetDigest
+		rows[i].Value, rows[i].IsNan = storable(float64(m.Value))
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return tx.Clauses(clause.OnConflict{UpdateAll: true}).CreateInBatches(rows, insertRows).Error
+}
+
+// activeLoggedModel locks a logged model for a change.
+func activeLoggedModel(tx *gorm.DB, id string) (loggedModelRow, error) {
+	row, found, err := db.Take[loggedModelRow](forUpdate(tx).Where("model_id = ?", id))
+	if err == nil && (!found || row.LifecycleStage != stageActive) {
+		err = mlflow.Missing("Logged model with ID '%s' not found.", clip(id))
+	}
+	return row, err
+}
+
+// getLoggedModel gives a logged model; a deleted one only where that is asked for.
+func (s *Store) getLoggedModel(ctx context.Context, id string, andDeleted bool) (mlflow.LoggedModel, error) {
+	const op = "tracking.getLoggedModel"
+	g := s.db.WithContext(ctx)
+	row, found, err := db.Take[loggedModelRow](g.Where("model_id = ?", id))
+	if err == nil && (!found || row.LifecycleStage != stageActive && !andDeleted) {
+		err = mlflow.Missing("Logged model with ID '%s' not found.", clip(id))
+	}
+	if err != nil {
+		return mlflow.LoggedModel{}, db.Fault(op, err)
+	}
+	model, err := oneLoggedModel(g, row)
+	return model, db.Fault(op, err)
+}
+
+// changeLoggedModel makes one change to a logged model and gives it as it is then.
+func (s *Store) changeLoggedModel(ctx context.Context, id string, now int64, change func(tx *gorm.DB, row *loggedModelRow) error) (mlflow.LoggedModel, error) {
+	var model mlflow.LoggedModel
+	err := s.write(ctx, "tracking.changeLoggedModel", func(tx *gorm.DB) error {
+		row, err := activeLoggedModel(tx, id)
+		if err != nil {
+			return err
+		}
+		if err := change(tx, &row); err != nil {
+			return err
+		}
+		row.LastUpdatedTime = now
+		if err := tx.Save(&row).Error; err != nil {
+			return err
+		}
+		model, err = oneLoggedModel(tx, row)
+		return err
+	})
+	return model, err
+}
+
+func oneLoggedModel(g *gorm.DB, row loggedModelRow) (mlflow.LoggedModel, error) {
+	models, err := readLoggedModels(g, []loggedModelRow{row})
+	if err != nil {
+		return mlflow.LoggedModel{}, err
+	}
+	return models[0], nil
+}
+
+// readLoggedModels adds parameters, tags and metrics to logged models, in their
+// order.
+func readLoggedModels(g *gorm.DB, rows []loggedModelRow) ([]mlflow.LoggedModel, error) {
+	models := make([]mlflow.LoggedModel, len(rows))
+	at := make(map[string]*mlflow.LoggedModel, len(rows))
+	ids := make([]string, len(rows))
+	for i, r := range rows {
+		models[i].Info = mlflow.LoggedModelInfo{
+			ModelID: r.ModelID, ExperimentID: r.ExperimentID, Name: r.Name, ArtifactURI: r.ArtifactURI, Status: r.Status,
+			ModelType: r.ModelType, SourceRunID: r.SourceRunID,
+			CreationTimestampMS: mlflow.Int(r.CreationTime), LastUpdatedTimestampMS: mlflow.Int(r.LastUpdatedTime),
+		}
+		at[r.ModelID], ids[i] = &models[i], r.ModelID
+	}
+	if len(rows) == 0 {
+		return models, nil
+	}
+	var params []loggedParamRow
+	if err := g.Where("model_id IN ?", ids).Order("model_id, key").Find(&params).Error; err != nil {
+		return nil, err
+	}
+	for _, p := range params {
+		data := &at[p.ModelID].Data
+		data.Params = append(data.Params, mlflow.Tag{Key: p.Key, Value: p.Value})
+	}
+	var tags []loggedTagRow
+	if err := g.Where("model_id IN ?", ids).Order("model_id, key").Find(&tags).Error; err != nil {
+		return nil, err
+	}
+	for _, t := range tags {
+		info := &at[t.ModelID].Info
+		info.Tags = append(info.Tags, mlflow.Tag{Key: t.Key, Value: t.Value})
+	}
+	var metrics []loggedMetricRow
+	if err := g.Where("model_id IN ?", ids).Order("model_id, key, timestamp, step, run_id").Find(&metrics).Error; err != nil {
+		return nil, err
+	}
+	for _, m := range metrics {
+		data := &at[m.ModelID].Data
+		data.Metrics = append(data.Metrics, m.metric())
+	}
+	return models, nil
+}
+
+func (r loggedMetricRow) metric() mlflow.Metric {
+	value := metricRow{Value: r.Value, IsNan: r.IsNan}.metric().Value
+	return mlflow.Metric{
+		Key: r.Key, Value: mlflow.Number(value), Timestamp: mlflow.Int(r.Timestamp), Step: mlflow.Int(r.Step),
+		ModelID: r.ModelID, RunID: r.RunID, DatasetName: r.DatasetName, DatasetDigest: r.DatasetDigest,
+	}
+}
+
+// noteVersion adds a registered version to the list that a logged model keeps in a
+// tag of its own. A tag that is no such list begins anew.
+func noteVersion(tx *gorm.DB, modelID, name string, version int64) error {
+	tag, _, err := db.Take[loggedTagRow](tx.Where("model_id = ? AND key = ?", modelID, mlflow.TagModelVersions))
+	if err != nil {
+		return err
+	}
+	value := appendVersion(tag.Value, name, version)
+	row := loggedTagRow{ModelID: modelID, Key: mlflow.TagModelVersions, Value: value}
+	if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error; err != nil {
+		return fmt.Errorf("note version %d of %s: %w", version, name, err)
+	}
+	return nil
+}

@@ -1,0 +1,244 @@
+package tracking
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/perennial-ml/perennial/internal/db"
+	"github.com/perennial-ml/perennial/internal/mlflow"
+)
+
+// Limits of the registry, in characters.
+const (
+	maxModelName        = 256
+	maxDescription      = 5000
+	maxRegistryTagValue = 100_000
+)
+
+// createModel makes a registered model; now in ms. A name in use is
+// RESOURCE_ALREADY_EXISTS.
+func (s *Store) createModel(ctx context.Context, in *mlflow.CreateRegisteredModel, now int64) (mlflow.RegisteredModel, error) {
+	row := modelRow{Name: in.Name, Description: in.Description, CreationTime: now, LastUpdatedTime: now, NextVersion: 1}
+	var model mlflow.RegisteredModel
+	err := s.write(ctx, "tracking.createModel", func(tx *gorm.DB) error {
+		if err := cmp.Or(modelName(in.Name), checkDescription(in.Description)); err != nil {
+			return err
+		}
+		done := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
+		if done.Error == nil && done.RowsAffected == 0 {
+			return nameTaken(in.Name)
+		}
+		if done.Error != nil {
+			return done.Error
+		}
+		for _, t := range in.Tags {
+			if err := putModelTag(tx, in.Name, t.Key, t.Value); err != nil {
+				return err
+			}
+		}
+		var err error
+		model, err = oneModel(tx, in.Name)
+		return err
+	})
+	return model, err
+}
+
+func nameTaken(name string) error {
+	return mlflow.Errorf(mlflow.CodeExists, "Registered Model (name=%s) already exists.", clip(name))
+}
+
+// modelName refuses what can't name a registered model.
+func modelName(name string) error {
+	switch {
+	case name == "":
+		return mlflow.Invalid("Registered model name cannot be empty.")
+	case tooLong(name, maxModelName):
+		return mlflow.Invalid("Registered model name '%s' is longer than %d characters.", clip(name), maxModelName)
+	case strings.ContainsAny(name, "/:"):
+		return mlflow.Invalid("Invalid name: '%s'. Registered model names cannot contain '/' or ':'.", clip(name))
+	}
+	return nil
+}
+
+func checkDescription(text string) error {
+	if tooLong(text, maxDescription) {
+		return mlflow.Invalid("The description is longer than %d characters.", maxDescription)
+	}
+	return nil
+}
+
+func putModelTag(tx *gorm.DB, name, key, value string) error {
+	if err := checkTag(key, value, maxRegistryTagValue); err != nil {
+		return err
+	}
+	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&modelTagRow{Name: name, Key: key, Value: value}).Error
+}
+
+// lockModel locks a registered model for a change.
+func lockModel(tx *gorm.DB, name string) (modelRow, error) {
+	if name == "" {
+		return modelRow{}, mlflow.Invalid("Registered model name cannot be empty.")
+	}
+	row, found, err := db.Take[modelRow](forUpdate(tx).Where("name = ?", name))
+	if err == nil && !found {
+		err = noModel(name)
+	}
+	return row, err
+}
+
+func noModel(name string) error {
+	return mlflow.Missing("Registered Model with name=%s not found", clip(name))
+}
+
+// changeModel makes one change to a registered model and gives it as it is then.
+// change may rename it: name is what it is called afterwards.
+func (s *Store) changeModel(ctx context.Context, name string, now int64, change func(tx *gorm.DB) (newName string, err error)) (mlflow.RegisteredModel, error) {
+	var model mlflow.RegisteredModel
+	err := s.write(ctx, "tracking.changeModel", func(tx *gorm.DB) error {
+		if _, err := lockModel(tx, name); err != nil {
+			return err
+		}
+		newName, err := change(tx)
+		if err != nil {
+			return err
+		}
+		if err := tx.Model(&modelRow{}).Where("name = ?", newName).Update("last_updated_time", now).Error; err != nil {
+			return err
+		}
+		model, err = oneModel(tx, newName)
+		return err
+	})
+	return model, err
+}
+
+// renameModel gives a registered model another name; versions, tags and aliases
+// follow it through their foreign keys.
+func (s *Store) renameModel(ctx context.Context, name, newName string, now int64) (mlflow.RegisteredModel, error) {
+	return s.changeModel(ctx, name, now, func(tx *gorm.DB) (string, error) {
+		if err := modelName(newName); err != nil {
+			return "", err
+		}
+		if newName == name {
+			return name, nil
+		}
+		if _, taken, err := db.Take[modelRow](tx.Where("name = ?", newName)); err != nil || taken {
+			return "", cmp.Or(err, nameTaken(newName))
+		}
+		if err := tx.Model(&modelRow{}).Where("name = ?", name).Update("name", newName).Error; err != nil {
+			if errors.Is(err, gorm.ErrDuplicatedKey) {
+				return "", nameTaken(newName)
+			}
+			return "", err
+		}
+		return newName, tx.Model(&versionRow{}).Where("name = ?", newName).Update("last_updated_time", now).Error
+	})
+}
+
+// deleteModel removes a registered model with everything that belongs to it.
+func (s *Store) deleteModel(ctx context.Context, name string) error {
+	return s.write(ctx, "tracking.deleteModel", func(tx *gorm.DB) error {
+		if _, err := lockModel(tx, name); err != nil {
+			return err
+		}
+		return tx.Where("name = ?", name).Delete(&modelRow{}).Error
+	})
+}
+
+// getModel gives a registered model as MLflow shows it.
+func (s *Store) getModel(ctx context.Context, name string) (mlflow.RegisteredModel, error) {
+	const op = "tracking.getModel"
+	if name == "" {
+		return mlflow.RegisteredModel{}, mlflow.Invalid("Registered model name cannot be empty.")
+	}
+	model, err := oneModel(s.db.WithContext(ctx), name)
+	return model, db.Fault(op, err)
+}
+
+func oneModel(g *gorm.DB, name string) (mlflow.RegisteredModel, error) {
+	row, found, err := db.Take[modelRow](g.Where("name = ?", name))
+	if err == nil && !found {
+		err = noModel(name)
+	}
+	if err != nil {
+		return mlflow.RegisteredModel{}, err
+	}
+	models, err := readModels(g, []modelRow{row})
+	if err != nil {
+		return mlflow.RegisteredModel{}, err
+	}
+	return models[0], nil
+}
+
+// readModels adds tags, aliases and the newest version of each stage to models, in
+// their order.
+func readModels(g *gorm.DB, rows []modelRow) ([]mlflow.RegisteredModel, error) {
+	models := make([]mlflow.RegisteredModel, len(rows))
+	at := make(map[string]*mlflow.RegisteredModel, len(rows))
+	names := make([]string, len(rows))
+	for i, r := range rows {
+		models[i] = mlflow.RegisteredModel{
+			Name: r.Name, Description: r.Description, CreationTimestamp: mlflow.Int(r.CreationTime), LastUpdatedTimestamp: mlflow.Int(r.LastUpdatedTime),
+		}
+		at[r.Name], names[i] = &models[i], r.Name
+	}
+	if len(rows) == 0 {
+		return models, nil
+	}
+	var tags []modelTagRow
+	if err := g.Where("name IN ?", names).Order("name, key").Find(&tags).Error; err != nil {
+		return nil, err
+	}
+	for _, t := range tags {
+		at[t.Name].Tags = append(at[t.Name].Tags, mlflow.Tag{Key: t.Key, Value: t.Value})
+	}
+	var aliases []aliasRow
+	if err := g.Where("name IN ?", names).Order("name, alias").Find(&aliases).Error; err != nil {
+		return nil, err
+	}
+	for _, a := range aliases {
+		at[a.Name].Aliases = append(at[a.Name].Aliases, mlflow.Alias{Alias: a.Alias, Version: strconv.FormatInt(a.Version, 10)})
+	}
+	latest, err := latestVersions(g, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range latest {
+		at[v.Name].LatestVersions = append(at[v.Name].LatestVersions, v)
+	}
+	return models, nil
+}
+
+// latestVersions gives the newest version of each stage of some models, by name
+// and number.
+func latestVersions(g *gorm.DB, names []string) ([]mlflow.ModelVersion, error) {
+	newest := g.Model(&versionRow{}).Select("name, MAX(version)").Where("name IN ?", names).Group("name, current_stage")
+	var rows []versionRow
+	if err := g.Where("(name, version) IN (?)", newest).Order("name, version").Find(&rows).Error; err != nil {
+		return nil, err
+	}
+	return wireVersions(g, rows)
+}
+
+// getLatestVersions gives the newest version of each stage of a model, or of those
+// stages only that are asked for.
+func (s *Store) getLatestVersions(ctx context.Context, in *mlflow.GetLatestVersions) ([]mlflow.ModelVersion, error) {
+	stages := make([]string, len(in.Stages))
+	for i, stage := range in.Stages {
+		var err error
+		if stages[i], err = canonicalStage(stage); err != nil {
+			return nil, err
+		}
+	}
+	model, err := s.getModel(ctx, in.Name)
+	if err != nil || len(stages) == 0 {
+		return model.LatestVersions, err
+	}
+	return slices.DeleteFunc(model.LatestVersions, func(v mlflow.ModelVersion) bool { return !slices.Contains(stages, v.CurrentStage) }), nil
+}

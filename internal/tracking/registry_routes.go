@@ -1,0 +1,225 @@
+package tracking
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/db"
+	"github.com/perennial-ml/perennial/internal/mlflow"
+)
+
+func (s *Server) registryRoutes() {
+	handle(s, http.MethodPost, "registered-models/create", s.createModel)
+	handle(s, http.MethodGet, "registered-models/get", s.getModel)
+	handle(s, http.MethodPatch, "registered-models/update", s.updateModel)
+	handle(s, http.MethodPost, "registered-models/rename", s.renameModel)
+	handle(s, http.MethodDelete, "registered-models/delete", s.deleteModel)
+	handle(s, http.MethodGet, "registered-models/search", s.searchModels)
+	handle(s, http.MethodPost, "registered-models/get-latest-versions", s.getLatestVersions)
+	handle(s, http.MethodGet, "registered-models/get-latest-versions", s.getLatestVersions)
+	handle(s, http.MethodPost, "registered-models/set-tag", s.setModelTag)
+	handle(s, http.MethodDelete, "registered-models/delete-tag", s.deleteModelTag)
+	handle(s, http.MethodPost, "registered-models/alias", s.setAlias)
+	handle(s, http.MethodGet, "registered-models/alias", s.getByAlias)
+	handle(s, http.MethodDelete, "registered-models/alias", s.deleteAlias)
+	handle(s, http.MethodPost, "model-versions/create", s.createVersion)
+	handle(s, http.MethodGet, "model-versions/get", s.getVersion)
+	handle(s, http.MethodPatch, "model-versions/update", s.updateVersion)
+	handle(s, http.MethodDelete, "model-versions/delete", s.deleteVersion)
+	handle(s, http.MethodGet, "model-versions/search", s.searchVersions)
+	handle(s, http.MethodGet, "model-versions/get-download-uri", s.getDownloadURI)
+	handle(s, http.MethodPost, "model-versions/set-tag", s.setVersionTag)
+	handle(s, http.MethodDelete, "model-versions/delete-tag", s.deleteVersionTag)
+	handle(s, http.MethodPost, "model-versions/transition-stage", s.transition)
+}
+
+func (s *Server) ms() int64 { return s.now().UnixMilli() }
+
+func modelAnswer(m mlflow.RegisteredModel, err error) (*mlflow.RegisteredModelAnswer, error) {
+	return &mlflow.RegisteredModelAnswer{RegisteredModel: m}, err
+}
+
+func versionAnswer(v mlflow.ModelVersion, err error) (*mlflow.ModelVersionAnswer, error) {
+	return &mlflow.ModelVersionAnswer{ModelVersion: v}, err
+}
+
+// refused turns a hook's refusal into MLflow's error: what is in service is no
+// fault of the server's, whatever code the refusal has.
+func refused(err error) error {
+	switch perennial.CodeOf(err) {
+	case "", perennial.CodeInternal, perennial.CodeUnavailable, perennial.CodeDeadline, perennial.CodeForbidden, perennial.CodeNotFound:
+		return err
+	default:
+		if ready, ok := errors.AsType[*mlflow.Error](err); ok {
+			return ready
+		}
+		message, hint, _ := perennial.Explain(err)
+		if hint != "" {
+			message += ". " + hint
+		}
+		return mlflow.Invalid("%s", message)
+	}
+}
+
+// free refuses what would take a version away from whoever answers with it; version
+// "" is any of the model's.
+func (s *Server) free(ctx context.Context, model, version string) error {
+	if s.hooks.Held == nil {
+		return nil
+	}
+	return refused(s.hooks.Held(ctx, model, version))
+}
+
+func (s *Server) createModel(ctx context.Context, in *mlflow.CreateRegisteredModel) (*mlflow.RegisteredModelAnswer, error) {
+	return modelAnswer(s.store.createModel(ctx, in, s.ms()))
+}
+
+func (s *Server) getModel(ctx context.Context, in *mlflow.ModelName) (*mlflow.RegisteredModelAnswer, error) {
+	return modelAnswer(s.store.getModel(ctx, in.Name))
+}
+
+func (s *Server) updateModel(ctx context.Context, in *mlflow.UpdateRegisteredModel) (*mlflow.RegisteredModelAnswer, error) {
+	return modelAnswer(s.store.changeModel(ctx, in.Name, s.ms(), func(tx *gorm.DB) (string, error) {
+		if err := checkDescription(in.Description); err != nil {
+			return "", err
+		}
+		return in.Name, tx.Model(&modelRow{}).Where("name = ?", in.Name).Update("description", in.Description).Error
+	}))
+}
+
+func (s *Server) renameModel(ctx context.Context, in *mlflow.RenameRegisteredModel) (*mlflow.RegisteredModelAnswer, error) {
+	if _, err := s.store.getModel(ctx, in.Name); err != nil {
+		return nil, err
+	}
+	if err := s.free(ctx, in.Name, ""); err != nil {
+		return nil, err
+	}
+	return modelAnswer(s.store.renameModel(ctx, in.Name, in.NewName, s.ms()))
+}
+
+func (s *Server) deleteModel(ctx context.Context, in *mlflow.ModelName) (*mlflow.Void, error) {
+	if _, err := s.store.getModel(ctx, in.Name); err != nil {
+		return nil, err
+	}
+	if err := s.free(ctx, in.Name, ""); err != nil {
+		return nil, err
+	}
+	return nil, s.store.deleteModel(ctx, in.Name)
+}
+
+func (s *Server) getLatestVersions(ctx context.Context, in *mlflow.GetLatestVersions) (*mlflow.ModelVersions, error) {
+	versions, err := s.store.getLatestVersions(ctx, in)
+	return &mlflow.ModelVersions{ModelVersions: versions}, err
+}
+
+func (s *Server) setModelTag(ctx context.Context, in *mlflow.ModelTag) (*mlflow.Void, error) {
+	_, err := s.store.changeModel(ctx, in.Name, s.ms(), func(tx *gorm.DB) (string, error) {
+		return in.Name, putModelTag(tx, in.Name, in.Key, in.Value)
+	})
+	return nil, err
+}
+
+func (s *Server) deleteModelTag(ctx context.Context, in *mlflow.ModelTag) (*mlflow.Void, error) {
+	_, err := s.store.changeModel(ctx, in.Name, s.ms(), func(tx *gorm.DB) (string, error) {
+		if err := checkKey("tag", in.Key); err != nil {
+			return "", err
+		}
+		return in.Name, tx.Where("name = ? AND key = ?", in.Name, in.Key).Delete(&modelTagRow{}).Error
+	})
+	return nil, err
+}
+
+// steering are the aliases that say who answers.
+func steering(alias string) bool { return alias == perennial.AliasChampion || alias == aliasChallenger }
+
+const aliasChallenger = "challenger"
+
+func (s *Server) setAlias(ctx context.Context, in *mlflow.ModelAlias) (*mlflow.Void, error) {
+	if err := checkAlias(in.Alias); err != nil {
+		return nil, err
+	}
+	g := s.store.db.WithContext(ctx)
+	v, err := findVersion(g, in.Name, in.Version)
+	if err != nil {
+		return nil, db.Fault("tracking.setAlias", err)
+	}
+	if steering(in.Alias) && s.hooks.MoveAlias != nil {
+		return nil, refused(s.hooks.MoveAlias(ctx, perennial.ActorOf(ctx).Name, in.Name, in.Alias, in.Version))
+	}
+	err = g.Clauses(clause.OnConflict{UpdateAll: true}).Create(&aliasRow{Name: v.Name, Alias: in.Alias, Version: v.Version}).Error
+	return nil, db.Fault("tracking.setAlias", err)
+}
+
+func (s *Server) getByAlias(ctx context.Context, in *mlflow.ModelAlias) (*mlflow.ModelVersionAnswer, error) {
+	if _, err := s.store.getModel(ctx, in.Name); err != nil {
+		return nil, err
+	}
+	return versionAnswer(s.store.byAlias(ctx, in.Name, in.Alias))
+}
+
+func (s *Server) deleteAlias(ctx context.Context, in *mlflow.ModelAlias) (*mlflow.Void, error) {
+	if err := checkAlias(in.Alias); err != nil {
+		return nil, err
+	}
+	if _, err := s.store.getModel(ctx, in.Name); err != nil {
+		return nil, err
+	}
+	if steering(in.Alias) && s.hooks.MoveAlias != nil {
+		return nil, refused(s.hooks.MoveAlias(ctx, perennial.ActorOf(ctx).Name, in.Name, in.Alias, ""))
+	}
+	return nil, s.store.DeleteAlias(ctx, in.Name, in.Alias)
+}
+
+func (s *Server) createVersion(ctx context.Context, in *mlflow.CreateModelVersion) (*mlflow.ModelVersionAnswer, error) {
+	return versionAnswer(s.store.createVersion(ctx, in, s.ms()))
+}
+
+func (s *Server) getVersion(ctx context.Context, in *mlflow.VersionName) (*mlflow.ModelVersionAnswer, error) {
+	return versionAnswer(s.store.getVersion(ctx, in.Name, in.Version))
+}
+
+func (s *Server) updateVersion(ctx context.Context, in *mlflow.UpdateModelVersion) (*mlflow.ModelVersionAnswer, error) {
+	return versionAnswer(s.store.changeVersion(ctx, in.Name, in.Version, s.ms(), func(_ *gorm.DB, v *versionRow) error {
+		v.Description = in.Description
+		return checkDescription(in.Description)
+	}))
+}
+
+func (s *Server) deleteVersion(ctx context.Context, in *mlflow.VersionName) (*mlflow.Void, error) {
+	if _, err := s.store.getVersion(ctx, in.Name, in.Version); err != nil {
+		return nil, err
+	}
+	if err := s.free(ctx, in.Name, in.Version); err != nil {
+		return nil, err
+	}
+	return nil, s.store.deleteVersion(ctx, in.Name, in.Version, s.ms())
+}
+
+func (s *Server) getDownloadURI(ctx context.Context, in *mlflow.VersionName) (*mlflow.DownloadURI, error) {
+	uri, err := s.store.downloadURI(ctx, in.Name, in.Version)
+	return &mlflow.DownloadURI{ArtifactURI: uri}, err
+}
+
+func (s *Server) setVersionTag(ctx context.Context, in *mlflow.VersionTag) (*mlflow.Void, error) {
+	_, err := s.store.changeVersion(ctx, in.Name, in.Version, s.ms(), func(tx *gorm.DB, v *versionRow) error {
+		return putVersionTag(tx, *v, in.Key, in.Value)
+	})
+	return nil, err
+}
+
+func (s *Server) deleteVersionTag(ctx context.Context, in *mlflow.VersionTag) (*mlflow.Void, error) {
+	_, err := s.store.changeVersion(ctx, in.Name, in.Version, s.ms(), func(tx *gorm.DB, v *versionRow) error {
+		return cmp.Or(checkKey("tag", in.Key), tx.Where("name = ? AND version = ? AND key = ?", v.Name, v.Version, in.Key).Delete(&versionTagRow{}).Error)
+	})
+	return nil, err
+}
+
+func (s *Server) transition(ctx context.Context, in *mlflow.TransitionStage) (*mlflow.ModelVersionAnswer, error) {
+	return versionAnswer(s.store.transition(ctx, in, s.ms()))
+}

@@ -1,0 +1,407 @@
+package tracking
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"github.com/perennial-ml/perennial/internal/db"
+	"github.com/perennial-ml/perennial/internal/mlflow"
+)
+
+// createVersion registers the next version of a model: its number is one more than
+// any that the model ever had. The run, where none is given, is the logged model's,
+// and the logged model gets a note of the version.
+func (s *Store) createVersion(ctx context.Context, in *mlflow.CreateModelVersion, now int64) (mlflow.ModelVersion, error) {
+	var version mlflow.ModelVersion
+	err := s.write(ctx, "tracking.createVersion", func(tx *gorm.DB) error {
+		if in.Name == "" {
+			return mlflow.Invalid("Registered model name cannot be empty.")
+		}
+		from, err := resolveSource(tx, in)
+		if err != nil {
+			return err
+		}
+		if err := checkDescription(in.Description); err != nil {
+			return err
+		}
+		model, err := lockModel(tx, in.Name)
+		if err != nil {
+			return err
+		}
+		row := versionRow{
+			Name: in.Name, Version: model.NextVersion, RunID: cmp.Or(in.RunID, from.runID), Source: in.Source, Status: mlflow.StatusReady,
+			CreationTime: now, LastUpdatedTime: now, Lineage: "{}", Description: in.Description, RunLink: in.RunLink,
+			CurrentStage: mlflow.StageNone, StorageLocation: from.location, ModelID: from.modelID,
+		}
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		for _, t := range in.Tags {
+			if err := putVersionTag(tx, row, t.Key, t.Value); err != nil {
+				return err
+			}
+		}
+		if from.modelID != "" {
+			if err := noteVersion(tx, from.modelID, row.Name, row.Version); err != nil {
+				return err
+			}
+		}
+		if err := tx.Model(&modelRow{}).Where("name = ?", in.Name).Updates(map[string]any{"next_version": row.Version + 1, "last_updated_time": now}).Error; err != nil {
+			return err
+		}
+		version, err = wireVersion(tx, row)
+		return err
+	})
+	return version, err
+}
+
+// appendVersion adds a version to the JSON list of a logged model's tag.
+func appendVersion(list, name string, version int64) string {
+	type made struct {
+		Name    string `json:"name"`
+		Version any    `json:"version"` // MLflow's server writes numbers, its client strings
+	}
+	var all []json.RawMessage
+	_ = json.Unmarshal([]byte(list), &all) // what is no list begins anew
+	b, err := json.Marshal(made{name, version})
+	if err == nil {
+		all = append(all, b)
+	}
+	out, err := json.Marshal(all)
+	if err != nil {
+		return "[]"
+	}
+	return string(bytes.TrimSpace(out))
+}
+
+func putVersionTag(tx *gorm.DB, v versionRow, key, value string) error {
+	if err := checkTag(key, value, maxRegistryTagValue); err != nil {
+		return err
+	}
+	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&versionTagRow{Name: v.Name, Version: v.Version, Key: key, Value: value}).Error
+}
+
+// findVersion reads a version's row.
+func findVersion(g *gorm.DB, name, version string) (versionRow, error) {
+	if name == "" {
+		return versionRow{}, mlflow.Invalid("Registered model name cannot be empty.")
+	}
+	number, err := strconv.ParseInt(version, 10, 64)
+	if err != nil {
+		return versionRow{}, mlflow.Invalid("Model version must be an integer, got '%s'", clip(version))
+	}
+	row, found, err := db.Take[versionRow](g.Where("name = ? AND version = ?", name, number))
+	if err == nil && !found {
+		err = mlflow.Missing("Model Version (name=%s, version=%s) not found", clip(name), clip(version))
+	}
+	return row, err
+}
+
+// getVersion gives a version as MLflow shows it.
+func (s *Store) getVersion(ctx context.Context, name, version string) (mlflow.ModelVersion, error) {
+	g := s.db.WithContext(ctx)
+	row, err := findVersion(g, name, version)
+	var v mlflow.ModelVersion
+	if err == nil {
+		v, err = wireVersion(g, row)
+	}
+	return v, db.Fault("tracking.getVersion", err)
+}
+
+// changeVersion makes one change to a version and gives it as it is then. The
+// model's row is locked, so that changes come one after another.
+func (s *Store) changeVersion(ctx context.Context, name, version string, now int64, change func(tx *gorm.DB, v *versionRow) error) (mlflow.ModelVersion, error) {
+	var v mlflow.ModelVersion
+	err := s.write(ctx, "tracking.changeVersion", func(tx *gorm.DB) error {
+		row, err := lockVersion(tx, name, version)
+		if err != nil {
+			return err
+		}
+		if err := change(tx, &row); err != nil {
+			return err
+		}
+		row.LastUpdatedTime = now
+		if err := tx.Save(&row).Error; err != nil {
+			return err
+		}
+		if err := tx.Model(&modelRow{}).Where("name = ?", name).Update("last_updated_time", now).Error; err != nil {
+			return err
+		}
+		v, err = wireVersion(tx, row)
+		return err
+	})
+	return v, err
+}
+
+// lockVersion locks a version's model and reads the version.
+func lockVersion(tx *gorm.DB, name, version string) (versionRow, error) {
+	if _, _, err := db.Take[modelRow](forUpdate(tx).Where("name = ?", name)); err != nil {
+		return versionRow{}, err
+	}
+	return findVersion(tx, name, version)
+}
+
+// deleteVersion removes a version with its tags and aliases. Its number is not
+// given out again.
+func (s *Store) deleteVersion(ctx context.Context, name, version string, now int64) error {
+	return s.write(ctx, "tracking.deleteVersion", func(tx *gorm.DB) error {
+		row, err := lockVersion(tx, name, version)
+		if err != nil {
+			return err
+		}
+		if err := tx.Where("name = ? AND version = ?", row.Name, row.Version).Delete(&versionRow{}).Error; err != nil {
+			return err
+		}
+		return tx.Model(&modelRow{}).Where("name = ?", name).Update("last_updated_time", now).Error
+	})
+}
+
+// transition moves a version to a stage; with archive, the others of that stage,
+// which must be Staging or Production, are archived.
+func (s *Store) transition(ctx context.Context, in *mlflow.TransitionStage, now int64) (mlflow.ModelVersion, error) {
+	stage, err := canonicalStage(in.Stage)
+	if err != nil {
+		return mlflow.ModelVersion{}, err
+	}
+	if in.ArchiveExistingVersions && stage != mlflow.StageStaging && stage != mlflow.StageProduction {
+		return mlflow.ModelVersion{}, mlflow.Invalid("Model version transition cannot archive existing model versions because '%s' is not an Active stage. Valid stages are Staging, Production", stage)
+	}
+	return s.changeVersion(ctx, in.Name, in.Version, now, func(tx *gorm.DB, v *versionRow) error {
+		v.CurrentStage = stage
+		if !in.ArchiveExistingVersions {
+			return nil
+		}
+		return tx.Model(&versionRow{}).Where("name = ? AND version <> ? AND current_stage = ?", v.Name, v.Version, stage).
+			Updates(map[string]any{"current_stage": mlflow.StageArchived, "last_updated_time": now}).Error
+	})
+}
+
+// canonicalStage gives a stage as MLflow spells it, whatever the case it came in.
+func canonicalStage(stage string) (string, error) {
+	stages := []string{mlflow.StageNone, mlflow.StageStaging, mlflow.StageProduction, mlflow.StageArchived}
+	i := slices.IndexFunc(stages, func(s string) bool { return strings.EqualFold(s, stage) })
+	if i < 0 {
+		return "", mlflow.Invalid("Invalid Model Version stage: %s. Value must be one of %s.", clip(stage), strings.Join(stages, ", "))
+	}
+	return stages[i], nil
+}
+
+// downloadURI gives where a version's files lie.
+func (s *Store) downloadURI(ctx context.Context, name, version string) (string, error) {
+	g := s.db.WithContext(ctx)
+	row, err := findVersion(g, name, version)
+	if err != nil {
+		return "", db.Fault("tracking.downloadURI", err)
+	}
+	return cmp.Or(row.StorageLocation, row.Source), nil
+}
+
+func wireVersion(g *gorm.DB, row versionRow) (mlflow.ModelVersion, error) {
+	versions, err := wireVersions(g, []versionRow{row})
+	if err != nil {
+		return mlflow.ModelVersion{}, err
+	}
+	return versions[0], nil
+}
+
+// wireVersions adds tags and aliases to versions, in their order.
+func wireVersions(g *gorm.DB, rows []versionRow) ([]mlflow.ModelVersion, error) {
+	type key struct {
+		name   string
+		number int64
+	}
+	versions := make([]mlflow.ModelVersion, len(rows))
+	at := make(map[key]*mlflow.ModelVersion, len(rows))
+	var names []string
+	for i, r := range rows {
+		versions[i] = mlflow.ModelVersion{
+			Name: r.Name, Version: strconv.FormatInt(r.Version, 10), CreationTimestamp: mlflow.Int(r.CreationTime), LastUpdatedTimestamp: mlflow.Int(r.LastUpdatedTime),
+			CurrentStage: r.CurrentStage, Description: r.Description, Source: r.Source, RunID: r.RunID, Status: r.Status, RunLink: r.RunLink,
+		}
+		at[key{r.Name, r.Version}] = &versions[i]
+		if !slices.Contains(names, r.Name) {
+			names = append(names, r.Name)
+		}
+	}
+	if len(rows) == 0 {
+		return versions, nil
+	}
+	of := g.Where("name IN ?", names)
+	if len(rows) == 1 {
+		of = of.Where("version = ?", rows[0].Version)
+	}
+	of = of.Session(&gorm.Session{})
+	var tags []versionTagRow
+	if err := of.Order("key").Find(&tags).Error; err != nil {
+		return nil, err
+	}
+	for _, t := range tags {
+		if v := at[key{t.Name, t.Version}]; v != nil {
+			v.Tags = append(v.Tags, mlflow.Tag{Key: t.Key, Value: t.Value})
+		}
+	}
+	var aliases []aliasRow
+	if err := of.Order("alias").Find(&aliases).Error; err != nil {
+		return nil, err
+	}
+	for _, a := range aliases {
+		if v := at[key{a.Name, a.Version}]; v != nil {
+			v.Aliases = append(v.Aliases, a.Alias)
+		}
+	}
+	return versions, nil
+}
+
+// source is what a version's source was found to be.
+type source struct {
+	location string // URI of the files
+	modelID  string // of the logged model, "" where it is none
+	runID    string // that made it, "" where none is known
+}
+
+// resolveSource finds the files that a version shall be made of, and refuses a
+// source that reaches beyond the run or logged model that is named with it.
+func resolveSource(tx *gorm.DB, in *mlflow.CreateModelVersion) (source, error) {
+	from := source{location: in.Source, runID: in.RunID}
+	if in.ModelID != "" {
+		row, found, err := db.Take[loggedModelRow](tx.Where("model_id = ? AND lifecycle_stage = ?", in.ModelID, stageActive))
+		if err == nil && !found {
+			err = mlflow.Missing("Logged model with ID '%s' not found.", clip(in.ModelID))
+		}
+		if err != nil {
+			return source{}, err
+		}
+		from.modelID, from.runID = row.ModelID, cmp.Or(in.RunID, row.SourceRunID)
+	}
+	if slices.ContainsFunc(in.Tags, func(t mlflow.Tag) bool { return t.Key == mlflow.TagIsPrompt }) {
+		return from, nil // a prompt's source is no file
+	}
+	scheme, rest, hasScheme := strings.Cut(in.Source, ":")
+	var err error
+	switch {
+	case in.Source == "":
+		return source{}, mlflow.Invalid("Missing value for required parameter 'source'.")
+	case !relative(in.Source):
+		return source{}, badSource(in.Source, "It must not hold '..' or backslashes.")
+	case !hasScheme, strings.EqualFold(scheme, "file"), len(scheme) == 1: // one letter: a drive
+		err = within(tx, in, in.Source)
+	case scheme == "models":
+		from.location, err = modelSource(tx, in, rest)
+	case scheme == "runs":
+		from.location, err = runSource(tx, in, rest)
+	case scheme+":" == artifactScheme:
+		err = within(tx, in, in.Source)
+	}
+	return from, err
+}
+
+func badSource(came, why string) error {
+	return mlflow.Invalid("Invalid model version source: '%s'. %s", clip(came), why)
+}
+
+// relative reports whether a source stays where its beginning says.
+func relative(text string) bool {
+	_, after, found := strings.Cut(text, ":")
+	if !found {
+		after = text
+	}
+	if after = strings.Trim(after, "/"); after == "" {
+		return true
+	}
+	for part := range strings.SplitSeq(after, "/") {
+		if part == "" || part == "." {
+			continue
+		}
+		if _, err := escapedPath(part); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// modelSource resolves models:/<model id>, models:/<name>/<version> and
+// models:/<name>@<alias>.
+func modelSource(tx *gorm.DB, in *mlflow.CreateModelVersion, rest string) (string, error) {
+	rest = strings.TrimLeft(rest, "/")
+	if ownerRE.MatchString(rest) && strings.HasPrefix(rest, "m-") {
+		if in.ModelID != rest {
+			return "", badSource(in.Source, "The model_id request parameter must identify the resource that contains the source.")
+		}
+		row, _, err := db.Take[loggedModelRow](tx.Where("model_id = ?", rest))
+		return row.ArtifactURI, err
+	}
+	name, version, isVersion := strings.Cut(rest, "/")
+	if model, alias, isAlias := strings.Cut(rest, "@"); !isVersion && isAlias {
+		row, found, err := db.Take[aliasRow](tx.Where("name = ? AND alias = ?", model, alias))
+		if err == nil && !found {
+			err = badSource(in.Source, "There is no such alias.")
+		}
+		if err != nil {
+			return "", err
+		}
+		name, version = model, strconv.FormatInt(row.Version, 10)
+	}
+	row, err := findVersion(tx, name, version)
+	if err != nil {
+		return "", badSource(in.Source, "There is no such version.")
+	}
+	return cmp.Or(row.StorageLocation, row.Source), nil
+}
+
+// runSource resolves runs:/<run id>/<path>.
+func runSource(tx *gorm.DB, in *mlflow.CreateModelVersion, rest string) (string, error) {
+	id, path, _ := strings.Cut(strings.TrimLeft(rest, "/"), "/")
+	if id == "" || in.RunID != id {
+		return "", badSource(in.Source, "The run_id request parameter must identify the resource that contains the source.")
+	}
+	run, found, err := db.Take[runRow](tx.Where("run_id = ?", id))
+	if err == nil && !found {
+		err = missing("run", id)
+	}
+	return join(strings.TrimSuffix(run.ArtifactURI, "/"), path), err
+}
+
+// within refuses files that lie outside the run, or the logged model, that is
+// named with them.
+func within(tx *gorm.DB, in *mlflow.CreateModelVersion, uri string) error {
+	var roots []string
+	if in.RunID != "" {
+		run, _, err := db.Take[runRow](tx.Where("run_id = ?", in.RunID))
+		if err != nil {
+			return err
+		}
+		roots = append(roots, run.ArtifactURI)
+	}
+	if in.ModelID != "" {
+		model, _, err := db.Take[loggedModelRow](tx.Where("model_id = ?", in.ModelID))
+		if err != nil {
+			return err
+		}
+		roots = append(roots, model.ArtifactURI)
+	}
+	for _, root := range roots {
+		if root != "" && contains(root, uri) {
+			return nil
+		}
+	}
+	return badSource(in.Source, "The run_id request parameter must identify the resource that contains the source.")
+}
+
+// contains reports whether a URI is a root or lies below it. Hosts of our own
+// scheme are passed over: the client puts in its own.
+func contains(root, uri string) bool {
+	if ours, ok := rootOf(root); ok {
+		path, ok := rootOf(uri)
+		return ok && (path == ours || strings.HasPrefix(path, ours+"/"))
+	}
+	root = strings.TrimSuffix(root, "/")
+	return uri == root || strings.HasPrefix(uri, root+"/")
+}
