@@ -19,8 +19,9 @@ type added struct {
 	Path       string `json:"path"`
 	MD5        string `json:"md5"`
 	Size       int64  `json:"size"`
-	Pushed     bool   `json:"pushed"`     // to the default remote, now
-	Registered bool   `json:"registered"` // with the API
+	Files      int    `json:"files,omitempty"` // of a directory
+	Pushed     bool   `json:"pushed"`          // to the default remote, now
+	Registered bool   `json:"registered"`      // with the API
 }
 
 func (c *cli) newDataAdd() *cobra.Command {
@@ -28,11 +29,11 @@ func (c *cli) newDataAdd() *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
 		Use:   "add PATH...",
-		Short: "Version data files: pointer, cache, default remote, and register their hashes",
-		Long: `Version data files as dvc add and dvc push do: a pointer file beside each, its content in the cache and in the default
-remote. The API is told which content stands behind each path now, so that workers without a project read that;
---local leaves remote and API out. Paths are relative to the project.`,
-		Example: "  perennial data add data/raw/churn.csv\n  perennial data add --local data/raw/churn.csv",
+		Short: "Version data: pointer, cache, default remote, and register its hash",
+		Long: `Version files and directories as dvc add and dvc push do: a pointer file beside each, its content in the cache and in the
+default remote. The API is told which content stands behind each file's path now, so that workers without a project read
+that; --local leaves remote and API out. Paths are relative to the project.`,
+		Example: "  perennial data add data/raw/churn.csv\n  perennial data add --local data/raw/churn.csv data/pictures",
 		Args:    cobra.MinimumNArgs(1),
 	}
 	dir := projectFlag(cmd)
@@ -47,13 +48,13 @@ remote. The API is told which content stands behind each path now, so that worke
 		if err != nil {
 			return err
 		}
-		list := make([]added, len(args))
-		for i, path := range args {
-			p, err := repo.Add(cmd.Context(), path)
-			if err != nil {
-				return err
-			}
-			list[i] = added{Path: p.Path, MD5: p.MD5, Size: p.Size}
+		pointers, err := repo.AddAll(cmd.Context(), args...)
+		if err != nil {
+			return err
+		}
+		list := make([]added, len(pointers))
+		for i, p := range pointers {
+			list[i] = added{Path: p.Path, MD5: p.MD5, Size: p.Size, Files: p.Files}
 			if local {
 				continue
 			}
@@ -62,6 +63,9 @@ remote. The API is told which content stands behind each path now, so that worke
 				return err
 			}
 			list[i].Pushed = len(pushed) > 0
+			if p.IsDir() {
+				continue // a pipeline reads one file
+			}
 			if _, err := api.RegisterDataset(cmd.Context(), p.Path, client.RegisterDatasetRequest{MD5: p.MD5, Size: p.Size, Reason: reason}); err != nil {
 				return err
 			}
@@ -114,25 +118,31 @@ func (c *cli) printPaths(what string, paths []string) error {
 	})
 }
 
-// fileStatus is one data file as data status prints it.
+// fileStatus is one data file or directory as data status prints it.
 type fileStatus struct {
-	Path     string    `json:"path"`
-	State    dvc.State `json:"state"`
-	MD5      string    `json:"md5"` // that its pointer names
-	CameMD5  string    `json:"came_md5,omitempty"`
-	Size     int64     `json:"size"`
-	InCache  bool      `json:"in_cache"`
-	InRemote bool      `json:"in_remote"`
+	Path    string    `json:"path"`
+	State   dvc.State `json:"state"`
+	MD5     string    `json:"md5"` // that its pointer names
+	CameMD5 string    `json:"came_md5,omitempty"`
+	Size    int64     `json:"size"`
+	Files   int       `json:"files,omitempty"` // of a directory
+	InCache bool      `json:"in_cache"`
+	Remote  dvc.State `json:"remote,omitempty"` // its state against the default remote, with --remote
 }
 
 func (c *cli) newDataStatus() *cobra.Command {
+	var remote bool
 	cmd := &cobra.Command{
-		Use:     "status",
-		Short:   "Compare every data file with its pointer, by content",
-		Example: "  perennial data status",
+		Use:   "status",
+		Short: "Compare all data with its pointers, by content",
+		Long: `Compare all data with its pointers, by content; what is unchanged since it was last read is not read again. The states are
+dvc's: up_to_date, modified, deleted, new (a pointer without content), not_in_cache. With --remote also against the default
+remote: new (push would bring it there), deleted (only the remote has it), missing (nobody has it).`,
+		Example: "  perennial data status\n  perennial data status --remote",
 		Args:    cobra.NoArgs,
 	}
 	dir := projectFlag(cmd)
+	cmd.Flags().BoolVar(&remote, "remote", false, "ask the default remote too")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		repo, err := dvc.Open(*dir)
 		if err != nil {
@@ -142,14 +152,23 @@ func (c *cli) newDataStatus() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if remote {
+			if err := repo.CloudStatus(cmd.Context(), found); err != nil {
+				return err
+			}
+		}
 		list := make([]fileStatus, len(found))
 		for i, f := range found {
-			list[i] = fileStatus{Path: f.Path, State: f.State, MD5: f.MD5, CameMD5: f.CameMD5, Size: f.Size, InCache: f.InCache, InRemote: f.InRemote}
+			list[i] = fileStatus{Path: f.Path, State: f.State, MD5: f.MD5, CameMD5: f.CameMD5, Size: f.Size, Files: f.Files, InCache: f.InCache, Remote: f.Cloud}
 		}
 		return c.print(list, func(w io.Writer) {
-			row(w, "PATH", "STATE", "MD5", "BYTES", "IN CACHE", "IN REMOTE")
+			head := []any{"PATH", "STATE", "MD5", "BYTES", "IN CACHE"}
+			if remote {
+				head = append(head, "REMOTE")
+			}
+			row(w, head...)
 			for _, f := range list {
-				row(w, f.Path, f.State, f.MD5, f.Size, yes(f.InCache), yes(f.InRemote))
+				row(w, []any{f.Path, f.State, f.MD5, f.Size, yes(f.InCache), f.Remote}[:len(head)]...)
 			}
 		})
 	}

@@ -8,102 +8,312 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/perennial-ml/perennial"
 )
 
-// Add puts a data file under DVC, as dvc add does: its content goes into the
-// cache, a pointer file beside it says which content that is, and .gitignore
-// keeps the file itself out of git. The path is relative to the project. A
-// second Add after a change moves the pointer.
+// Add puts a data file or a directory under DVC, as dvc add does: its content
+// goes into the cache, a pointer file beside it says which content that is, and
+// .gitignore keeps the data itself out of git. The path is relative to the
+// project. A second Add after a change moves the pointer and leaves everything
+// else in the pointer file as it is.
 //
-// A missing file is not_found; anything but a regular file inside the project is
-// invalid; a pointer file that holds more than Perennial writes (a description,
-// an import) is a conflict, and dvc add moves it. One that can't be read is
-// written anew.
+// A missing file is not_found; what is neither a regular file nor a directory
+// inside the project, or what .dvcignore names, is invalid; data that lies in
+// other versioned data, or that git keeps, is a conflict. A pointer file that
+// can't be read is written anew, but one of DVC 2 is not.
+//
+// It may be killed at any time: an object and a pointer appear whole or not at
+// all, the pointer last, and the next Add finishes the work.
 func (r *Repo) Add(ctx context.Context, dataPath string) (Pointer, error) {
-	dataPath = path.Clean(filepath.ToSlash(dataPath))
-	var p Pointer
-	err := r.locked(ctx, func() (err error) {
-		p, err = r.add(ctx, dataPath)
+	ps, err := r.AddAll(ctx, dataPath)
+	if err != nil {
+		return Pointer{}, err
+	}
+	return ps[0], nil
+}
+
+// AddAll is Add for several paths, in their order. Where one of them can't be
+// added none is, and nothing but objects was written.
+func (r *Repo) AddAll(ctx context.Context, dataPaths ...string) ([]Pointer, error) {
+	var out []Pointer
+	err := r.locked(ctx, func() error {
+		a, err := r.newAdding(ctx, dataPaths)
+		if err != nil {
+			return err
+		}
+		defer r.hashes.save()
+		out, err = a.all(ctx)
 		return err
 	})
-	return p, perennial.Wrap("dvc.Add", err)
+	return out, perennial.Wrap("dvc.Add", err)
 }
 
-func (r *Repo) add(ctx context.Context, dataPath string) (Pointer, error) {
-	file, err := r.abs(dataPath)
-	if err != nil {
-		return Pointer{}, err
+// adding is what one AddAll knows.
+type adding struct {
+	r         *Repo
+	began     int64 // by the file system's clock
+	targets   []addTarget
+	dvcignore *ignorer
+	gitignore *ignorer
+	texts     map[string][]byte // new texts of .dvc files
+}
+
+// addTarget is what to add, and the pointer file that has or gets it.
+type addTarget struct {
+	path    string // relative to the project, with slashes
+	file    string
+	pointer string
+	now     Pointer
+}
+
+// all keeps the contents of all targets first and writes the pointers last.
+func (a *adding) all(ctx context.Context) ([]Pointer, error) {
+	var g errgroup.Group
+	g.SetLimit(parallel)
+	for i := range a.targets {
+		t := &a.targets[i]
+		g.Go(func() (err error) {
+			t.now, err = a.r.store(ctx, t.path, t.file, a.began)
+			return err
+		})
 	}
-	if err := checkText("the file name", path.Base(dataPath)); err != nil {
-		return Pointer{}, err
+	if err := g.Wait(); err != nil {
+		return nil, err
 	}
-	old, err := os.ReadFile(file + pointerExt) //nolint:gosec // abs keeps it inside the project
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Pointer{}, perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s.dvc", dataPath).Because(err)
-	}
-	if was, err := r.readPointer(file + pointerExt); err == nil && (len(was) != 1 || !bytes.Equal(was[0].encode(), old)) {
-		return Pointer{}, perennial.Errorf(perennial.CodeConflict, "", "%s.dvc holds more than Perennial writes", dataPath).
-			WithHint("Move it with dvc add %s.", dataPath)
-	}
-	p, err := r.store(ctx, dataPath, file)
-	if err != nil {
-		return Pointer{}, err
-	}
-	if b := p.encode(); !bytes.Equal(b, old) {
-		if err := writeFile(file+pointerExt, b); err != nil {
-			return Pointer{}, err
+	out := make([]Pointer, len(a.targets))
+	for i, t := range a.targets {
+		out[i] = t.now
+		if err := a.move(t); err != nil {
+			return nil, err
 		}
 	}
-	return p, ignore(file)
+	if err := a.ignore(); err != nil {
+		return nil, err
+	}
+	for _, t := range a.targets {
+		if err := a.r.link(ctx, t.now, t.file); err != nil {
+			return nil, err
+		}
+	}
+	for file, text := range a.texts {
+		g.Go(func() error { return writeFile(file, text) })
+	}
+	return out, g.Wait()
 }
 
-// store hashes a file into the cache.
-func (r *Repo) store(ctx context.Context, dataPath, file string) (Pointer, error) {
-	info, err := os.Lstat(file)
+func (r *Repo) newAdding(ctx context.Context, dataPaths []string) (*adding, error) {
+	a := &adding{
+		r: r, began: r.hashes.now(), dvcignore: newIgnorer(r.root, ".dvcignore"), gitignore: newIgnorer(r.gitRoot(), ".gitignore"),
+		texts: map[string][]byte{},
+	}
+	r.objects.sweep()
+	var own []string
+	for _, p := range dataPaths {
+		p = path.Clean(filepath.ToSlash(p))
+		file, err := r.abs(p)
+		if err != nil {
+			return nil, err
+		}
+		if err := a.check(p, file); err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(a.targets, func(t addTarget) bool { return t.path == p }) {
+			continue
+		}
+		a.targets = append(a.targets, addTarget{path: p, file: file, pointer: file + pointerExt})
+		own = append(own, file+pointerExt)
+	}
+	if err := r.checkGit(ctx, a.targets); err != nil {
+		return nil, err
+	}
+	tracked, err := r.readPointers(ctx, own...)
+	if err != nil {
+		return nil, err
+	}
+	stages, err := r.Stages()
+	if err != nil {
+		return nil, err
+	}
+	return a, a.checkOverlaps(tracked, stages)
+}
+
+// check refuses what can't be versioned.
+func (a *adding) check(dataPath, file string) error {
+	if err := checkText("the file name", path.Base(dataPath)); err != nil {
+		return err
+	}
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return perennial.Errorf(perennial.CodeNotFound, "", "%s doesn't exist", dataPath).Because(err)
+	case err != nil:
+		return perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", dataPath).Because(err)
+	case !info.Mode().IsRegular() && !info.IsDir():
+		return perennial.Errorf(perennial.CodeInvalid, "", "%s is neither a regular file nor a directory", dataPath)
+	case strings.HasSuffix(dataPath, pointerExt) || path.Base(dataPath) == "dvc.yaml":
+		return perennial.Errorf(perennial.CodeInvalid, "", "%s is one of DVC's own files", dataPath).WithHint("Name the data itself.")
+	case a.dvcignore.covered(file, info.IsDir()):
+		return perennial.Errorf(perennial.CodeInvalid, "", "%s is ignored by .dvcignore", dataPath).WithHint("Change the pattern there, or move the data.")
+	case info.IsDir():
+		if link, err := os.Lstat(file); err == nil && link.Mode()&fs.ModeSymlink != 0 {
+			return perennial.Errorf(perennial.CodeInvalid, "", "%s is a link to a directory", dataPath).WithHint("Add the directory itself.")
+		}
+	}
+	return nil
+}
+
+// checkOverlaps finds the pointer file of each target among those of the project,
+// and refuses targets that lie in one another, in other data or in what a stage
+// makes.
+func (a *adding) checkOverlaps(tracked []located, stages []Stage) error {
+	stageOf := map[string]string{}
+	pointerOf := map[string]string{}
+	versioned := map[string]bool{}
+	within := map[string]string{} // one versioned path for each directory above one
+	add := func(p string) {
+		versioned[p] = true
+		for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
+			within[dir] = p
+		}
+	}
+	for _, s := range stages {
+		for _, out := range s.Outs {
+			stageOf[out.Path] = s.Name
+			add(out.Path)
+		}
+	}
+	for _, p := range tracked {
+		pointerOf[p.Path] = p.file
+		add(p.Path)
+	}
+	for _, t := range a.targets {
+		add(t.path)
+	}
+	for i := range a.targets {
+		t := &a.targets[i]
+		if name := stageOf[t.path]; name != "" {
+			return perennial.Errorf(perennial.CodeConflict, "", "%s is made by the stage %s of dvc.yaml", t.path, name).
+				WithHint("Run the stage: dvc repro %s.", name)
+		}
+		if inner := within[t.path]; inner != "" {
+			return overlaps(inner, t.path)
+		}
+		for dir := path.Dir(t.path); dir != "."; dir = path.Dir(dir) {
+			if versioned[dir] {
+				return overlaps(t.path, dir)
+			}
+		}
+		if file := pointerOf[t.path]; file != "" {
+			t.pointer = file
+		}
+	}
+	return nil
+}
+
+func overlaps(in, outer string) error {
+	return perennial.Errorf(perennial.CodeConflict, "", "%s lies in %s, and both can't be versioned", in, outer).
+		WithHint("Add %s as a whole, without %s.dvc, or only what lies in it.", outer, in)
+}
+
+// move makes the new text of a target's pointer file.
+func (a *adding) move(t addTarget) error {
+	rel := a.r.rel(t.pointer)
+	was, edited := a.texts[t.pointer]
+	if !edited {
+		var err error
+		was, err = os.ReadFile(t.pointer)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", rel).Because(err)
+		}
+	}
+	now := t.now.encode()
+	_, err := parsePointers(rel, was)
+	switch {
+	case err == nil:
+		now, err = editPointer(rel, was, t.now)
+	case !errors.Is(err, errLegacy): // it is no pointer file any more
+		err = nil
+	}
+	if err == nil && !bytes.Equal(now, was) {
+		a.texts[t.pointer] = now
+	}
+	return err
+}
+
+// store puts a file's or a directory's content into the cache.
+func (r *Repo) store(ctx context.Context, dataPath, file string, began int64) (Pointer, error) {
+	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Pointer{}, perennial.Errorf(perennial.CodeNotFound, "", "%s doesn't exist", dataPath).Because(err)
 	case err != nil:
 		return Pointer{}, perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", dataPath).Because(err)
-	case !info.Mode().IsRegular():
-		return Pointer{}, perennial.Errorf(perennial.CodeInvalid, "", "%s is no regular file", dataPath).
-			WithHint("This version handles single files; dvc add takes directories.")
+	case !info.IsDir():
+		md5, size, err := r.objects.putFile(ctx, file, began)
+		return Pointer{Path: dataPath, MD5: md5, Size: size, Executable: info.Mode()&0o111 != 0}, err
 	}
-	f, err := os.Open(file) //nolint:gosec // abs keeps it inside the project
-	if err != nil {
-		return Pointer{}, perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", dataPath).Because(err)
-	}
-	defer f.Close() //nolint:errcheck // only read from
-	key, size, err := r.cache.PutMD5(ctx, f)
+	files, err := r.tree(ctx, file)
 	if err != nil {
 		return Pointer{}, err
 	}
-	_, md5, _ := strings.Cut(key, ":")
-	return Pointer{Path: dataPath, MD5: md5, Size: size, Executable: info.Mode()&0o100 != 0}, nil
+	err = hashTree(ctx, files, func(ctx context.Context, file string) (string, error) {
+		md5, _, err := r.objects.putFile(ctx, file, began)
+		return md5, err
+	})
+	if err != nil {
+		return Pointer{}, err
+	}
+	p, manifest := pointerOf(dataPath, files)
+	return p, r.objects.putBytes(ctx, p.MD5, manifest)
 }
 
 // ignoreEscapes are the characters with a meaning in .gitignore, as DVC escapes
 // them.
-var ignoreEscapes = strings.NewReplacer("[", `\[`, "]", `\]`, "!", `\!`, "*", `\*`, "#", `\#`, "?", `\?`)
+var ignoreEscapes = strings.NewReplacer(`\`, `\\`, "[", `\[`, "]", `\]`, "!", `\!`, "*", `\*`, "#", `\#`, "?", `\?`)
 
-// ignore adds a file to the .gitignore beside it, unless its line is there.
-func ignore(file string) error {
-	name := filepath.Join(filepath.Dir(file), ".gitignore")
-	b, err := os.ReadFile(name) //nolint:gosec // beside a file of the project
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", name).Because(err)
+// ignore adds the targets to the .gitignore files beside them, unless the
+// project's own .gitignore files ignore them already. What git ignores on this
+// machine alone doesn't count: it wouldn't in a clone.
+func (a *adding) ignore() error {
+	if a.r.noSCM {
+		return nil
 	}
-	line := ignoreEscapes.Replace("/" + filepath.Base(file))
-	for old := range bytes.Lines(b) {
-		if strings.TrimRight(string(old), "\r\n") == line {
-			return nil
+	texts := map[string][]byte{}
+	for _, t := range a.targets {
+		if a.gitignore.covered(t.file, t.now.IsDir()) {
+			continue
+		}
+		dir := filepath.Dir(t.file)
+		name := filepath.Join(dir, ".gitignore")
+		b, begun := texts[name]
+		if !begun {
+			var err error
+			b, err = os.ReadFile(name) //nolint:gosec // beside a file of the project
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", name).Because(err)
+			}
+		}
+		line := ignoreEscapes.Replace("/" + filepath.Base(t.file))
+		if has := slices.Contains(strings.FieldsFunc(string(b), isLineEnd), line); has && !begun {
+			continue
+		}
+		if len(b) > 0 && !bytes.HasSuffix(b, []byte("\n")) {
+			b = append(b, '\n')
+		}
+		texts[name] = append(b, line+"\n"...)
+		a.gitignore.rules(dir).add(line, false)
+	}
+	for name, b := range texts {
+		if err := writeFile(name, b); err != nil {
+			return err
 		}
 	}
-	if len(b) > 0 && !bytes.HasSuffix(b, []byte("\n")) {
-		b = append(b, '\n')
-	}
-	return writeFile(name, append(b, line+"\n"...))
+	return nil
 }
+
+func isLineEnd(c rune) bool { return c == '\n' || c == '\r' }

@@ -8,48 +8,59 @@ import (
 	"regexp"
 	"strings"
 
-	"gopkg.in/ini.v1"
-
 	"github.com/perennial-ml/perennial"
 )
 
 // config is what Perennial needs of DVC's configuration.
 type config struct {
 	cacheDir string
+	links    []string
+	noSCM    bool
 	remotes  remotes
 	remote   remote // the default one
 }
 
-var remoteRE = regexp.MustCompile(`^'?remote "(.+)"'?$`)
+var remoteRE = regexp.MustCompile(`^remote "(.+)"$`)
 
 // readConfig reads .dvc/config and, over it, .dvc/config.local. The settings of
 // the machine and of the user, which dvc reads too, are not read: a project
 // means the same everywhere.
 func readConfig(dvcDir string) (config, error) {
-	file := ini.Empty(ini.LoadOptions{SpaceBeforeInlineComment: true})
+	all := settings{}
 	for _, name := range []string{"config", "config.local"} {
 		b, err := os.ReadFile(filepath.Join(dvcDir, name)) //nolint:gosec // the project's own configuration
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
+		var s settings
 		if err == nil {
-			err = file.Append(b)
+			s, err = parseSettings(b)
 		}
 		if err != nil {
 			return config{}, perennial.Errorf(perennial.CodeInvalid, "", ".dvc/%s can't be read: %v", name, err).
 				WithHint("dvc config --list shows what dvc makes of it.").Because(err)
 		}
+		all.over(s)
 	}
-	c := config{cacheDir: filepath.Join(dvcDir, "cache"), remotes: remotes{}}
-	for _, section := range file.Sections() {
-		if m := remoteRE.FindStringSubmatch(section.Name()); m != nil {
-			c.remotes[m[1]] = section.KeysHash()
+	c := config{
+		cacheDir: filepath.Join(dvcDir, "cache"), remotes: remotes{},
+		links: []string{"reflink", "copy"}, noSCM: strings.EqualFold(all.get("core", "no_scm"), "true"),
+	}
+	for section, values := range all {
+		if m := remoteRE.FindStringSubmatch(section); m != nil {
+			c.remotes[m[1]] = values
 		}
 	}
-	if dir := file.Section("cache").Key("dir").String(); dir != "" {
+	if dir := all.get("cache", "dir"); dir != "" {
 		c.cacheDir = resolve(dvcDir, dir)
 	}
-	c.remote.name = file.Section("core").Key("remote").String()
+	if types := all.get("cache", "type"); types != "" {
+		var err error
+		if c.links, err = linkTypes(types); err != nil {
+			return config{}, err
+		}
+	}
+	c.remote.name = strings.ToLower(all.get("core", "remote"))
 	if c.remote.name == "" {
 		c.remote.err = perennial.Errorf(perennial.CodePrecondition, "", "the project has no default remote").
 			WithHint("Set one in .dvc/config, as `dvc remote add -d NAME URL` does; `perennial data add --local` needs none.")

@@ -17,7 +17,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,9 +31,13 @@ import (
 type Repo struct {
 	root    string // absolute, without symlinks
 	cache   *blob.Store
+	objects *objects // the same cache
+	hashes  *hashCache
+	links   []string // how data comes into the work tree: cache.type
+	noSCM   bool     // core.no_scm: there is no .gitignore to keep
 	remotes remotes
 	remote  remote   // the default one
-	skip    []string // directories of objects, which hold no pointers
+	skip    []string // directories that hold no pointers: objects, and Perennial's own state
 }
 
 // remote is a remote of the configuration. store is nil where there is none or
@@ -68,7 +71,11 @@ func Open(projectDir string) (*Repo, error) {
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	r := &Repo{root: root, remotes: c.remotes, remote: c.remote, skip: []string{c.cacheDir}}
+	r := &Repo{
+		root: root, remotes: c.remotes, remote: c.remote, hashes: newHashCache(root), links: c.links, noSCM: c.noSCM,
+		skip: []string{c.cacheDir, filepath.Join(root, ".perennial")},
+	}
+	r.objects = &objects{dir: c.cacheDir, hashes: r.hashes}
 	if r.cache, err = blob.Open(c.cacheDir); err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
@@ -183,10 +190,4 @@ func writeFile(file string, b []byte) error {
 func cantWrite(dir string, err error) error {
 	return perennial.Errorf(perennial.CodeUnavailable, "", "can't write to %s", dir).
 		WithHint("Check that the directory may be written and that the disk isn't full.").Because(err)
-}
-
-// skipped reports whether a directory can hold no pointer: hidden ones, caches
-// and remotes.
-func (r *Repo) skipped(dir string) bool {
-	return dir != r.root && (strings.HasPrefix(filepath.Base(dir), ".") || slices.Contains(r.skip, dir))
 }

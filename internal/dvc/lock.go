@@ -60,15 +60,16 @@ func (r *Repo) Track(ctx context.Context, projectPath string, cache bool) (Entry
 		return Entry{}, perennial.Wrap(op, err)
 	}
 	if cache {
-		p, err := r.store(ctx, projectPath, file)
-		return Entry{Path: projectPath, MD5: p.MD5, Size: p.Size, Executable: p.Executable}, perennial.Wrap(op, err)
+		defer r.hashes.save()
+		p, err := r.store(ctx, projectPath, file, r.hashes.now())
+		return Entry{Path: projectPath, MD5: p.MD5, Size: p.Size, Files: p.Files, Executable: p.Executable}, perennial.Wrap(op, err)
 	}
 	e := Entry{Path: projectPath}
 	if e.MD5, e.Size, err = HashFile(file); err != nil {
 		return Entry{}, perennial.Wrap(op, err)
 	}
 	info, err := os.Stat(file)
-	e.Executable = err == nil && info.Mode()&0o100 != 0
+	e.Executable = err == nil && info.Mode()&0o111 != 0
 	return e, perennial.Wrap(op, err)
 }
 

@@ -14,20 +14,29 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/blob"
 )
 
-// Pointer says which content a data file has: the one output of a .dvc file.
+// Pointer says which content a data file or a directory has: one output of a
+// .dvc file.
 type Pointer struct {
-	Path       string // of the data file: relative to the project, with slashes
-	MD5        string // of its whole content, lower-case hexadecimal
-	Size       int64  // bytes
-	Executable bool
+	Path       string // of the data: relative to the project, with slashes
+	MD5        string // of its whole content, lower-case hexadecimal; of a directory's manifest, with ".dir" behind it; "" where it has none yet
+	Size       int64  // bytes; of a directory those of its files together
+	Files      int    // of a directory
+	Executable bool   // a file that somebody may execute
+	NoCache    bool   // "cache: false": it belongs to git, and no object is kept
+	NoPush     bool   // "push: false": its objects stay out of the remote
+	Remote     string // the name of the remote that holds it, "" for the default one
 }
 
 const pointerExt = ".dvc"
+
+// IsDir reports whether the data is a directory.
+func (p Pointer) IsDir() bool { return strings.HasSuffix(p.MD5, dirExt) }
 
 // key is the object's name in cache and remote.
 func (p Pointer) key() string { return blob.MD5 + p.MD5 }
@@ -37,41 +46,130 @@ type pointerFile struct {
 	Outs []struct {
 		MD5    string `yaml:"md5"`
 		Size   int64  `yaml:"size"`
+		Files  int    `yaml:"nfiles"`
 		IsExec bool   `yaml:"isexec"`
 		Hash   string `yaml:"hash"`
 		Path   string `yaml:"path"`
+		Cache  *bool  `yaml:"cache"`
+		Push   *bool  `yaml:"push"`
+		Remote string `yaml:"remote"`
 	} `yaml:"outs"`
 	Wdir string `yaml:"wdir"`
 }
 
-var md5RE = regexp.MustCompile(`^[0-9a-f]{32}$`)
+var (
+	md5RE = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	oidRE = regexp.MustCompile(`^[0-9a-f]{32}(\.dir)?$`)
+)
 
-// Pointers gives every pointer of the project, by path. It looks into every
-// directory but hidden ones, caches and remotes; .dvcignore is not read. One bad
-// pointer file is an error (invalid) that names it.
+// Pointers gives every pointer of the project, by path. It looks where dvc looks:
+// not into what .dvcignore or .gitignore name, nor into data directories, caches
+// and remotes. One bad pointer file is an error (invalid) that names it.
 func (r *Repo) Pointers(ctx context.Context) ([]Pointer, error) {
-	var all []Pointer
-	err := filepath.WalkDir(r.root, func(file string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", file).Because(err)
-		case ctx.Err() != nil:
-			return perennial.Errorf(perennial.CodeDeadline, "", "stopped while looking for pointers").Because(context.Cause(ctx))
-		case d.IsDir() && r.skipped(file):
-			return fs.SkipDir
-		case d.IsDir() || !strings.HasSuffix(file, pointerExt):
-			return nil
-		}
-		ps, err := r.readPointer(file)
-		all = append(all, ps...)
-		return err
-	})
-	slices.SortFunc(all, func(a, b Pointer) int { return strings.Compare(a.Path, b.Path) })
-	return all, perennial.Wrap("dvc.Pointers", err)
+	found, err := r.readPointers(ctx)
+	if err != nil {
+		return nil, perennial.Wrap("dvc.Pointers", err)
+	}
+	all := make([]Pointer, len(found))
+	for i, p := range found {
+		all[i] = p.Pointer
+	}
+	return all, nil
 }
 
-// Pointer gives the pointer of one data file, named by its project-relative
-// path. A file without one is not_found.
+// located is a pointer with its file.
+type located struct {
+	Pointer
+	file string
+}
+
+// readPointers reads every pointer file; a fault of one of those in but is passed
+// over.
+func (r *Repo) readPointers(ctx context.Context, but ...string) ([]located, error) {
+	files, err := r.pointerFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := make([][]located, len(files))
+	g, _ := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for i, file := range files {
+		g.Go(func() error {
+			ps, err := r.readPointer(file)
+			for _, p := range ps {
+				found[i] = append(found[i], located{p, file})
+			}
+			if slices.Contains(but, file) {
+				return nil
+			}
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	all := slices.Concat(found...)
+	slices.SortFunc(all, func(a, b located) int { return strings.Compare(a.Path, b.Path) })
+	return all, nil
+}
+
+// pointerFiles lists the project's .dvc files.
+func (r *Repo) pointerFiles(ctx context.Context) ([]string, error) {
+	dvcignore, gitignore := newIgnorer(r.root, ".dvcignore"), newIgnorer(r.gitRoot(), ".gitignore")
+	var files []string
+	var walk func(dir string) error
+	walk = func(dir string) error {
+		entries, err := os.ReadDir(dir)
+		switch {
+		case err != nil:
+			return perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", dir).Because(err)
+		case ctx.Err() != nil:
+			return perennial.Errorf(perennial.CodeDeadline, "", "stopped while looking for pointers").Because(context.Cause(ctx))
+		}
+		data := map[string]bool{} // what pointers stand beside
+		for _, e := range entries {
+			file := filepath.Join(dir, e.Name())
+			if name, ok := strings.CutSuffix(e.Name(), pointerExt); ok && name != "" && !e.IsDir() && !dvcignore.ignored(file, false) && !gitignore.ignored(file, false) {
+				data[name] = true
+				files = append(files, file)
+			}
+		}
+		for _, e := range entries {
+			sub := filepath.Join(dir, e.Name())
+			if !e.IsDir() || data[e.Name()] || slices.Contains(r.skip, sub) || dvcignore.ignored(sub, true) || gitignore.ignored(sub, true) || isRepo(sub) {
+				continue
+			}
+			if err := walk(sub); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return files, walk(r.root)
+}
+
+// isRepo reports whether a directory is a DVC project of its own.
+func isRepo(dir string) bool {
+	info, err := os.Stat(filepath.Join(dir, ".dvc"))
+	return err == nil && info.IsDir()
+}
+
+// gitRoot gives the directory of the git repository that the project lies in, and
+// the project itself where there is none.
+func (r *Repo) gitRoot() string {
+	for dir := r.root; ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(filepath.Join(dir, ".git")); err == nil {
+			return dir
+		}
+		if dir == filepath.Dir(dir) {
+			return r.root
+		}
+	}
+}
+
+// Pointer gives the pointer of one data file or directory, named by its
+// project-relative path, from the .dvc file beside it. Data without one is
+// not_found.
 func (r *Repo) Pointer(dataPath string) (Pointer, error) {
 	const op = "dvc.Pointer"
 	dataPath = path.Clean(filepath.ToSlash(dataPath))
@@ -82,7 +180,7 @@ func (r *Repo) Pointer(dataPath string) (Pointer, error) {
 	ps, err := r.readPointer(file + pointerExt)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Pointer{}, perennial.Errorf(perennial.CodeNotFound, op, "%s has no pointer file %s.dvc", dataPath, dataPath).
-			WithHint("Put the file under DVC: perennial data add %s.", dataPath)
+			WithHint("Put it under DVC: perennial data add %s.", dataPath)
 	}
 	if err != nil {
 		return Pointer{}, perennial.Wrap(op, err)
@@ -95,8 +193,7 @@ func (r *Repo) Pointer(dataPath string) (Pointer, error) {
 	return Pointer{}, perennial.Errorf(perennial.CodeInvalid, op, "%s.dvc points at another file than %s", dataPath, dataPath)
 }
 
-// readPointer reads one .dvc file. Keys that Perennial has no use for are passed
-// over; what it needs must be right.
+// readPointer reads one .dvc file.
 func (r *Repo) readPointer(file string) ([]Pointer, error) {
 	rel, err := filepath.Rel(r.root, file)
 	if err != nil {
@@ -107,45 +204,66 @@ func (r *Repo) readPointer(file string) ([]Pointer, error) {
 	if err != nil {
 		return nil, perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", rel).Because(err)
 	}
+	ps, err := parsePointers(rel, b)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range ps {
+		if _, err := r.abs(p.Path); err != nil {
+			return nil, perennial.Errorf(perennial.CodeInvalid, "", "%s: %v", rel, err).Because(err)
+		}
+	}
+	return ps, nil
+}
+
+// errLegacy is the cause of what is refused because DVC 2 wrote it.
+var errLegacy = errors.New("no hash key")
+
+// parsePointers reads the text of the .dvc file at a project-relative path. Keys
+// that Perennial has no use for are passed over; what it needs must be right. It
+// doesn't look where the paths lead.
+func parsePointers(rel string, b []byte) ([]Pointer, error) {
 	bad := func(format string, args ...any) *perennial.Error {
 		return perennial.Errorf(perennial.CodeInvalid, "", "%s: %s", rel, fmt.Sprintf(format, args...))
 	}
+	const anew = "Restore it from git, or write it anew with perennial data add."
 	var f pointerFile
 	if err := yaml.Unmarshal(b, &f); err != nil {
-		return nil, bad("it is no pointer file: %v", err).WithHint("Restore it from git, or write it anew with perennial data add.").Because(err)
+		return nil, bad("it is no pointer file: %v", err).WithHint(anew).Because(err)
 	}
 	if len(f.Outs) == 0 {
-		return nil, bad("it names no file (outs is empty)").WithHint("Restore it from git, or write it anew with perennial data add.")
+		return nil, bad("it names no file (outs is empty)").WithHint(anew)
 	}
 	var ps []Pointer
 	for _, o := range f.Outs {
-		p := Pointer{Path: path.Join(path.Dir(rel), f.Wdir, o.Path), MD5: o.MD5, Size: o.Size, Executable: o.IsExec}
+		p := Pointer{
+			Path: path.Join(path.Dir(rel), f.Wdir, o.Path), MD5: o.MD5, Size: o.Size, Files: o.Files, Executable: o.IsExec,
+			NoCache: o.Cache != nil && !*o.Cache, NoPush: o.Push != nil && !*o.Push, Remote: o.Remote,
+		}
 		switch {
 		case o.Path == "":
 			return nil, bad("an output has no path")
-		case strings.HasSuffix(o.MD5, ".dir"):
-			return nil, bad("%s is a directory, and this version handles single files", o.Path).WithHint("Run dvc pull for it, or point at one file.")
-		case o.Hash != "md5":
-			return nil, bad("it was written by DVC 2, whose hashes differ").WithHint("Run dvc cache migrate --dvc-files.")
-		case !md5RE.MatchString(o.MD5):
-			return nil, bad("%q is no md5", o.MD5).WithHint("Restore it from git, or write it anew with perennial data add.")
-		case o.Size < 0:
-			return nil, bad("the size %d is negative", o.Size)
-		case path.IsAbs(o.Path) || filepath.IsAbs(o.Path):
+		case o.MD5 != "" && o.Hash == "":
+			return nil, bad("it was written by DVC 2, whose hashes differ").WithHint("Run dvc cache migrate --dvc-files.").Because(errLegacy)
+		case o.Hash != "" && o.Hash != "md5" || o.MD5 != "" && !oidRE.MatchString(o.MD5):
+			return nil, bad("%s %q is no md5", o.Hash, o.MD5).WithHint(anew)
+		case o.Size < 0 || o.Files < 0:
+			return nil, bad("%s has a negative size", o.Path).WithHint(anew)
+		case path.IsAbs(o.Path) || filepath.IsAbs(o.Path) || path.IsAbs(f.Wdir):
 			return nil, bad("%v", outside(o.Path))
-		}
-		if _, err := r.abs(p.Path); err != nil {
-			return nil, bad("%v", err).Because(err)
 		}
 		ps = append(ps, p)
 	}
 	return ps, nil
 }
 
-// encode gives the pointer file, byte for byte as dvc add writes it.
+// encode gives the pointer file, byte for byte as dvc add writes a new one.
 func (p Pointer) encode() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "outs:\n- md5: %s\n  size: %d\n", inline(p.MD5), p.Size)
+	if p.IsDir() {
+		fmt.Fprintf(&b, "  nfiles: %d\n", p.Files)
+	}
 	if p.Executable {
 		b.WriteString("  isexec: true\n")
 	}

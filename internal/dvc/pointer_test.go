@@ -45,7 +45,7 @@ func TestPointerKeysThatOnlyDVCUses(t *testing.T) {
 		"\n  size: 8\n  hash: md5\n  path: sub/x.csv\n  desc: text\n  labels: [a]\n  push: false\n")
 	ps, err := r.Pointers(t.Context())
 	require.NoError(t, err)
-	require.Contains(t, ps, dvc.Pointer{Path: "data/sub/x.csv", MD5: irisMD5, Size: 8})
+	require.Contains(t, ps, dvc.Pointer{Path: "data/sub/x.csv", MD5: irisMD5, Size: 8, NoPush: true})
 }
 
 func TestBadPointersAreRefused(t *testing.T) {
@@ -70,7 +70,6 @@ func TestBadPointersAreRefused(t *testing.T) {
 		"hash of another kind": {"outs:\n- md5: ../../../x\n  hash: md5\n  path: x\n", "is no md5"},
 		"short hash":           {"outs:\n- md5: e5eb\n  hash: md5\n  path: x\n", "is no md5"},
 		"DVC 2":                {"outs:\n- md5: " + irisMD5 + "\n  path: x\n", "dvc cache migrate"},
-		"a directory":          {"outs:\n- md5: " + irisMD5 + ".dir\n  hash: md5\n  nfiles: 2\n  path: x\n", "directory"},
 		"a negative size":      {"outs:\n- md5: " + irisMD5 + "\n  size: -1\n  hash: md5\n  path: x\n", "negative"},
 	}
 	for name, c := range cases {
@@ -124,16 +123,22 @@ func TestAddRefuses(t *testing.T) {
 	t.Parallel()
 	r, dir := setup(t)
 	write(t, dir, "data/iris.csv", "x")
-	write(t, dir, "data/iris.csv.dvc", "outs:\n- md5: "+irisMD5+"\n  size: 8\n  hash: md5\n  path: iris.csv\n  desc: mine\n")
+	const legacy = "outs:\n- md5: " + irisMD5 + "\n  size: 8\n  path: iris.csv\n"
+	write(t, dir, "data/iris.csv.dvc", legacy)
 	_, err := r.Add(t.Context(), "data/iris.csv")
+	requireCode(t, perennial.CodeInvalid, err, "data/iris.csv.dvc", "dvc cache migrate")
+	require.Equal(t, legacy, read(t, dir, "data/iris.csv.dvc"))
+	const flow = "outs: [{md5: " + irisMD5 + ", size: 8, hash: md5, path: iris.csv}]\n"
+	write(t, dir, "data/iris.csv.dvc", flow)
+	_, err = r.Add(t.Context(), "data/iris.csv")
 	requireCode(t, perennial.CodeConflict, err, "dvc add data/iris.csv")
-	require.Contains(t, read(t, dir, "data/iris.csv.dvc"), "desc: mine")
+	require.Equal(t, flow, read(t, dir, "data/iris.csv.dvc"))
 
 	write(t, dir, "data/iris.csv.dvc", "<<<<<<< HEAD\n")
 	_, err = r.Add(t.Context(), "data/iris.csv")
 	require.NoError(t, err)
 
-	for path, code := range map[string]perennial.Code{"data/none": perennial.CodeNotFound, "data": perennial.CodeInvalid, "../x": perennial.CodeInvalid, ".dvc/config": perennial.CodeInvalid, "": perennial.CodeInvalid} {
+	for path, code := range map[string]perennial.Code{"data/none": perennial.CodeNotFound, "data": perennial.CodeConflict, "data/iris.csv.dvc": perennial.CodeInvalid, "../x": perennial.CodeInvalid, ".dvc/config": perennial.CodeInvalid, "": perennial.CodeInvalid} {
 		_, err := r.Add(t.Context(), path)
 		requireCode(t, code, err)
 	}
@@ -158,7 +163,7 @@ func FuzzPointer(f *testing.F) {
 		}
 		for _, p := range ps {
 			require.True(t, filepath.IsLocal(p.Path))
-			require.Len(t, p.MD5, 32)
+			require.Regexp(t, `^([0-9a-f]{32}(\.dir)?)?$`, p.MD5)
 		}
 	})
 }

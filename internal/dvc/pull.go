@@ -101,7 +101,23 @@ func together(ps []Pointer, faults []error) error {
 	return e
 }
 
+// onlyFiles refuses what isn't a file with a content.
+func onlyFiles(p Pointer) error {
+	switch {
+	case p.MD5 == "":
+		return perennial.Errorf(perennial.CodePrecondition, "", "the pointer of %s names no content yet", p.Path).WithHint("perennial data add %s gives it one.", p.Path)
+	case p.IsDir():
+		return perennial.Errorf(perennial.CodePrecondition, "", "%s is a directory, and this version moves single files to and from remotes", p.Path).
+			WithHint("Run dvc pull or dvc push for it.")
+	default:
+		return nil
+	}
+}
+
 func (r *Repo) pullOne(ctx context.Context, force bool, p Pointer) (wrote bool, err error) {
+	if err := onlyFiles(p); err != nil {
+		return false, err
+	}
 	file, err := r.abs(p.Path)
 	if err != nil {
 		return false, err

@@ -27,7 +27,7 @@ func TestPullRestoresAClone(t *testing.T) {
 	t.Parallel()
 	r, dir := setup(t)
 	for path, s := range states(t, r) {
-		require.Equal(t, dvc.StateDeleted, s, path)
+		require.Equal(t, dvc.StateNotInCache, s, path)
 	}
 	pulled, err := r.Pull(t.Context())
 	require.NoError(t, err)
@@ -67,7 +67,9 @@ func TestStatusSaysWhatIsWrong(t *testing.T) {
 	}, states(t, r))
 	all, err := r.Status(t.Context())
 	require.NoError(t, err)
-	require.True(t, all[4].InRemote)
+	require.NoError(t, r.CloudStatus(t.Context(), all))
+	require.Equal(t, dvc.StateDeleted, all[4].Cloud, "the remote has it, the cache lacks it")
+	require.Equal(t, dvc.StateUpToDate, all[0].Cloud)
 	require.False(t, all[4].InCache)
 	require.NotEqual(t, all[2].MD5, all[2].CameMD5)
 }

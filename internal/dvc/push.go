@@ -26,6 +26,9 @@ func (r *Repo) Push(ctx context.Context, paths ...string) (pushed []string, err 
 	}
 	faults := make([]error, len(ps))
 	for i, p := range ps {
+		if faults[i] = onlyFiles(p); faults[i] != nil {
+			continue
+		}
 		var had bool
 		if had, faults[i] = r.remote.store.Has(ctx, p.key()); had || faults[i] != nil {
 			continue

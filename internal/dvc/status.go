@@ -14,25 +14,27 @@ import (
 	"github.com/perennial-ml/perennial"
 )
 
-// State is where a data file stands against its pointer.
+// State is where data stands against its pointer, as dvc status and dvc status
+// --cloud name it.
 type State string
 
-// The states, best first. A file that is both modified and not in the cache is
-// modified.
+// The states. Of two that hold, the first one in this list counts.
 const (
-	StateUpToDate   State = "up_to_date"   // the content the pointer names
-	StateNotInCache State = "not_in_cache" // the same, but the cache has no copy of it
+	StateNotInCache State = "not_in_cache" // the cache lacks the pointer's object, or one of a directory's files
+	StateDeleted    State = "deleted"      // no data; of the remote: it has the object, and the cache lacks it
 	StateModified   State = "modified"     // other content
-	StateDeleted    State = "deleted"      // no file
+	StateNew        State = "new"          // the pointer names no content yet; of the remote: it lacks the object
+	StateMissing    State = "missing"      // of the remote: neither it nor the cache has the object
+	StateUpToDate   State = "up_to_date"
 )
 
-// FileStatus is one data file's state.
+// FileStatus is the state of one data file or directory.
 type FileStatus struct {
 	Pointer
-	State    State
-	CameMD5  string // of the file as it is; "" where it is deleted
-	InCache  bool   // the pointer's object is in the cache
-	InRemote bool   // and in the default remote
+	State   State
+	CameMD5 string // of the data as it is; "" where it is deleted
+	InCache bool   // the pointer's objects are in the cache
+	Cloud   State  // against the remote; "" where it wasn't asked
 }
 
 // parallel is how many files are hashed or copied at once.
@@ -64,12 +66,15 @@ func HashFile(path string) (sum string, size int64, err error) {
 	return hex.EncodeToString(h.Sum(nil)), size, nil
 }
 
-// Status compares every data file with its pointer, by content.
+// Status compares all data with its pointers, by content. Files that are
+// unchanged since they were last read are not read again.
 func (r *Repo) Status(ctx context.Context) ([]FileStatus, error) {
+	const op = "dvc.Status"
 	ps, err := r.Pointers(ctx)
 	if err != nil {
-		return nil, perennial.Wrap("dvc.Status", err)
+		return nil, perennial.Wrap(op, err)
 	}
+	defer r.hashes.save()
 	out := make([]FileStatus, len(ps))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
@@ -79,7 +84,7 @@ func (r *Repo) Status(ctx context.Context) ([]FileStatus, error) {
 			return err
 		})
 	}
-	return out, perennial.Wrap("dvc.Status", g.Wait())
+	return out, perennial.Wrap(op, g.Wait())
 }
 
 func (r *Repo) status(ctx context.Context, p Pointer) (FileStatus, error) {
@@ -88,26 +93,124 @@ func (r *Repo) status(ctx context.Context, p Pointer) (FileStatus, error) {
 	if err != nil {
 		return s, err
 	}
-	if s.InCache, err = r.cache.Has(ctx, p.key()); err != nil {
-		return s, err
+	if p.MD5 != "" && !p.NoCache {
+		_, missing := r.objectsOf(p)
+		s.InCache = len(missing) == 0
 	}
-	if r.remote.store != nil {
-		if s.InRemote, err = r.remote.store.Has(ctx, p.key()); err != nil {
-			return s, err
-		}
-	}
-	s.CameMD5, _, err = HashFile(file)
+	s.CameMD5, err = r.contentHash(ctx, file)
 	switch {
-	case perennial.CodeOf(err) == perennial.CodeNotFound:
-		s.State = StateDeleted
-	case err != nil:
+	case err != nil && perennial.CodeOf(err) != perennial.CodeNotFound:
 		return s, err
+	case p.MD5 != "" && !p.NoCache && !s.InCache:
+		s.State = StateNotInCache
+	case err != nil:
+		s.State = StateDeleted
+	case p.MD5 == "":
+		s.State = StateNew
 	case s.CameMD5 != p.MD5:
 		s.State = StateModified
-	case !s.InCache:
-		s.State = StateNotInCache
 	default:
 		s.State = StateUpToDate
 	}
 	return s, nil
+}
+
+// contentHash gives the oid of a file or a directory as it is.
+func (r *Repo) contentHash(ctx context.Context, file string) (string, error) {
+	if !isDir(file) {
+		return hashFile(ctx, r.hashes, file)
+	}
+	files, err := r.tree(ctx, file)
+	if err != nil {
+		return "", err
+	}
+	err = hashTree(ctx, files, func(ctx context.Context, file string) (string, error) {
+		return hashFile(ctx, r.hashes, file)
+	})
+	p, _ := pointerOf("", files)
+	return p.MD5, err
+}
+
+// objectsOf lists the objects of a pointer, and those of them that the cache
+// lacks. What lies in a directory is known only where its manifest is in the
+// cache, and sound.
+func (r *Repo) objectsOf(p Pointer) (oids, missing []string) {
+	add := func(oid string) {
+		oids = append(oids, oid)
+		if !r.objects.has(oid) {
+			missing = append(missing, oid)
+		}
+	}
+	if !p.IsDir() {
+		add(p.MD5)
+		return oids, missing
+	}
+	b, err := r.objects.read(p.MD5)
+	var files []ManifestFile
+	if err == nil {
+		files, err = ParseManifest(b)
+	}
+	if err != nil {
+		return []string{p.MD5}, []string{p.MD5}
+	}
+	oids = append(oids, p.MD5)
+	for _, f := range files {
+		add(f.MD5)
+	}
+	return oids, missing
+}
+
+// CloudStatus fills in where the data of Status stands against the remote: what
+// a push would bring there (new), what a pull would bring here (deleted), and
+// what is in neither place (missing).
+func (r *Repo) CloudStatus(ctx context.Context, all []FileStatus) error {
+	const op = "dvc.CloudStatus"
+	remote, err := r.Remote("")
+	if err != nil {
+		return perennial.Wrap(op, err)
+	}
+	oids := make([][]string, len(all))
+	missing := make([][]string, len(all))
+	var ask []string
+	for i, s := range all {
+		if s.MD5 != "" && !s.NoCache && !s.NoPush {
+			oids[i], missing[i] = r.objectsOf(s.Pointer)
+			ask = append(ask, oids[i]...)
+		}
+	}
+	lacks, err := remote.Has(ctx, ask)
+	if err != nil {
+		return perennial.Wrap(op, err)
+	}
+	remoteLacks := setOf(lacks)
+	for i := range all {
+		if len(oids[i]) > 0 {
+			all[i].Cloud = cloudState(oids[i], setOf(missing[i]), remoteLacks)
+		}
+	}
+	return nil
+}
+
+// cloudState gives the worst state of some objects.
+func cloudState(oids []string, cacheLacks, remoteLacks map[string]bool) State {
+	state := StateUpToDate
+	for _, oid := range oids {
+		switch {
+		case cacheLacks[oid] && remoteLacks[oid]:
+			return StateMissing
+		case remoteLacks[oid]:
+			state = StateNew
+		case cacheLacks[oid] && state == StateUpToDate:
+			state = StateDeleted
+		}
+	}
+	return state
+}
+
+func setOf(list []string) map[string]bool {
+	set := make(map[string]bool, len(list))
+	for _, s := range list {
+		set[s] = true
+	}
+	return set
 }
