@@ -16,7 +16,7 @@ func TestInitDataAndPipelineWorkOffline(t *testing.T) {
 
 	got = perennialCLI(t, "", "data", "status", "--project", dir)
 	require.Equal(t, exitDone, got.code, got.err)
-	require.Regexp(t, `data/raw/iris.csv +deleted`, got.out)
+	require.Regexp(t, `data/raw/iris.csv +not_in_cache`, got.out)
 
 	got = perennialCLI(t, "", "data", "pull", "data/raw/iris.csv", "--project", dir)
 	require.Equal(t, result{exitDone, "data/raw/iris.csv\n", ""}, got)
