@@ -168,9 +168,16 @@ func (t *Table) Keys() []string {
 	return keys
 }
 
-// Texts gives a column as text, one value per row: codes as their text, numbers
-// as their shortest text, null as "". ok is false for a column the table doesn't
-// have.
+func numberText(t ColumnType, v float64) string {
+	if t == TypeBoolean {
+		return strconv.FormatBool(v != 0)
+	}
+	return strconv.FormatFloat(v, 'g', -1, 64)
+}
+
+// Texts gives a column as text, one value per row: codes as their text, true and
+// false as such, other numbers as their shortest text, null as "". ok is false for
+// a column the table doesn't have.
 func (t *Table) Texts(column string) (values []string, ok bool) {
 	for i, c := range t.Schema.Columns {
 		if c.Name != column || c.Role == RoleIgnore {
@@ -181,7 +188,7 @@ func (t *Table) Texts(column string) (values []string, ok bool) {
 			if s.Numbers == nil {
 				values[r], _ = s.Text(r)
 			} else if v := s.Numbers[r]; !math.IsNaN(v) {
-				values[r] = strconv.FormatFloat(v, 'g', -1, 64)
+				values[r] = numberText(c.Type, v)
 			}
 		}
 		return values, true

@@ -91,3 +91,25 @@ func TestLaterSideGrowsWithTheShare(t *testing.T) {
 		require.Equal(t, perennial.SideStream, perennial.StreamSide(seed, key, 1))
 	})
 }
+
+func TestTextsOfAColumn(t *testing.T) {
+	t.Parallel()
+	table := perennial.Table{
+		Schema: perennial.Schema{Columns: []perennial.Column{
+			{Name: "plan", Type: perennial.TypeCategorical, Role: perennial.RoleFeature},
+			{Name: "student", Type: perennial.TypeBoolean, Role: perennial.RoleFeature},
+			{Name: "age", Type: perennial.TypeNumeric, Role: perennial.RoleFeature},
+		}},
+		Rows: 3,
+		Columns: []perennial.Series{
+			{Codes: []int32{0, 1, -1}, Dict: []string{"basic", "plus"}}, {Numbers: []float64{1, 0, math.NaN()}}, {Numbers: []float64{1, 0.5, math.NaN()}},
+		},
+	}
+	for column, want := range map[string][]string{"plan": {"basic", "plus", ""}, "student": {"true", "false", ""}, "age": {"1", "0.5", ""}} {
+		got, ok := table.Texts(column)
+		require.True(t, ok)
+		require.Equal(t, want, got, column)
+	}
+	_, ok := table.Texts("nope")
+	require.False(t, ok)
+}

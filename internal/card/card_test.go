@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +31,7 @@ func churn() *card.Card {
 		Task: perennial.Classification, Target: "churned", Classes: []string{"no", "<script>alert(1)</script>"}, Positive: "<script>alert(1)</script>", Threshold: 0.42,
 		RunID: "run6", WorkflowID: "train:churn", Trigger: "schedule", Reason: "nightly | `rm`\n[x](javascript:y)", Actor: "scheduler", StartedAt: 1772366400000, EndedAt: 1772366461500,
 		Data:  perennial.DataRef{Path: "data/raw/churn.csv", MD5: "bb22", Rows: 1200, FeedbackRows: 40, Sides: "cc33"},
-		Sides: map[perennial.Side]int{perennial.SideTrain: 960, perennial.SideHoldout: 240},
+		Sides: map[perennial.Side]int{perennial.SideTrain: 860, perennial.SideHoldout: 240, perennial.SideStream: 100},
 		Split: perennial.Split{By: perennial.SplitStratified, Test: 0.2, Seed: 42},
 		Features: []card.Feature{
 			{Column: perennial.Column{Name: "signup_date", Type: perennial.TypeDate, Format: "%Y-%m-%d"}, Rows: 960, Min: 18000, Max: 20000},
@@ -105,4 +106,42 @@ func TestACardSurvivesJSON(t *testing.T) {
 	var again card.Card
 	require.NoError(t, json.Unmarshal(b, &again))
 	require.True(t, bytes.Equal(churn().Markdown(nil), again.Markdown(nil)))
+}
+
+func TestACardSaysWhichSidesWereScored(t *testing.T) {
+	t.Parallel()
+	c := churn()
+	require.Contains(t, string(c.Markdown(nil)), "On 240 rows held out, scored once (the side holdout; the side stream, 100 rows, is left out because feedback is among the data).")
+	c.Data.FeedbackRows = 0
+	require.Contains(t, string(c.Markdown(nil)), "scored once (the sides holdout, 240 rows, and stream, 100 rows: without feedback nothing was learned from either).")
+	delete(c.Sides, perennial.SideStream)
+	require.Contains(t, string(c.Markdown(nil)), "On 240 rows held out, scored once. Intervals")
+}
+
+func TestACardShowsTheWorstOfManySlices(t *testing.T) {
+	t.Parallel()
+	c := churn()
+	few := c.Report.Slices
+	for i := range 120 {
+		part := evaluate.Slice{Column: "city", Value: fmt.Sprintf("C%03d", i), N: 10}
+		if i%40 != 7 { // the others have no row of the positive class
+			part.Metrics = []evaluate.Value{{Name: "average_precision", Value: float64((i*37)%120) / 120}}
+		}
+		c.Report.Slices = append(c.Report.Slices, part)
+	}
+	text := string(c.Markdown(nil))
+	require.Equal(t, 12, strings.Count(text, "| city | C")+strings.Count(text, "| city | (109 more) |"), text)
+	require.Contains(t, text, "Of the 120 values of city the 10 worst by average_precision are shown, and the best; report.json has all.")
+	worst, best := strings.Index(text, "| city | C000 | 10 | 0 |"), strings.Index(text, "| city | C107 | 10 | 0.99167 |")
+	require.Positive(t, worst)
+	require.Greater(t, best, strings.Index(text, "(109 more)"))
+	require.Contains(t, text, "| plan | basic |", "of few all")
+	require.Len(t, few, 2)
+
+	c.Select = "rmse"
+	c.Report.Slices = c.Report.Slices[len(few):]
+	for i := range c.Report.Slices {
+		c.Report.Slices[i].Metrics = []evaluate.Value{{Name: "rmse", Value: float64(i)}}
+	}
+	require.Regexp(t, `(?s)C119.*C110.*109 more.*C000`, string(c.Markdown(nil)), "lower is better")
 }

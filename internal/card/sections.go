@@ -125,7 +125,7 @@ func (c *Card) results() section {
 		t.add(row...)
 	}
 	s := section{Title: "Results", Table: t, Lines: []string{
-		fmt.Sprintf("On %s held out, scored once. Intervals: percentile bootstrap over these rows, seed %d.", rows(c.Report.N), c.Report.Seed),
+		fmt.Sprintf("On %s held out, scored once%s. Intervals: percentile bootstrap over these rows, seed %d.", rows(c.Report.N), c.scored(), c.Report.Seed),
 		"Baseline: " + map[perennial.Task]string{
 			perennial.Classification: "the most frequent class of the training rows, with the class shares as probabilities.",
 			perennial.Regression:     "the mean of the training rows.",
@@ -141,6 +141,18 @@ func (c *Card) results() section {
 	return s
 }
 
+// scored says which sides the evaluated rows are of.
+func (c *Card) scored() string {
+	holdout, stream := c.Sides[perennial.SideHoldout], c.Sides[perennial.SideStream]
+	switch {
+	case c.Data.FeedbackRows > 0 && stream > 0:
+		return fmt.Sprintf(" (the side holdout; the side stream, %s, is left out because feedback is among the data)", rows(stream))
+	case c.Data.FeedbackRows == 0 && stream > 0:
+		return fmt.Sprintf(" (the sides holdout, %s, and stream, %s: without feedback nothing was learned from either)", rows(holdout), rows(stream))
+	}
+	return ""
+}
+
 func (c *Card) gates() section {
 	if c.Gates == nil {
 		return section{}
@@ -150,31 +162,6 @@ func (c *Card) gates() section {
 		t.add(g.Name, string(g.Verdict), number(g.Value), number(g.Reference), strconv.Itoa(g.N), g.Message)
 	}
 	return section{Title: "Gates", Lines: []string{fmt.Sprintf("Verdict: %s. %s", c.Gates.Verdict, c.Gates.Reason)}, Table: t}
-}
-
-func (c *Card) slices() section {
-	if c.Report == nil || len(c.Report.Slices) == 0 {
-		return section{}
-	}
-	shown := []string{c.Select}
-	for _, m := range c.Report.Metrics {
-		if m.Name != c.Select && len(shown) < 4 {
-			shown = append(shown, m.Name)
-		}
-	}
-	t := &table{Head: append([]string{"Column", "Value", "Rows"}, shown...)}
-	for _, s := range c.Report.Slices {
-		value := s.Value
-		if value == "" {
-			value = "(null)"
-		}
-		row := []string{s.Column, value, strconv.Itoa(s.N)}
-		for _, name := range shown {
-			row = append(row, valueOf(s.Metrics, name))
-		}
-		t.add(row...)
-	}
-	return section{Title: "Slices", Table: t}
 }
 
 func (c *Card) warnings() section {
