@@ -60,6 +60,7 @@ const (
 	TagModelSHA256 = "perennial.model_sha256"
 	TagSampled     = "perennial.sampled"   // the training learned from a part of its rows: how many of how many
 	TagTruncated   = "perennial.truncated" // the study was cut by its time limit: how many of how many trials ran
+	TagTrial       = "perennial.trial"     // number, from 1, of the trial that was selected; of a candidate: of its best
 	TagStopped     = "perennial.stopped"   // a candidate's best trial was left on some of the folds: on how many of how many
 	TagFailure     = "perennial.failure"   // why a candidate has no score
 	TagTrainer     = "perennial.trainer"   // version of the training code

@@ -64,6 +64,7 @@ func (a *Activities) candidates(ctx context.Context, runID string, m *material) 
 	if err != nil {
 		return out, false, err
 	}
+	selected, fitted := selectedTrial(&run)
 	out = evaluate.Candidates{Metric: metric.Name, HigherIsBetter: metric.HigherIsBetter}
 	var without []evaluate.Candidate
 	for c := range p.Candidates {
@@ -86,7 +87,7 @@ func (a *Activities) candidates(ctx context.Context, runID string, m *material) 
 			return out, false, err
 		}
 		row.Stopped = best.State != ledger.TrialCompleted
-		row.Selected = run.Param("trial") == format(best.Index)
+		row.Selected = fitted && best.Index == selected
 		out.Folds = max(out.Folds, len(row.Scores))
 		out.Candidates = append(out.Candidates, row)
 	}
@@ -106,7 +107,7 @@ func (a *Activities) candidates(ctx context.Context, runID string, m *material) 
 // candidate sums up the trials of one candidate.
 func candidate(list []ledger.Trial, index int, best ledger.Trial) (evaluate.Candidate, error) {
 	out := evaluate.Candidate{
-		Index: index, Algorithm: best.Algorithm, Trial: best.Index, Mean: best.Score, Scores: best.Scores,
+		Index: index, Algorithm: best.Algorithm, Trial: best.Index + 1, Mean: best.Score, Scores: best.Scores,
 		Wall: float64(best.Millis) / 1000, CPU: best.CPU, Memory: best.Memory,
 	}
 	_, out.Std = evaluate.Spread(best.Scores)

@@ -91,8 +91,22 @@ func (a *Activities) logExample(ctx context.Context, runID string, m *material) 
 	return a.logFile(ctx, runID, ExamplePath, b)
 }
 
+// paramTrial is the run's parameter with the number of the selected trial.
+const paramTrial = "trial"
+
+// selectedTrial gives the index of the trial whose model a run has; ok is false
+// where it has none. Runs that lack the tag counted from 0 in the parameter.
+func selectedTrial(run *perennial.Run) (index int, ok bool) {
+	if n, err := strconv.Atoi(run.Tag(perennial.TagTrial)); err == nil {
+		return n - 1, true
+	}
+	n, err := strconv.Atoi(run.Param(paramTrial))
+	return n, err == nil
+}
+
 func (a *Activities) logFit(ctx context.Context, runID string, model *models.Model, key string, size int64, trial tune.Trial) error {
-	params := []perennial.Tag{{Key: "algorithm", Value: model.Algorithm()}, {Key: "trial", Value: strconv.Itoa(trial.Index)}}
+	number := strconv.Itoa(trial.Index + 1)
+	params := []perennial.Tag{{Key: "algorithm", Value: model.Algorithm()}, {Key: paramTrial, Value: number}}
 	fitted := model.Params()
 	for _, name := range sortedKeys(fitted) {
 		params = append(params, perennial.Tag{Key: name, Value: format(fitted[name])})
@@ -100,6 +114,7 @@ func (a *Activities) logFit(ctx context.Context, runID string, model *models.Mod
 	tags := []perennial.Tag{
 		{Key: perennial.TagAlgorithm, Value: model.Algorithm()}, {Key: perennial.TagModelSHA256, Value: hexOf(key)},
 		{Key: perennial.TagTrainer, Value: model.Provenance().Trainer}, {Key: perennial.TagPlatform, Value: runtime.GOARCH},
+		{Key: perennial.TagTrial, Value: number},
 	}
 	if err := a.Tracker.LogBatch(ctx, runID, nil, params, tags); err != nil {
 		return err

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/perennial-ml/perennial"
@@ -35,9 +34,9 @@ func (a *Activities) learningCurve(ctx context.Context, runID string, m *materia
 	if err != nil {
 		return out, false, err
 	}
-	index, err := strconv.Atoi(run.Param("trial"))
-	if err != nil {
-		return out, false, err
+	index, fitted := selectedTrial(&run)
+	if !fitted {
+		return out, false, nil
 	}
 	trial, err := a.trial(ctx, runID, index)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"reflect"
 	"runtime"
-	"strconv"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/ledger"
@@ -68,7 +67,7 @@ func (a *Activities) CheckRun(ctx context.Context, in ReproduceInput) (Reproduce
 	if err != nil || out.Outcome != "" {
 		return out, perennial.Wrap(op, err)
 	}
-	trial, _ := strconv.Atoi(run.Param("trial"))
+	trial, _ := selectedTrial(&run)
 	out, err = a.checkStudy(ctx, &run, trial)
 	if out.Outcome == "" {
 		out.Study = StudyInput{Bundle: run.Tag(perennial.TagBundle), Snapshot: "sha256:" + run.Inputs[0].Data.Snapshot, RunID: run.ID}
@@ -83,7 +82,7 @@ func trained(run *perennial.Run) error {
 	case run.Tag(perennial.TagKind) != "train" || run.Tag(perennial.TagBundle) == "":
 		return perennial.Errorf(perennial.CodePrecondition, "", "run %s is no training: only a training can be reproduced", run.ID).
 			WithHint("perennial runs PIPELINE lists the trainings; a candidate is part of its parent run.")
-	case run.Tag(perennial.TagModelSHA256) == "" || run.Param("trial") == "" || len(run.Inputs) == 0:
+	case run.Tag(perennial.TagModelSHA256) == "" || run.Param(paramTrial) == "" || len(run.Inputs) == 0:
 		return perennial.Errorf(perennial.CodePrecondition, "", "run %s made no model: there is nothing to reproduce", run.ID)
 	}
 	return nil
@@ -211,13 +210,13 @@ func replayStudy(ctx context.Context, bundle *Bundle, list []ledger.Trial, trial
 			if at := n*tune.RoundSize + k; at >= len(list) {
 				return "", nil
 			} else if was, err := proposed(list[at]); err != nil || was.Index != again.Index || was.Candidate != again.Candidate || !sameParams(was, again) {
-				return fmt.Sprintf("trial %d would be proposed as %s now, and was %s", again.Index, showParams(again.Params), list[at].Params), err
+				return fmt.Sprintf("trial %d would be proposed as %s now, and was %s", again.Index+1, showParams(again.Params), list[at].Params), err
 			}
 		}
 	}
 	best, ok := bestOf(Comparable(list, -1), metric.HigherIsBetter)
 	if !ok || best.Index != trial {
-		return fmt.Sprintf("of its %d stored trials trial %d would be selected now, and trial %d was", len(list), best.Index, trial), nil
+		return fmt.Sprintf("of its %d stored trials trial %d would be selected now, and trial %d was", len(list), best.Index+1, trial+1), nil
 	}
 	return "", nil
 }

@@ -161,7 +161,7 @@ func (a *Activities) proposeRange(ctx context.Context, m *material, in TrialsInp
 		}
 	}
 	if len(out) != in.To-in.From {
-		return nil, perennial.Errorf(perennial.CodeInternal, "", "trials %d to %d don't exist", in.From, in.To)
+		return nil, perennial.Errorf(perennial.CodeInternal, "", "trials %d to %d don't exist", in.From+1, in.To)
 	}
 	return out, nil
 }
@@ -180,7 +180,7 @@ func (a *Activities) trial(ctx context.Context, study string, index int) (tune.T
 	}
 	t, ok := stored[index]
 	if !ok {
-		return tune.Trial{}, perennial.Errorf(perennial.CodeNotFound, "", "the study %s has no trial %d", study, index)
+		return tune.Trial{}, perennial.Errorf(perennial.CodeNotFound, "", "the study %s has no trial %d", study, index+1)
 	}
 	return proposed(t)
 }

@@ -66,7 +66,7 @@ func (a *Activities) RunTrials(ctx context.Context, in TrialsInput) (TrialsDone,
 	for _, index := range in.Trials {
 		t, ok := stored[index]
 		if !ok {
-			return done, perennial.Errorf(perennial.CodeInternal, op, "trial %d was never proposed", index)
+			return done, perennial.Errorf(perennial.CodeInternal, op, "trial %d was never proposed", index+1)
 		}
 		if !t.State.Ended() && len(t.Scores) < folds {
 			if t, err = a.runTrial(ctx, m, cv, t, folds); err != nil {
@@ -223,7 +223,7 @@ func (c *candidateRun) tags(p *perennial.Pipeline) []perennial.Tag {
 		{Key: perennial.TagPipeline, Value: p.Name},
 		{Key: perennial.TagAlgorithm, Value: c.Algorithm},
 		{Key: "perennial.selected", Value: strconv.FormatBool(c.selected)},
-		{Key: "perennial.trial", Value: strconv.Itoa(c.Index)},
+		{Key: perennial.TagTrial, Value: strconv.Itoa(c.Index + 1)},
 	}
 	if c.failure != "" {
 		return append(out, perennial.Tag{Key: perennial.TagFailure, Value: c.failure})

@@ -118,7 +118,7 @@ func (s *Server) getRun(ctx context.Context, in *runInput) (*answer[client.RunVi
 
 func trialView(t *ledger.Trial) client.TrialView {
 	v := client.TrialView{
-		Trial: t.Index, Algorithm: t.Algorithm, State: string(t.State), Params: t.Params, Scores: make([]*float64, len(t.Scores)),
+		Trial: t.Index + 1, Algorithm: t.Algorithm, State: string(t.State), Params: t.Params, Scores: make([]*float64, len(t.Scores)),
 		Score: finite(t.Score), Seconds: float64(t.Millis) / 1000, CPU: t.CPU, Error: t.Error,
 	}
 	for i, score := range t.Scores {

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -116,10 +117,16 @@ func TestReproduceNamesWhatDiffersFirst(t *testing.T) {
 		}, perennial.OutcomeDiffers, "parameters", "is missing"},
 		"a trial is another": {func(_ *testing.T, w *world, _ *perennial.Run) {
 			w.act.Ledger = reworked{w.act.Ledger, ledger.Trial{Index: 5, Params: []byte(`{"class_weight":"balanced","c":7}`)}}
-		}, perennial.OutcomeDiffers, "parameters", "trial 5 would be proposed as"},
+		}, perennial.OutcomeDiffers, "parameters", "trial 6 would be proposed as"},
 		"another trial was best": {func(_ *testing.T, w *world, _ *perennial.Run) {
 			w.act.Ledger = reworked{w.act.Ledger, ledger.Trial{Index: 11, Score: -1}}
-		}, perennial.OutcomeDiffers, "parameters", "trial 11 would be selected"},
+		}, perennial.OutcomeDiffers, "parameters", "trial 12 would be selected"},
+		"a run from when trials counted from 0": {func(t *testing.T, w *world, run *perennial.Run) {
+			n, err := strconv.Atoi(run.Param("trial"))
+			require.NoError(t, err)
+			require.Equal(t, run.Param("trial"), run.Tag(perennial.TagTrial))
+			w.act.Tracker = retold{w.act.Tracker, map[string]string{perennial.TagTrial: ""}, map[string]string{"trial": strconv.Itoa(n - 1)}}
+		}, perennial.OutcomeSame, "", "byte for byte"},
 		"another platform": {func(_ *testing.T, w *world, _ *perennial.Run) {
 			w.act.Tracker = retold{w.act.Tracker, map[string]string{perennial.TagPlatform: "s390x", perennial.TagModelSHA256: strings.Repeat("ab", 32)}, nil}
 		}, perennial.OutcomeDiffers, "platform", "s390x"},

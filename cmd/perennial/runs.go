@@ -77,13 +77,13 @@ func runRow(w io.Writer, r client.RunView) {
 	}
 }
 
-// candidateResult says in a word what became of a candidate.
+// candidateResult says what became of a candidate.
 func candidateResult(k client.RunView) string {
 	switch {
 	case k.Tags["perennial.selected"] == "true":
 		return "selected"
 	case k.Tags[perennial.TagStopped] != "":
-		return trialStopped
+		return fmt.Sprintf("%s (%s)", trialStopped, k.Tags[perennial.TagStopped])
 	}
 	return strings.ToLower(string(k.Status))
 }
@@ -244,6 +244,7 @@ func facts(r client.RunView) []fact {
 		list = append(list, fact{"data", fmt.Sprintf("%s, %d rows (%s)", in.Data.Path, in.Data.Rows, in.Context)})
 	}
 	for _, w := range []struct{ name, tag string }{
+		{"fit ended as", perennial.TagTermination},
 		{"data warning", "perennial.data_warnings"}, {"leak warning", "perennial.leak_warnings"}, {"model warning", "perennial.warning"}, {"truncated", "perennial.truncated"}, {"sampled", "perennial.sampled"},
 	} {
 		list = append(list, fact{w.name, r.Tags[w.tag]})

@@ -24,7 +24,7 @@ const (
 // last of the lines that are told at once: it may be any of theirs.
 func trialText(t client.TrialView, p *client.Progress, last bool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "trial %d of %d: %s ", t.Trial+1, p.Total, t.Algorithm)
+	fmt.Fprintf(&b, "trial %d of %d: %s ", t.Trial, p.Total, t.Algorithm)
 	if t.State == trialFailed {
 		fmt.Fprintf(&b, "failed: %s", t.Error)
 	} else {
@@ -75,12 +75,21 @@ func showTrials(w io.Writer, r client.RunView) {
 	if cut := r.Tags[perennial.TagTruncated]; cut != "" {
 		row(w, "The search was cut by its time limit: "+cut+".")
 	}
-	row(w, "TRIAL", "ALGORITHM", "STATE", "CV SCORE", "FOLDS", "SECONDS", "PARAMETERS")
+	row(w, "TRIAL", "ALGORITHM", "STATE", "CV SCORE", "FOLD SCORES", "SECONDS", "PARAMETERS")
 	for _, t := range r.Trials {
 		score := "-"
 		if t.Score != nil {
 			score = number(t.Score)
 		}
-		row(w, t.Trial, t.Algorithm, t.State, score, len(t.Scores), fmt.Sprintf("%.2f", t.Seconds), cmp.Or(t.Error, paramsText(t.Params)))
+		row(w, t.Trial, t.Algorithm, t.State, score, dash(foldsText(t.Scores)), fmt.Sprintf("%.2f", t.Seconds), cmp.Or(t.Error, paramsText(t.Params)))
 	}
+}
+
+// foldsText lists a trial's scores, one per fold.
+func foldsText(scores []*float64) string {
+	parts := make([]string, len(scores))
+	for i, s := range scores {
+		parts[i] = number(s)
+	}
+	return strings.Join(parts, " ")
 }

@@ -15,9 +15,9 @@ import (
 func tried(done int) client.RunView {
 	r := irisRun()
 	r.Trials = []client.TrialView{
-		{Trial: 0, Algorithm: "logistic_regression", State: "completed", Params: json.RawMessage(`{"c":1}`), Score: new(0.25), Scores: []*float64{new(0.2), new(0.3)}, Seconds: 1.26},
-		{Trial: 1, Algorithm: "logistic_regression", State: "failed", Params: json.RawMessage(`{"c":-1}`), Error: "c is negative"},
-		{Trial: 2, Algorithm: "logistic_regression", State: "partial", Params: json.RawMessage(`{"c":0.123456,"kind":"x"}`), Score: new(0.5), Scores: []*float64{new(0.5)}},
+		{Trial: 1, Algorithm: "logistic_regression", State: "completed", Params: json.RawMessage(`{"c":1}`), Score: new(0.25), Scores: []*float64{new(0.2), new(0.3)}, Seconds: 1.26},
+		{Trial: 2, Algorithm: "logistic_regression", State: "failed", Params: json.RawMessage(`{"c":-1}`), Error: "c is negative"},
+		{Trial: 3, Algorithm: "logistic_regression", State: "partial", Params: json.RawMessage(`{"c":0.123456,"kind":"x"}`), Score: new(0.5), Scores: []*float64{new(0.5)}},
 	}
 	for i := done; i < 3; i++ {
 		r.Trials[i].State, r.Trials[i].Score, r.Trials[i].Scores = "proposed", nil, nil
@@ -145,23 +145,24 @@ func TestRunsShowWhatBecameOfEachCandidate(t *testing.T) {
 	f := newFake(t, map[string]any{"GET /runs": list(run), "GET /runs/run2": run})
 	got := perennialCLI(t, "", "runs", "iris", "--api", f.url)
 	require.Regexp(t, "├─ logistic_regression +selected +log_loss=0.11", got.out)
-	require.Regexp(t, "├─ malaschitz_forest +stopped +log_loss=0.2", got.out)
+	require.Regexp(t, "├─ malaschitz_forest +stopped \\(1 of 5 folds\\) +log_loss=0.2", got.out)
 	require.Regexp(t, "└─ malaschitz_forest +failed +- .*\n +malaschitz_forest takes at most 5 rows\n", got.out)
 	got = perennialCLI(t, "", "run", "show", "run2", "--api", f.url)
-	require.Regexp(t, "cand2 +malaschitz_forest +stopped +log_loss=0.2 +c=10\n", got.out)
+	require.Regexp(t, "cand2 +malaschitz_forest +stopped \\(1 of 5 folds\\) +log_loss=0.2 +c=10\n", got.out)
 	require.Regexp(t, "cand2 +malaschitz_forest +failed +- +malaschitz_forest takes at most 5 rows\n", got.out)
 }
 
 func TestRunShowListsTrials(t *testing.T) {
 	t.Parallel()
 	r := tried(3)
-	r.Tags = map[string]string{"perennial.truncated": "3 of 9 trials"}
+	r.Tags = map[string]string{perennial.TagTruncated: "3 of 9 trials", perennial.TagTermination: "converged"}
 	f := newFake(t, map[string]any{"GET /runs/run2": r})
 	got := perennialCLI(t, "", "run", "show", "run2", "--api", f.url)
 	require.Equal(t, exitDone, got.code, got.err)
 	require.Contains(t, got.out, "The search was cut by its time limit: 3 of 9 trials.\n")
-	require.Regexp(t, `TRIAL +ALGORITHM +STATE +CV SCORE +FOLDS +SECONDS +PARAMETERS`, got.out)
-	require.Regexp(t, `\n0 +logistic_regression +completed +0\.25 +2 +1\.26 +c=1\n1 +logistic_regression +failed +- +0 +0\.00 +c is negative\n`, got.out)
+	require.Regexp(t, `\nfit ended as: +converged\n`, got.out)
+	require.Regexp(t, `TRIAL +ALGORITHM +STATE +CV SCORE +FOLD SCORES +SECONDS +PARAMETERS`, got.out)
+	require.Regexp(t, `\n1 +logistic_regression +completed +0\.25 +0\.2 0\.3 +1\.26 +c=1\n2 +logistic_regression +failed +- +- +0\.00 +c is negative\n`, got.out)
 }
 
 func TestReproduceSaysWhatDiffers(t *testing.T) {

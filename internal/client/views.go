@@ -94,7 +94,7 @@ type RunView struct {
 // TrialView is one trial of a training: a candidate with one choice of
 // parameters, scored on folds of the training side.
 type TrialView struct {
-	Trial     int             `json:"trial"` // from 0
+	Trial     int             `json:"trial"` // from 1
 	Algorithm string          `json:"algorithm"`
 	State     string          `json:"state"`  // proposed | partial (scored on some folds) | completed | failed
 	Params    json.RawMessage `json:"params"` // the candidate's own and those that were searched; what isn't there has its default

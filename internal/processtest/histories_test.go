@@ -119,7 +119,7 @@ func (r recorder) continued(p *process, run string) {
 	began := first.GetRunID()
 	var selected activities.Selected
 	require.NoError(r.t, first.Get(r.t.Context(), &selected))
-	require.Equal(r.t, view.Params["trial"], itoa(selected.Trial))
+	require.Equal(r.t, view.Params["trial"], itoa(selected.Trial+1))
 	require.NotEqual(r.t, began, first.GetRunID(), "it went on in another run")
 	r.record("tune-continues-as-new", id, began)
 	r.record("tune-continued", id, first.GetRunID())

@@ -34,7 +34,7 @@ type Candidate struct {
 	Index     int            `json:"candidate"` // in the pipeline file, from 0
 	Algorithm string         `json:"algorithm"`
 	Selected  bool           `json:"selected"`
-	Trial     int            `json:"trial"`
+	Trial     int            `json:"trial"`  // its number, from 1
 	Trials    int            `json:"trials"` // of the algorithm
 	Failed    int            `json:"failed,omitempty"`
 	Params    map[string]any `json:"params"`
