@@ -159,8 +159,11 @@ type ModelVersion struct {
 	Lineage   Lineage  `json:"lineage"`
 }
 
-// AliasChampion is the alias of the version in service.
-const AliasChampion = "champion"
+// The aliases that follow a model's traffic row: Perennial alone sets them.
+const (
+	AliasChampion   = "champion"   // the version in service
+	AliasChallenger = "challenger" // the version that is being rolled out or tested; removed at the end
+)
 
 // Lineage leads from a version, and so from every prediction, back to what made
 // it.

@@ -88,7 +88,7 @@ type Tracker interface {
 	EnsureModel(ctx context.Context, name string, now int64) (perennial.RegisteredModel, error)
 	CreateVersion(ctx context.Context, v perennial.ModelVersion, op string) (perennial.ModelVersion, error)
 	GetVersion(ctx context.Context, model, version string) (perennial.ModelVersion, error)
-	SetAlias(ctx context.Context, model, alias, version string) error
+	AliasRegistry
 }
 
 // Ledger keeps what was tried and decided. Every write is safe to repeat.
@@ -118,7 +118,7 @@ type Trials interface {
 // Traffic keeps who answers. Set is a compare-and-swap on the epoch; a repeated
 // op id gives the stored row back.
 type Traffic interface {
-	Get(ctx context.Context, model string) (perennial.Traffic, error)
+	AliasTraffic
 	Set(ctx context.Context, next perennial.Traffic, ifEpoch int64) (perennial.Traffic, error)
 	// RolloutRows gives the states of one rollout, oldest first.
 	RolloutRows(ctx context.Context, model, rolloutID string) ([]perennial.Traffic, error)

@@ -83,7 +83,7 @@ func (a *Activities) SetTraffic(ctx context.Context, in ServeInput) (inService b
 	}
 	epoch := row.Epoch
 	if row.OpID != opID {
-		row, err = a.Traffic.Set(ctx, perennial.Traffic{
+		_, err = a.Traffic.Set(ctx, perennial.Traffic{
 			Model: in.Model, Mode: perennial.ModeServing, Champion: in.Version, OpID: opID, DecisionID: in.Decision,
 			Reason: in.Reason, Actor: in.Actor, ChangedAt: a.nowMillis(),
 		}, epoch)
@@ -94,7 +94,7 @@ func (a *Activities) SetTraffic(ctx context.Context, in ServeInput) (inService b
 			return false, perennial.Wrap(op, err)
 		}
 	}
-	if err := a.Tracker.SetAlias(ctx, in.Model, perennial.AliasChampion, row.Champion); err != nil {
+	if err := a.project(ctx, in.Model); err != nil {
 		return false, perennial.Wrap(op, err)
 	}
 	return true, nil

@@ -77,6 +77,9 @@ func (a *Activities) BeginRollout(ctx context.Context, o Offer) (Rollout, error)
 	}
 	switch {
 	case row.Mode == perennial.ModeNone:
+		if _, err := a.model(ctx, version); err != nil { // nothing else stands behind it
+			return Rollout{}, perennial.Wrap(op, err)
+		}
 		r, err := a.firstVersion(ctx, o, id)
 		return r, perennial.Wrap(op, err)
 	case row.Mode == perennial.ModeAB:
@@ -97,7 +100,7 @@ func (a *Activities) BeginRollout(ctx context.Context, o Offer) (Rollout, error)
 	if err != nil {
 		return Rollout{}, perennial.Wrap(op, err)
 	}
-	r, err := a.rollout(ctx, row, "")
+	r, err := a.resumed(ctx, row, o)
 	return r, perennial.Wrap(op, err)
 }
 
@@ -119,13 +122,11 @@ func (a *Activities) firstVersion(ctx context.Context, o Offer, id string) (Roll
 	return a.resumed(ctx, row, o)
 }
 
-// resumed gives the rollout that an offer began, once the registry agrees about
-// a version that went straight into service.
+// resumed gives the rollout that an offer began, once the registry's aliases say
+// so.
 func (a *Activities) resumed(ctx context.Context, row perennial.Traffic, o Offer) (Rollout, error) {
-	if row.Mode == perennial.ModeServing {
-		if err := a.Tracker.SetAlias(ctx, row.Model, perennial.AliasChampion, row.Champion); err != nil {
-			return Rollout{}, err
-		}
+	if err := a.project(ctx, row.Model); err != nil {
+		return Rollout{}, err
 	}
 	return a.rollout(ctx, row, o.Version)
 }
@@ -166,6 +167,10 @@ func (a *Activities) refused(ctx context.Context, o Offer, version perennial.Mod
 }
 
 func (a *Activities) model(ctx context.Context, v perennial.ModelVersion) (*models.Model, error) {
+	if v.Lineage.ModelSHA256 == "" {
+		return nil, perennial.Errorf(perennial.CodePrecondition, "model", "Version %s of %s has no model file that can be served.", v.Version, v.Model).
+			WithHint("One that a notebook registered is read by: perennial rollout start %s %s", v.Model, v.Version)
+	}
 	file, err := a.Blobs.Get(ctx, "sha256:"+v.Lineage.ModelSHA256)
 	if err != nil {
 		return nil, err

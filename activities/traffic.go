@@ -60,7 +60,7 @@ func (a *Activities) MoveTraffic(ctx context.Context, m Move) (Rollout, error) {
 		}
 	}
 	if row.RolloutID == m.Rollout.ID && (row.Mode == perennial.ModeServing || row.Mode == perennial.ModeWatch) {
-		if err := a.Tracker.SetAlias(ctx, row.Model, perennial.AliasChampion, row.Champion); err != nil {
+		if err := a.project(ctx, row.Model); err != nil {
 			return Rollout{}, perennial.Wrap(op, err)
 		}
 	}

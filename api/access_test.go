@@ -92,7 +92,7 @@ var contract = map[string]string{
 	"GET /pipelines": "reader", "GET /pipelines/:pipeline": "reader", "GET /schedules": "reader", "GET /schedules/:pipeline": "reader",
 	"GET /datasets": "reader", "GET /datasets/:path": "reader", "GET /workflows": "reader", "GET /workflows/:id": "reader",
 	"GET /runs": "reader", "GET /runs/:run": "reader", "GET /runs/:run/artifacts": "reader", "GET /runs/:run/artifacts/+": "reader",
-	"GET /decisions/:id": "reader",
+	"GET /decisions/:id": "reader", "GET /lineage/data/:md5": "reader",
 
 	"POST /predict": "predictor",
 

@@ -31,6 +31,7 @@ type Options struct {
 	Pipelines   Pipelines
 	Traffic     Traffic
 	Decisions   Decisions
+	Lineage     Lineage
 	Trials      Trials
 	Datasets    Datasets
 	Control     Control
@@ -164,6 +165,7 @@ func (s *Server) routes() {
 	s.pipelineRoutes()
 	s.retrainRoutes()
 	s.datasetRoutes()
+	s.lineageRoutes()
 	s.scheduleRoutes()
 	s.workflowRoutes()
 	s.rolloutRoutes()

@@ -44,7 +44,7 @@ func newWorld() *world { return &world{ready: true, state: perennial.WorkflowRun
 
 func (w *world) options() api.Options {
 	return api.Options{
-		Predictor: w, Predictions: logFake{}, Registry: registryFake{}, Blobs: blobsFake{}, Pipelines: pipelinesFake{},
+		Predictor: w, Predictions: logFake{}, Registry: registryFake{}, Lineage: registryFake{}, Blobs: blobsFake{}, Pipelines: pipelinesFake{},
 		Traffic: trafficFake{}, Decisions: decisionsFake{}, Trials: trialsFake{}, Datasets: datasetsFake{}, Control: w, Rollouts: rolloutFake{}, Audit: auditFake{},
 		Degraded: func(context.Context) []client.Degraded { return w.down },
 		UIURL:    "http://127.0.0.1:8233", Build: "v0.0.0-test", Now: func() time.Time { return now },
@@ -236,6 +236,27 @@ func (logFake) List(_ context.Context, q predlog.Query) (predlog.Page, error) {
 		{ID: predictionID, At: now.UnixMicro(), Model: q.Model, Version: "1", Variant: perennial.VariantChampion, Kind: perennial.KindLive, Status: "ok", Value: 4.526},
 		{ID: predictionID, At: now.UnixMicro(), Model: q.Model, Version: "1", Variant: perennial.VariantChampion, Kind: perennial.KindLive, Status: "error", Value: math.NaN()},
 	}}, nil
+}
+
+func (logFake) CountVersions(context.Context, string) (map[string]int64, error) {
+	return map[string]int64{"1": 41, "10": 1}, nil
+}
+
+func (registryFake) RunsByData(_ context.Context, md5 string) ([]perennial.Run, error) {
+	if md5 != irisDataset().MD5 {
+		return nil, nil
+	}
+	run := fakeRun("run1", "")
+	run.Tags = append(run.Tags, perennial.Tag{Key: perennial.TagPipeline, Value: "iris"}, perennial.Tag{Key: perennial.TagCommit, Value: "c0ffee"})
+	run.Inputs = []perennial.DatasetInput{{Context: "training", Data: perennial.DataRef{Path: "data/raw/old.csv", BaseMD5: md5}}}
+	return []perennial.Run{run}, nil
+}
+
+func (f registryFake) VersionsOfRuns(ctx context.Context, runs []string) ([]perennial.ModelVersion, error) {
+	if len(runs) != 1 || runs[0] != "run1" {
+		return nil, notFound("run")
+	}
+	return f.Versions(ctx, "iris")
 }
 
 type registryFake struct{}

@@ -31,6 +31,15 @@ type Predictions interface {
 	// Get gives not_yet for a young id that may be on its way from another process.
 	Get(ctx context.Context, id string) (perennial.Prediction, error)
 	List(ctx context.Context, q predlog.Query) (predlog.Page, error)
+	// CountVersions counts the answers of each of a model's versions.
+	CountVersions(ctx context.Context, model string) (map[string]int64, error)
+}
+
+// Lineage finds what came of a data set (internal/mlflow).
+type Lineage interface {
+	// RunsByData lists the runs that read a content, newest first.
+	RunsByData(ctx context.Context, md5 string) ([]perennial.Run, error)
+	VersionsOfRuns(ctx context.Context, runIDs []string) ([]perennial.ModelVersion, error)
 }
 
 // Registry reads runs, models and versions (internal/tracking).

@@ -36,10 +36,13 @@ func (s *Server) getPrediction(ctx context.Context, in *predictionInput) (*answe
 		return nil, perennial.Wrap(op, err)
 	}
 	v, err := s.o.Registry.GetVersion(ctx, p.Model, p.Version)
+	view := predictionView(&p)
+	if perennial.CodeOf(err) == perennial.CodeNotFound { // the version was deleted; its answers stay
+		return ok(view), nil
+	}
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	view := predictionView(&p)
 	view.Lineage = &v.Lineage
 	view.Lineage.Rollout = perennial.RolloutLineage{Epoch: p.Epoch, DecisionID: p.DecisionID}
 	return ok(view), nil

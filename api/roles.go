@@ -44,6 +44,7 @@ var roles = map[string]perennial.AccessRole{
 	"GET /models/{model}/stream":             perennial.AccessReader,
 	"GET /datasets":                          perennial.AccessReader,
 	"GET /datasets/{path}":                   perennial.AccessReader,
+	"GET /lineage/data/{md5}":                perennial.AccessReader,
 	"GET /decisions/{id}":                    perennial.AccessReader,
 	"GET /models/{model}/rollout":            perennial.AccessReader,
 	"GET /schedules":                         perennial.AccessReader,

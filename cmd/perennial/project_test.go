@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/perennial-ml/perennial/internal/client"
 )
 
 func TestInitDataAndPipelineWorkOffline(t *testing.T) {
@@ -39,4 +41,21 @@ func TestInitDataAndPipelineWorkOffline(t *testing.T) {
 
 	got = perennialCLI(t, "", "data", "status", "--project", t.TempDir())
 	require.Equal(t, exitFailed, got.code)
+}
+
+func TestDataLineageByPath(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "demo")
+	require.Equal(t, exitDone, perennialCLI(t, "", "init", dir, "--demo").code)
+	md5 := "013d0da08d6506664ce640459139176b" // that the demo's pointer names
+	f := newFake(t, map[string]any{
+		"GET /lineage/data/" + md5:          client.DataLineageView{MD5: md5, Paths: []string{"data/raw/iris.csv"}},
+		"GET /datasets/data/raw/remote.csv": client.DatasetView{Path: "data/raw/remote.csv", MD5: md5},
+	})
+	for path, code := range map[string]int{"data/raw/iris.csv": exitDone, "data/raw/remote.csv": exitDone, "data/raw/nope.csv": exitFailed} {
+		got := perennialCLI(t, "", "data", "lineage", path, "--project", dir, "--api", f.url)
+		require.Equal(t, code, got.code, "%s: %s", path, got.err)
+	}
+	got := perennialCLI(t, "", "data", "lineage", "data/raw/remote.csv", "--project", t.TempDir(), "--api", f.url)
+	require.Equal(t, exitDone, got.code, "where there is no project the API is asked: %s", got.err)
 }

@@ -199,6 +199,9 @@ func showRollout(w io.Writer, v client.RolloutView) {
 	if v.Frozen != nil {
 		showFreeze(w, v.Frozen)
 	}
+	if v.Alias != nil {
+		field(w, "alias "+v.Alias.Alias, fmt.Sprintf("moved to %s by %s at %s; traffic doesn't follow: %s", cmp.Or(v.Alias.Version, "nothing"), v.Alias.Actor, when(v.Alias.At), v.Alias.Reason))
+	}
 	if len(v.Guardrails) > 0 {
 		row(w)
 		row(w, "GUARDRAIL", "VERDICT", "CHALLENGER", "REFERENCE", "LIMIT", "MESSAGE")

@@ -59,6 +59,15 @@ func answers() map[string]any {
 		"GET /audit": list(
 			client.AuditView{Seq: 2, At: at, Actor: "ann", Action: "token.revoke", Target: "ci", Before: map[string]any{"role": "trainer"}, Reason: "gone", Hash: "bb"},
 			client.AuditView{Seq: 1, At: at, Actor: "ci", Action: "train.start", Target: "iris", WorkflowID: "train:iris", Hash: "aa"}),
+		"GET /models/iris/rollout": client.RolloutView{
+			Model: "iris", Phase: "none", Mode: perennial.ModeServing, Epoch: 4, Champion: "2", Reason: "first version", WorkflowID: "rollout:iris",
+			Alias: &client.DivergenceView{Alias: "champion", Version: "7", Actor: "ann", Reason: "Version 7 holds a pickle.", At: at},
+		},
+		"GET /lineage/data/013d0da08d6506664ce640459139176b": client.DataLineageView{
+			MD5: "013d0da08d6506664ce640459139176b", Paths: []string{"data/raw/iris.csv"}, Predictions: 42,
+			Runs:     []client.LineageRunView{{RunID: "run2", Pipeline: "iris", Kind: "train", Status: perennial.RunFinished, Outcome: "trained", StartedAt: at, ProjectCommit: "c0ffee"}},
+			Versions: []client.LineageModelView{{Model: "iris", Version: "2", RunID: "run2", Algorithm: "logistic_regression", Aliases: []string{"champion"}, CreatedAt: at, Predictions: 42}},
+		},
 		"GET /audit/verify": client.AuditReport{Whole: true, Entries: 2, Hash: "bb"},
 		"GET /decisions/d1": client.DecisionView{
 			DecisionID: "d1", Kind: perennial.DecisionGate, Model: "iris", RunID: "run2", At: at, Verdict: perennial.VerdictPass, Passed: true, Reason: "all 1 gates passed",
@@ -77,6 +86,8 @@ func TestLookingCommands(t *testing.T) {
 		"versions":          "versions iris",
 		"version_show":      "version show iris 2",
 		"history":           "history iris",
+		"rollout_status":    "rollout status iris",
+		"data_lineage":      "data lineage 013d0da08d6506664ce640459139176b",
 		"workflow_list":     "workflow list iris",
 		"workflow_show":     "workflow show train:iris",
 		"workflow_failed":   "workflow show broken",

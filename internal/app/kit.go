@@ -52,14 +52,24 @@ func newKit(c *config.Config, build string, log *slog.Logger, s *stores, t conne
 	k := &kit{config: c, build: build, log: log, stores: s, registry: telemetry.Registry(build), temporal: t}
 	k.attributes = control.NewAttributes(t.Client, t.namespace, log)
 	k.predictions = predlog.New(s.predictions, predlog.Options{Flush: c.LogFlush, BufferBytes: int64(c.LogBuffer), Logger: log, Registerer: k.registry})
-	k.mlflow = tracking.NewServer(s.tracking, s.blobs, tracking.Hooks{}, nil)
+	k.mlflow = tracking.NewServer(s.tracking, s.blobs, k.hooks(), nil)
 	k.operator = control.New(control.Options{
 		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, Tokens: s.access, Orders: s.access, KeepAdmin: c.Auth == config.AuthTokens && c.AdminToken == "", Applied: s.pipelines, Datasets: s.datasets,
 		Traffic: s.traffic, Registry: s.tracking, Blobs: s.blobs, Evidence: k.predictions, Imports: s.tracking, Files: s.blobs, Build: build,
-		Rollouts: &activities.Activities{Pipelines: s.pipelines, Blobs: s.blobs, Traffic: s.traffic, Now: time.Now}, UIURL: t.uiURL, Namespace: t.namespace,
+		Rollouts: activities.Rollouts{Steps: &activities.Activities{Pipelines: s.pipelines, Blobs: s.blobs, Traffic: s.traffic, Tracker: s.tracking, Now: time.Now}}, KeepVersions: c.KeepVersions, UIURL: t.uiURL, Namespace: t.namespace,
 		Queue: workflows.Queue(c.QueuePrefix, workflows.KindDefault), Attributes: k.attributes, Gone: s.gone, Broken: s.broken, Logger: log,
 	})
 	return k
+}
+
+// hooks make the registry ask whoever serves its models.
+func (k *kit) hooks() tracking.Hooks {
+	return tracking.Hooks{
+		MoveAlias: func(ctx context.Context, actor, model, alias, version string) error {
+			return k.operator.AliasMoved(ctx, actor, model, alias, version)
+		},
+		Held: func(ctx context.Context, model, version string) error { return k.operator.Held(ctx, model, version) },
+	}
 }
 
 // reconcileEvery is how soon a workflow that was ended from outside shows in our
@@ -109,7 +119,7 @@ func (k *kit) serving(drain time.Duration) []Part {
 	})
 	options := api.Options{
 		Predictor: engine, Predictions: k.predictions, Registry: s.tracking, Blobs: s.blobs, Pipelines: s.pipelines, Traffic: s.traffic,
-		Decisions: s.ledger, Trials: s.ledger, Datasets: s.datasets,
+		Lineage: s.tracking, Decisions: s.ledger, Trials: s.ledger, Datasets: s.datasets,
 		Control: k.operator, Rollouts: k.operator, Audit: s.access,
 		Degraded: degraded(k.temporal, engine), Listen: c.Listen, Hosts: c.Hosts, MaxBody: c.MaxBody, MaxInFlight: c.MaxInFlight,
 		RequestTimeout: c.RequestTimeout, Drain: drain, UIURL: k.temporal.uiURL, Namespace: k.temporal.namespace, Build: k.build, Logger: k.log,

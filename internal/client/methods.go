@@ -123,6 +123,11 @@ func (c *Client) Datasets(ctx context.Context) (List[DatasetView], error) {
 	return get[List[DatasetView]](ctx, c, "/datasets", nil)
 }
 
+// Dataset gives what is registered for a path.
+func (c *Client) Dataset(ctx context.Context, path string) (DatasetView, error) {
+	return get[DatasetView](ctx, c, segments("datasets", path), nil)
+}
+
 // RegisterDataset makes an md5 the present content of a data path.
 func (c *Client) RegisterDataset(ctx context.Context, path string, req RegisterDatasetRequest) (DatasetView, error) {
 	var out DatasetView

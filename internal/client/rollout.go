@@ -83,9 +83,19 @@ type RolloutView struct {
 	Guardrails     []GuardrailView `json:"guardrails"`
 	Replicas       []ReplicaView   `json:"replicas"`
 	Frozen         *FreezeView     `json:"frozen,omitempty"`
+	Alias          *DivergenceView `json:"alias,omitempty"` // an alias that somebody moved in MLflow, and that traffic doesn't follow
 	Actions        []string        `json:"actions"`
 	LastDecisionID string          `json:"last_decision_id,omitempty"`
 	WorkflowID     string          `json:"workflow_id"`
+}
+
+// DivergenceView is a move of an alias that changed no traffic.
+type DivergenceView struct {
+	Alias   string    `json:"alias"`
+	Version string    `json:"version"` // that somebody moved it to; "" where it was removed
+	Actor   string    `json:"actor"`
+	Reason  string    `json:"reason"` // why traffic doesn't follow
+	At      time.Time `json:"at"`
 }
 
 // GuardrailView is one check of the present step.

@@ -51,6 +51,7 @@ type Config struct {
 	LogFlush       time.Duration // of the prediction log
 	LogBuffer      int           // bytes of the prediction log's memory
 	TrafficLease   time.Duration
+	KeepVersions   int // that were in service
 	ShutdownGrace  time.Duration
 	TrainThreads   int
 	TrainSlots     int

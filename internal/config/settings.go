@@ -60,6 +60,7 @@ func settings() []Setting {
 		{"TRAFFIC_LEASE", "", "15m", "a rollout unattended for so long: all traffic to the champion", lease},
 		{"LOG_FLUSH", "", "100ms", "how often predictions are written to disk", duration(func(c *Config) *time.Duration { return &c.LogFlush })},
 		{"LOG_BUFFER", "", "64MiB", "memory for predictions not yet on disk", bytes(func(c *Config) *int { return &c.LogBuffer })},
+		{"KEEP_VERSIONS", "", "20", "versions that were in service and stay held, so that traffic can go back to them", count(func(c *Config) *int { return &c.KeepVersions })},
 		{"SHUTDOWN_GRACE", "", "20s", "how long running work may take to end", duration(func(c *Config) *time.Duration { return &c.ShutdownGrace })},
 		{"TRAIN_THREADS", "", strconv.Itoa(max(1, runtime.NumCPU()-1)), "threads of one fit", count(func(c *Config) *int { return &c.TrainThreads })},
 		{"TRAIN_SLOTS", "", "1", "training steps at once", count(func(c *Config) *int { return &c.TrainSlots })},

@@ -59,6 +59,7 @@ type Options struct {
 	Rollouts   Rollouts
 	Evidence   Evidence
 	Imports    Imports
+	Sources    Sources
 	Files      Files
 	Build      string // version of the program, kept with what is imported
 	Tokens     Tokens
@@ -70,8 +71,14 @@ type Options struct {
 	Attributes *Attributes            // nil: the server has every search attribute
 	Gone       []string               // pipelines in force whose files are gone: their schedules are paused
 	Broken     []client.PipelineFault // files that couldn't be put in force
-	Logger     *slog.Logger
-	Now        func() time.Time // nil: time.Now
+	// KeepVersions is how many versions that were in service are held; default 20.
+	KeepVersions int
+	// ForeignRegistry: aliases live on an MLflow server of its own, where others
+	// move them without asking. FollowAliases must run somewhere then.
+	ForeignRegistry bool
+
+	Logger *slog.Logger
+	Now    func() time.Time // nil: time.Now
 }
 
 // Pipelines gives applied pipelines. Get answers not_found for an unknown name.
@@ -98,6 +105,9 @@ type Ledger interface {
 func New(o Options) *Control {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.KeepVersions == 0 {
+		o.KeepVersions = 20
 	}
 	if o.Queue == "" {
 		o.Queue = workflows.QueueDefault

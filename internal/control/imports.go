@@ -113,24 +113,15 @@ func (c *Control) read(ctx context.Context, model string, req client.ImportReque
 	if err != nil {
 		return nil, err
 	}
-	fitted, source, err := models.Import(ctx, req.File, schema)
+	i, b, err := convert(ctx, model, req.Name, req.File, schema)
 	if err != nil {
 		return nil, err
 	}
-	b, err := fitted.Encode()
-	if err != nil {
-		return nil, err
-	}
-	name := cmp.Or(req.Name, defaultName(source))
-	i := &importing{model: model, fitted: fitted, schema: dataset.SchemaSHA256(schema), lineage: perennial.ImportLineage{
-		File: name, SHA256: fitted.Provenance().SourceSHA256, Library: string(source.Format), Format: source.Version, Objective: source.Objective,
-		Trees: source.Trees, Iterations: source.Iterations, Dropped: source.Dropped,
-	}}
 	for _, f := range []struct {
 		to      *stored
 		path    string
 		content []byte
-	}{{&i.served, activities.ModelPath, b}, {&i.source, importedSource + name, req.File}, {&i.yaml, importedSchema, []byte(req.Schema)}} {
+	}{{&i.served, activities.ModelPath, b}, {&i.source, importedSource + i.lineage.File, req.File}, {&i.yaml, importedSchema, []byte(req.Schema)}} {
 		err := insist(ctx, func(bool) (err error) {
 			*f.to = stored{path: f.path, size: len(f.content)}
 			f.to.key, err = c.o.Files.Put(ctx, f.content)
@@ -141,6 +132,19 @@ func (c *Control) read(ctx context.Context, model string, req client.ImportReque
 		}
 	}
 	return i, nil
+}
+
+// convert makes our model file of a file of another library.
+func convert(ctx context.Context, model, name string, file []byte, schema *perennial.Schema) (*importing, []byte, error) {
+	fitted, source, err := models.Import(ctx, file, schema)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := fitted.Encode()
+	return &importing{model: model, fitted: fitted, schema: dataset.SchemaSHA256(schema), lineage: perennial.ImportLineage{
+		File: cmp.Or(name, defaultName(source)), SHA256: fitted.Provenance().SourceSHA256, Library: string(source.Format), Format: source.Version,
+		Objective: source.Objective, Trees: source.Trees, Iterations: source.Iterations, Dropped: source.Dropped,
+	}}, b, err
 }
 
 func defaultName(m *imported.Model) string {

@@ -135,6 +135,10 @@ func (s lossyRollouts) LoadRollout(_ context.Context, in activities.LoadInput) (
 	return activities.Rollout{Model: in.Model, Mode: perennial.ModeCanary, Challenger: "2", Safe: "1"}, s.l.reply(nil)
 }
 
+func (s lossyRollouts) Refused(context.Context, activities.Offer, string) (perennial.Outcome, string, error) {
+	return "", "", s.l.reply(nil)
+}
+
 func (s lossyRollouts) Evidence(context.Context, string, int64) (map[perennial.Variant]predlog.Counts, error) {
 	return nil, s.l.reply(nil)
 }
@@ -145,6 +149,8 @@ type remote struct {
 	*control.Control
 	*lossy
 
+	options  control.Options
+	versions *tracking.Store
 	db       *gorm.DB
 	temporal *cluster
 	tokens   *access.Store
@@ -153,8 +159,8 @@ type remote struct {
 }
 
 // at gives a remote where iris is applied and version 1 answers, beside version 2
-// in the mode given.
-func at(t *testing.T, nth int, mode perennial.Mode) *remote {
+// in the mode given. onAlias is its rollout.on_alias_change.
+func at(t *testing.T, nth int, mode perennial.Mode, onAlias string) *remote {
 	t.Helper()
 	ctx, g := t.Context(), stores(t)
 	versions, traffic, specs, tokens := tracking.NewStore(g), serve.NewTrafficStore(g), pipeline.NewStore(g), access.NewStore(g)
@@ -169,6 +175,9 @@ func at(t *testing.T, nth int, mode perennial.Mode) *remote {
 		require.NoError(t, err)
 	}
 	files := irisFiles(t)
+	if onAlias != "" {
+		files.Files[files.File] += "\nrollout: {on_alias_change: " + onAlias + "}\n"
+	}
 	spec, err := pipeline.LoadFiles(files.Files, files.File)
 	require.NoError(t, err)
 	_, err = specs.Apply(ctx, spec, 1)
@@ -177,13 +186,14 @@ func at(t *testing.T, nth int, mode perennial.Mode) *remote {
 	token, _, err := tokens.CreateToken(ctx, access.Token{Name: "old", Role: perennial.AccessReader, CreatedAt: 1, CreatedBy: "ann"})
 	require.NoError(t, err)
 	l := &lossy{Traffic: traffic, Registry: versions, nth: nth}
-	w := &remote{lossy: l, db: g, temporal: &cluster{l: l, traffic: traffic, runs: map[string]string{"train:churn": ""}}, tokens: tokens, tokenID: token.ID}
-	w.Control = control.New(control.Options{
+	w := &remote{lossy: l, versions: versions, db: g, temporal: &cluster{l: l, traffic: traffic, runs: map[string]string{"train:churn": ""}}, tokens: tokens, tokenID: token.ID}
+	w.options = control.Options{
 		Temporal: w.temporal, Pipelines: lossyPipelines{specs, l}, Applied: lossyPipelines{specs, l}, Ledger: lossyLedger{ledger.NewStore(g), l},
-		Datasets: lossyDatasets{datastore.NewStore(g), l}, Traffic: l, Registry: l, Blobs: l, Rollouts: lossyRollouts{l}, Evidence: lossyRollouts{l},
+		Datasets: lossyDatasets{datastore.NewStore(g), l}, Traffic: l, Registry: l, Blobs: &lossyBlobs{l}, Rollouts: lossyRollouts{l}, Evidence: lossyRollouts{l},
 		Audit: lossyAccess{tokens, l}, Tokens: lossyAccess{tokens, l}, Orders: lossyAccess{tokens, l}, KeepAdmin: true,
 		Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
-	})
+	}
+	w.Control = control.New(w.options)
 	return w
 }
 
@@ -195,7 +205,7 @@ func (w *remote) state(t *testing.T) string {
 	t.Helper()
 	var out strings.Builder
 	for _, table := range []string{
-		"traffic_history", "registered_model_aliases", "freezes", "rejected_files", "orders", "tokens", "audit", "schedules", "idempotency_keys", "pipelines", "pipeline_revisions", "datasets",
+		"traffic_history", "registered_model_aliases", "traffic_aliases", "freezes", "rejected_files", "orders", "tokens", "audit", "schedules", "idempotency_keys", "pipelines", "pipeline_revisions", "datasets",
 	} {
 		var rows []map[string]any
 		require.NoError(t, w.db.Table(table).Find(&rows).Error)
@@ -232,9 +242,10 @@ func TestEveryChangeIsOneChangeWhateverReplyIsLost(t *testing.T) {
 		return order
 	}
 	for name, c := range map[string]struct {
-		mode perennial.Mode
-		ask  func(ctx context.Context, w *remote) error
-		step bool // of a workflow, of which the start is audited
+		mode  perennial.Mode
+		alias string // rollout.on_alias_change; "": what the file says
+		ask   func(ctx context.Context, w *remote) error
+		step  bool // of a workflow, of which the start is audited
 	}{
 		"train": {ask: func(ctx context.Context, w *remote) error {
 			_, err := w.Train(ctx, client.TrainOrder{Pipeline: "iris", Reason: "new prices"})
@@ -272,6 +283,12 @@ func TestEveryChangeIsOneChangeWhateverReplyIsLost(t *testing.T) {
 		"roll back": {mode: perennial.ModeCanary, ask: func(ctx context.Context, w *remote) error {
 			_, err := w.Rollback(ctx, "iris", client.RollbackRequest{Reason: "bad", Freeze: "1h"})
 			return err
+		}},
+		"move the alias": {ask: func(ctx context.Context, w *remote) error {
+			return w.AliasMoved(ctx, "ann", "iris", perennial.AliasChampion, "2")
+		}},
+		"move the alias, promoting": {alias: "promote", ask: func(ctx context.Context, w *remote) error {
+			return w.AliasMoved(ctx, "ann", "iris", perennial.AliasChampion, "2")
 		}},
 		"freeze": {ask: func(ctx context.Context, w *remote) error {
 			_, err := w.Freeze(ctx, client.FreezeRequest{Model: "iris", For: "1h"})
@@ -320,7 +337,7 @@ func TestEveryChangeIsOneChangeWhateverReplyIsLost(t *testing.T) {
 			t.Parallel()
 			want := ""
 			for nth := 0; ; nth++ {
-				w := at(t, nth, c.mode)
+				w := at(t, nth, c.mode, c.alias)
 				w.temporal.plan(t, w)
 				before := w.state(t)
 				for _, id := range []string{"req-1", "req-2"} {

@@ -72,8 +72,7 @@ func (c *Control) Rollback(ctx context.Context, model string, req client.Rollbac
 			return client.RolloutView{}, perennial.Wrap(op, err)
 		}
 	}
-	alias := func(bool) error { return c.o.Registry.SetAlias(ctx, model, perennial.AliasChampion, after.Champion) }
-	if err := insist(ctx, alias); err != nil {
+	if err := insist(ctx, func(bool) error { return c.project(ctx, model) }); err != nil {
 		c.o.Logger.Error("the alias champion could not follow the rollback", "model", model, "version", after.Champion, "error", err)
 	}
 	if err := insist(ctx, func(bool) error { return c.reject(ctx, before, after) }); err != nil {
@@ -160,7 +159,7 @@ func before(rows []perennial.Traffic) string {
 			continue
 		}
 		at := slices.Index(line, row.Champion)
-		switch back := row.Mode == perennial.ModeServing; {
+		switch back := row.Mode == perennial.ModeServing && row.Previous == ""; { // a promotion at once names the version before
 		case back && at >= 0:
 			line = line[:at]
 		case back && len(line) > 0:

@@ -83,8 +83,34 @@ func (l *lossy) SetAlias(ctx context.Context, model, alias, version string) erro
 	return l.reply(l.Registry.SetAlias(ctx, model, alias, version))
 }
 
+func (l *lossy) DeleteAlias(ctx context.Context, model, alias string) error {
+	return l.reply(l.Registry.DeleteAlias(ctx, model, alias))
+}
+
+func (l *lossy) GetModel(ctx context.Context, name string) (perennial.RegisteredModel, error) {
+	m, err := l.Registry.GetModel(ctx, name)
+	return m, l.reply(err)
+}
+
+func (l *lossy) AliasWanted(ctx context.Context, model, alias, version string) error {
+	return l.reply(l.Traffic.AliasWanted(ctx, model, alias, version))
+}
+
+func (l *lossy) AliasSeen(ctx context.Context, model, alias, version string) error {
+	return l.reply(l.Traffic.AliasSeen(ctx, model, alias, version))
+}
+
+func (l *lossy) AliasAsked(ctx context.Context, a serve.Alias) error {
+	return l.reply(l.Traffic.AliasAsked(ctx, a))
+}
+
+// Get gives no model file: nobody here reads one.
+func (*lossyBlobs) Get(context.Context, string) ([]byte, error) { return nil, fs.ErrNotExist }
+
 // Has says that every model file is there.
-func (l *lossy) Has(context.Context, string) (bool, error) { return true, l.reply(nil) }
+func (s *lossyBlobs) Has(context.Context, string) (bool, error) { return true, s.l.reply(nil) }
+
+type lossyBlobs struct{ l *lossy }
 
 // TestARollbackIsOneChangeWhateverReplyIsLost asks for a rollback in mid-canary
 // and loses the reply of each call in turn; whoever gets an error asks again.
@@ -115,7 +141,7 @@ func loseInRollback(t *testing.T, nth int) (lost bool) {
 	l := &lossy{Traffic: traffic, Registry: versions, nth: nth}
 	_, w := atDesk(t)
 	c := control.New(control.Options{
-		Temporal: mocks.NewClient(t), Pipelines: w, Ledger: w, Audit: w, Traffic: l, Registry: l, Blobs: l,
+		Temporal: mocks.NewClient(t), Pipelines: w, Ledger: w, Audit: w, Traffic: l, Registry: l, Blobs: &lossyBlobs{l},
 		Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 	})
 	request := client.RollbackRequest{Reason: "complaints", Freeze: "1h"}
@@ -197,22 +223,29 @@ func TestARollbackGoesToTheVersionBefore(t *testing.T) {
 	watch := func(v, previous string) perennial.Traffic {
 		return perennial.Traffic{Mode: perennial.ModeWatch, Champion: v, Previous: previous, WeightBP: 9500}
 	}
+	promoted := func(v, previous string) perennial.Traffic {
+		return perennial.Traffic{Mode: perennial.ModeServing, Champion: v, Previous: previous}
+	}
 	for name, test := range map[string]struct {
 		rows []perennial.Traffic
 		to   string // "": nothing to go back to
 	}{
-		"a first version":            {[]perennial.Traffic{serving("1")}, ""},
-		"an aborted canary":          {[]perennial.Traffic{serving("1"), canary("1", "2"), serving("1")}, ""},
-		"in a canary":                {[]perennial.Traffic{serving("1"), canary("1", "2")}, "1"},
-		"in a watch":                 {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1")}, "1"},
-		"a promoted version":         {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("2")}, "1"},
-		"an aborted canary after it": {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("2"), canary("2", "3"), serving("2")}, "1"},
-		"after a rollback":           {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("1")}, ""},
-		"one back after another":     {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), canary("2", "3"), watch("3", "2"), serving("2")}, "1"},
-		"back to one never in line":  {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("3")}, "1"},
-		"an old version rolled out":  {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), canary("2", "1"), watch("1", "2"), serving("1")}, "2"},
-		"back over two":              {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), canary("2", "3"), watch("3", "2"), serving("1")}, ""},
-		"a version that came after":  {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("1"), canary("1", "3"), watch("3", "1"), serving("3")}, "1"},
+		"a first version":              {[]perennial.Traffic{serving("1")}, ""},
+		"an aborted canary":            {[]perennial.Traffic{serving("1"), canary("1", "2"), serving("1")}, ""},
+		"in a canary":                  {[]perennial.Traffic{serving("1"), canary("1", "2")}, "1"},
+		"in a watch":                   {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1")}, "1"},
+		"a promoted version":           {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("2")}, "1"},
+		"an aborted canary after it":   {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("2"), canary("2", "3"), serving("2")}, "1"},
+		"after a rollback":             {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("1")}, ""},
+		"one back after another":       {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), canary("2", "3"), watch("3", "2"), serving("2")}, "1"},
+		"back to one never in line":    {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("3")}, "1"},
+		"promoted at once":             {[]perennial.Traffic{serving("1"), promoted("2", "1")}, "1"},
+		"promoted at once, and back":   {[]perennial.Traffic{serving("1"), promoted("2", "1"), serving("1")}, ""},
+		"promoted at once twice":       {[]perennial.Traffic{serving("1"), promoted("2", "1"), promoted("3", "2"), serving("2")}, "1"},
+		"promoted at once, to and fro": {[]perennial.Traffic{serving("1"), promoted("2", "1"), promoted("1", "2")}, "2"},
+		"an old version rolled out":    {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), canary("2", "1"), watch("1", "2"), serving("1")}, "2"},
+		"back over two":                {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), canary("2", "3"), watch("3", "2"), serving("1")}, ""},
+		"a version that came after":    {[]perennial.Traffic{serving("1"), canary("1", "2"), watch("2", "1"), serving("1"), canary("1", "3"), watch("3", "1"), serving("3")}, "1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -226,7 +259,7 @@ func TestARollbackGoesToTheVersionBefore(t *testing.T) {
 			l := &lossy{Traffic: traffic, Registry: versions}
 			_, w := atDesk(t)
 			c := control.New(control.Options{
-				Temporal: mocks.NewClient(t), Pipelines: w, Ledger: w, Audit: w, Traffic: l, Registry: l, Blobs: l,
+				Temporal: mocks.NewClient(t), Pipelines: w, Ledger: w, Audit: w, Traffic: l, Registry: l, Blobs: &lossyBlobs{l},
 				Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 			})
 			view, err := c.Rollback(ctx, "iris", client.RollbackRequest{Reason: "complaints"})

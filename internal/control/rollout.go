@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
@@ -107,7 +106,7 @@ func (c *Control) StartRollout(ctx context.Context, model string, req client.Rol
 	if err != nil {
 		return client.RolloutResponse{}, err
 	}
-	if _, err := c.o.Registry.GetVersion(ctx, model, req.Version); err != nil {
+	if err := c.servable(ctx, model, req.Version); err != nil {
 		return client.RolloutResponse{}, perennial.Wrap(op, err)
 	}
 	before, err := c.trafficAt(ctx, model, req.IfEpoch)
@@ -217,8 +216,10 @@ func (c *Control) resume(ctx context.Context) error {
 		return perennial.Wrap(op, err)
 	}
 	for _, row := range rows {
-		if err := c.project(ctx, row); err != nil {
-			return perennial.Wrap(op, err)
+		if !c.o.ForeignRegistry { // else FollowAliases does it, which asks first whose move it was
+			if err := c.project(ctx, row.Model); err != nil {
+				return perennial.Wrap(op, err)
+			}
 		}
 		if row.Mode != perennial.ModeShadow && row.Mode != perennial.ModeCanary && row.Mode != perennial.ModeWatch {
 			continue
@@ -241,21 +242,4 @@ func (c *Control) resume(ctx context.Context) error {
 		c.o.Logger.Warn("a rollout had no workflow any more: it goes on from the traffic row", "model", row.Model, "mode", row.Mode, "epoch", row.Epoch)
 	}
 	return nil
-}
-
-// project moves the alias champion to whom the traffic row names, where a process
-// ended after it wrote the row and before it moved the alias.
-func (c *Control) project(ctx context.Context, row perennial.Traffic) error {
-	version, err := c.o.Registry.GetVersion(ctx, row.Model, row.Champion)
-	if perennial.CodeOf(err) == perennial.CodeNotFound || err == nil && slices.Contains(version.Aliases, perennial.AliasChampion) {
-		return nil // of a version that the registry doesn't know there is nothing to move
-	}
-	if err != nil {
-		return err
-	}
-	if now, err := c.o.Traffic.Get(ctx, row.Model); err != nil || now.Epoch != row.Epoch {
-		return err // it has moved on since the list was read
-	}
-	c.o.Logger.Warn("the alias champion lagged behind the traffic row", "model", row.Model, "version", row.Champion)
-	return c.o.Registry.SetAlias(ctx, row.Model, perennial.AliasChampion, row.Champion)
 }

@@ -26,22 +26,40 @@ type Traffic interface {
 	SetFreeze(ctx context.Context, f serve.Freeze) error
 	Unfreeze(ctx context.Context, model string) error
 	Reject(ctx context.Context, r serve.RejectedFile) error
+	// Champions lists the versions that were in service, the last first.
+	Champions(ctx context.Context, model string, most int) ([]string, error)
+	AliasNotes
 }
 
-// Registry knows versions and moves aliases (internal/tracking).
+// AliasNotes keep what is known of the aliases that follow traffic
+// (internal/serve).
+type AliasNotes interface {
+	Aliases(ctx context.Context, model string) (map[string]serve.Alias, error)
+	AliasWanted(ctx context.Context, model, alias, version string) error
+	AliasSeen(ctx context.Context, model, alias, version string) error
+	AliasAsked(ctx context.Context, a serve.Alias) error
+	ClaimAlias(ctx context.Context, model, alias string, now, until int64) (bool, error)
+	ReleaseAlias(ctx context.Context, model, alias string, until int64) error
+}
+
+// Registry knows versions and moves aliases (internal/mlflow).
 type Registry interface {
+	activities.AliasRegistry
 	GetVersion(ctx context.Context, model, version string) (perennial.ModelVersion, error)
-	SetAlias(ctx context.Context, model, alias, version string) error
 }
 
-// Blobs knows whether a model file is there (internal/blob).
+// Blobs has the model files (internal/blob).
 type Blobs interface {
 	Has(ctx context.Context, key string) (bool, error)
+	Get(ctx context.Context, key string) ([]byte, error)
 }
 
-// Rollouts derives a rollout from its traffic row (activities.Activities).
+// Rollouts derives a rollout from its traffic row, and judges who may take it
+// (activities.Rollouts).
 type Rollouts interface {
 	LoadRollout(ctx context.Context, in activities.LoadInput) (activities.Rollout, error)
+	// Refused says why a version must not take a model's traffic.
+	Refused(ctx context.Context, o activities.Offer, champion string) (perennial.Outcome, string, error)
 }
 
 // Evidence counts what each variant did (internal/predlog).
@@ -73,6 +91,9 @@ func (c *Control) Rollout(ctx context.Context, model string) (client.RolloutView
 	if frozen {
 		v.Frozen = freezeView(freeze)
 	}
+	if v.Alias, err = c.divergence(ctx, row); err != nil {
+		return client.RolloutView{}, perennial.Wrap(op, err)
+	}
 	switch row.Mode {
 	case perennial.ModeShadow, perennial.ModeCanary, perennial.ModeWatch:
 		err = c.fillRollout(ctx, row, &v)
@@ -89,6 +110,9 @@ func (c *Control) Rollout(ctx context.Context, model string) (client.RolloutView
 func (c *Control) lastPhase(ctx context.Context, row perennial.Traffic) string {
 	rows, err := c.o.Traffic.History(ctx, row.Model, 2)
 	if err == nil && len(rows) == 2 && rows[1].Mode == perennial.ModeServing && rows[0].Champion != rows[1].Champion {
+		if rows[0].Previous == rows[1].Champion { // at once, by a move of the alias
+			return string(perennial.OutcomePromoted)
+		}
 		return string(perennial.OutcomeRolledBack)
 	}
 	list, err := c.o.Ledger.Workflows(ctx, row.Model, 0)

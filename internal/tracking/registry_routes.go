@@ -149,7 +149,7 @@ func (s *Server) setAlias(ctx context.Context, in *mlflow.ModelAlias) (*mlflow.V
 	if err != nil {
 		return nil, db.Fault("tracking.setAlias", err)
 	}
-	if steering(in.Alias) && s.hooks.MoveAlias != nil {
+	if steering(in.Alias) && s.hooks.MoveAlias != nil && !mlflow.IsDecided(ctx) {
 		return nil, refused(s.hooks.MoveAlias(ctx, perennial.ActorOf(ctx).Name, in.Name, in.Alias, in.Version))
 	}
 	err = g.Clauses(clause.OnConflict{UpdateAll: true}).Create(&aliasRow{Name: v.Name, Alias: in.Alias, Version: v.Version}).Error
@@ -170,7 +170,7 @@ func (s *Server) deleteAlias(ctx context.Context, in *mlflow.ModelAlias) (*mlflo
 	if _, err := s.store.getModel(ctx, in.Name); err != nil {
 		return nil, err
 	}
-	if steering(in.Alias) && s.hooks.MoveAlias != nil {
+	if steering(in.Alias) && s.hooks.MoveAlias != nil && !mlflow.IsDecided(ctx) {
 		return nil, refused(s.hooks.MoveAlias(ctx, perennial.ActorOf(ctx).Name, in.Name, in.Alias, ""))
 	}
 	return nil, s.store.DeleteAlias(ctx, in.Name, in.Alias)

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/tracking"
 )
 
@@ -287,6 +288,16 @@ func TestHooks(t *testing.T) {
 		w.call(t, 200, http.MethodDelete, "registered-models/alias", object{"name": "iris", "alias": "challenger"})
 		require.Equal(t, []string{" iris champion 1", " iris challenger "}, moved)
 		require.Equal(t, []any{object{"alias": "mine", "version": "2"}}, at(t, w.get(t, "registered-models/get?name=iris"), "registered_model", "aliases"), "champion is the hook's affair")
+		body := strings.NewReader(`{"name":"iris","alias":"champion","version":"2"}`)
+		own, err := http.NewRequestWithContext(mlflow.Decided(t.Context()), http.MethodPost, "http://x/api/2.0/mlflow/registered-models/alias", body)
+		require.NoError(t, err)
+		own.Header.Set("Content-Type", "application/json")
+		resp, err := w.server.RoundTrip(own)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, 200, resp.StatusCode, "what Perennial has decided goes past the hook")
+		require.Equal(t, "2", at(t, w.get(t, "registered-models/alias?name=iris&alias=champion"), "model_version", "version"))
+		require.NoError(t, s.DeleteAlias(t.Context(), "iris", "champion"))
 		require.Equal(t, "rollouts are frozen. wait", w.refuse(t, invalid, http.MethodPost, "registered-models/alias", object{"name": "iris", "alias": "champion", "version": "2"}))
 
 		refused := map[string]object{
@@ -299,8 +310,8 @@ func TestHooks(t *testing.T) {
 			method, path, _ := strings.Cut(path, " ")
 			require.Equal(t, "version 1 of iris is in service", w.refuse(t, invalid, method, path, in), path)
 		}
-		resp, b := w.send(t, http.MethodDelete, "/api/2.0/mlflow-artifacts/artifacts/1/"+run+"/artifacts/x", nil)
-		require.Equal(t, 400, resp.StatusCode, "%s", b)
+		gone, b := w.send(t, http.MethodDelete, "/api/2.0/mlflow-artifacts/artifacts/1/"+run+"/artifacts/x", nil)
+		require.Equal(t, 400, gone.StatusCode, "%s", b)
 		w.call(t, 200, http.MethodDelete, "model-versions/delete", object{"name": "iris", "version": "2"})
 		held = false
 		w.call(t, 200, http.MethodDelete, "logged-models/"+model, nil)

@@ -1,0 +1,193 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/mlflow"
+	"github.com/perennial-ml/perennial/models"
+)
+
+// Sources reads what a version was registered with, and keeps what was made of it
+// (internal/mlflow).
+type Sources interface {
+	// OpenVersion opens a file below a version's source. not_found where there is none.
+	OpenVersion(ctx context.Context, model, version, path string) (io.ReadCloser, error)
+	// SetLineage keeps with a version what leads to it. Safe to repeat.
+	SetLineage(ctx context.Context, model, version string, lineage perennial.Lineage) error
+	GetRun(ctx context.Context, id string) (perennial.Run, error)
+}
+
+// The most bytes that are read of a version's description and of its model file.
+const (
+	maxMLmodel    = 1 << 20
+	maxModelFile  = 96 << 20
+	saveAsBooster = "Log the booster itself: mlflow.%[1]s.log_model(%[2]s, name=…, registered_model_name=%[3]q), then start that version."
+)
+
+// servable makes sure that a version has a model file that can be served. One that
+// a notebook registered has none: the model that LightGBM or XGBoost saved there is
+// read, turned into a model file for the rows that the model's champion takes (or,
+// where nothing is in service, those of its pipeline), and remembered with the
+// version. Safe to repeat: the same file gives the same bytes.
+//
+// Errors: not_found for an unknown version; invalid, malformed and too_large for a
+// model that can't be read or that doesn't fit those rows, with the reason;
+// precondition where nothing says which rows they are.
+func (c *Control) servable(ctx context.Context, model, version string) error {
+	const op = "control.servable"
+	v, err := c.o.Registry.GetVersion(ctx, model, version)
+	if err != nil || v.Lineage.ModelSHA256 != "" || c.o.Sources == nil {
+		return perennial.Wrap(op, err)
+	}
+	return perennial.Wrap(op, c.adopt(ctx, v))
+}
+
+// adopt makes the model file of a version that a notebook registered.
+func (c *Control) adopt(ctx context.Context, v perennial.ModelVersion) error {
+	flavor, err := c.flavor(ctx, v)
+	if err != nil {
+		return err
+	}
+	file, err := c.sourceFile(ctx, v, flavor.Path, maxModelFile)
+	if err != nil {
+		return err
+	}
+	schema, err := c.contract(ctx, v.Model)
+	if err != nil {
+		return err
+	}
+	i, served, err := convert(ctx, v.Model, path.Base(flavor.Path), file, schema)
+	if err != nil {
+		return err
+	}
+	err = insist(ctx, func(bool) (err error) {
+		i.served.key, err = c.o.Files.Put(ctx, served)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	l := &v.Lineage
+	l.RunID, l.ModelSHA256, l.Algorithm, l.SchemaSHA256 = cmp.Or(l.RunID, v.RunID), i.modelSHA256(), i.fitted.Algorithm(), i.schema
+	l.Build, l.Imported = c.o.Build, &i.lineage
+	if err := c.fromRun(ctx, l); err != nil {
+		return err
+	}
+	if err := insist(ctx, func(bool) error { return c.o.Sources.SetLineage(ctx, v.Model, v.Version, *l) }); err != nil {
+		return err
+	}
+	return c.record(ctx, perennial.AuditEntry{Action: "model.import", Target: v.Model, After: state(map[string]any{
+		"version": v.Version, "run_id": v.RunID, "library": i.lineage.Library, "source_sha256": i.lineage.SHA256, "model_sha256": l.ModelSHA256,
+	})})
+}
+
+// fromRun adds what the notebook's run says of its data and code.
+func (c *Control) fromRun(ctx context.Context, l *perennial.Lineage) error {
+	if l.RunID == "" {
+		return nil
+	}
+	run, err := c.o.Sources.GetRun(ctx, l.RunID)
+	if perennial.CodeOf(err) == perennial.CodeNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	l.ProjectCommit = cmp.Or(l.ProjectCommit, run.Tag(perennial.TagCommit))
+	if l.Data.MD5 == "" {
+		l.Data.MD5 = run.Tag(perennial.TagDataMD5)
+		l.Data.BaseMD5 = l.Data.MD5
+	}
+	return nil
+}
+
+// flavor tells which file of a version holds the model, and refuses what can't be
+// read, with advice.
+func (c *Control) flavor(ctx context.Context, v perennial.ModelVersion) (mlflow.Flavor, error) {
+	const op = "control.flavor"
+	b, err := c.sourceFile(ctx, v, "MLmodel", maxMLmodel)
+	if perennial.CodeOf(err) == perennial.CodeNotFound {
+		return mlflow.Flavor{}, perennial.Errorf(perennial.CodeInvalid, op, "Version %s of %s has no model file that can be served: it was registered without a model of LightGBM or XGBoost.", v.Version, v.Model).
+			WithHint("Register one with mlflow.lightgbm.log_model or mlflow.xgboost.log_model, or import a file: perennial import %s FILE --schema F", v.Model)
+	}
+	if err != nil {
+		return mlflow.Flavor{}, err
+	}
+	flavors, err := mlflow.ParseFlavors(b)
+	if err != nil {
+		return mlflow.Flavor{}, err
+	}
+	for _, library := range []string{"lightgbm", "xgboost"} {
+		f, ok := flavors[library]
+		switch {
+		case !ok:
+		case strings.HasSuffix(f.Path, ".pkl") || strings.HasSuffix(f.Path, ".skops"):
+			booster := "model.booster_"
+			if library == "xgboost" {
+				booster = "model.get_booster()"
+			}
+			return f, perennial.Errorf(perennial.CodeInvalid, op, "Version %s of %s holds a pickled %s: Perennial never runs what a file holds.", v.Version, v.Model, cmp.Or(f.Class, "object")).
+				WithHint(saveAsBooster, library, booster, v.Model)
+		default:
+			return f, nil
+		}
+	}
+	return mlflow.Flavor{}, perennial.Errorf(perennial.CodeInvalid, op, "Version %s of %s holds a model of %s, which Perennial can't serve.", v.Version, v.Model, mlflow.FlavorNames(flavors)).
+		WithHint("It serves models of LightGBM and XGBoost, and those of its own pipelines.")
+}
+
+// sourceFile reads a file that a version was registered with.
+func (c *Control) sourceFile(ctx context.Context, v perennial.ModelVersion, name string, most int64) ([]byte, error) {
+	const op = "control.sourceFile"
+	r, err := c.o.Sources.OpenVersion(ctx, v.Model, v.Version, name)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close() //nolint:errcheck // it is read to its end, or the error is told
+	b, err := io.ReadAll(io.LimitReader(r, most+1))
+	if err != nil {
+		return nil, perennial.Errorf(perennial.CodeUnavailable, op, "The file %s of version %s of %s can't be read to its end.", name, v.Version, v.Model).Because(err)
+	}
+	if int64(len(b)) > most {
+		return nil, perennial.Errorf(perennial.CodeTooLarge, op, "The file %s of version %s of %s has more than %d MiB.", name, v.Version, v.Model, most>>20)
+	}
+	return b, nil
+}
+
+// contract gives the rows that a model's versions must take: those of its
+// champion, and where nothing is in service those of its pipeline.
+func (c *Control) contract(ctx context.Context, model string) (*perennial.Schema, error) {
+	row, err := c.o.Traffic.Get(ctx, model)
+	if err != nil {
+		return nil, err
+	}
+	if row.Champion == "" {
+		spec, err := c.o.Pipelines.Get(ctx, model)
+		if perennial.CodeOf(err) == perennial.CodeNotFound {
+			return nil, perennial.Errorf(perennial.CodePrecondition, "control.contract", "Nothing says which rows %s takes: it has neither a version in service nor a pipeline.", model).
+				WithHint("Apply a pipeline of that name, or import the model with its schema: perennial import %s FILE --schema F", model)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &spec.Schema, nil
+	}
+	champion, err := c.o.Registry.GetVersion(ctx, model, row.Champion)
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.o.Blobs.Get(ctx, "sha256:"+champion.Lineage.ModelSHA256)
+	if err != nil {
+		return nil, err
+	}
+	m, err := models.Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	return m.Schema(), nil
+}
