@@ -35,16 +35,17 @@ func (c *cli) newPredict() *cobra.Command {
 		Use:   "predict MODEL --input FILE|-",
 		Short: "Predict every row of a file",
 		Long: `Predict every row of a CSV file, a JSON file (one object, or a list) or a file of JSON lines, told by its extension
-and, for standard input, by its first character. CSV may be written like the pipeline's data (delimiter, decimal sign,
+and, for standard input, by its first character; any of them may be compressed by gzip. CSV may be written like the pipeline's data (delimiter, decimal sign,
 missing values), or with commas and decimal points. The answers come as CSV for CSV and as JSON lines for JSON, or as the
 extension of --output says. The rows are sent in batches and logged like any other prediction.
 
 A row that the model refuses is reported and leaves its answer empty; with --strict it ends the command, and no
-output file is written.`,
+output file is written. What the model warned of (a number outside its range, an unknown category) is counted by column
+and rule at the end, and stands with each row in JSON answers.`,
 		Example: "  perennial predict iris --input flowers.csv --output answers.csv\n  echo '{\"sepal_length\":5.1,\"sepal_width\":3.5,\"petal_length\":1.4,\"petal_width\":0.2}' | perennial predict iris --input -",
 		Args:    cobra.ExactArgs(1),
 	}
-	cmd.Flags().StringVar(&input, "input", "", "CSV, JSON or JSON lines; - is standard input")
+	cmd.Flags().StringVar(&input, "input", "", "CSV, JSON or JSON lines, also .gz; - is standard input")
 	cmd.Flags().StringVar(&output, "output", "", "file to write instead of standard output")
 	cmd.Flags().BoolVar(&strict, "strict", false, "a refused row ends the command")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -103,6 +104,7 @@ func (c *cli) predictTo(ctx context.Context, p *predictor, rows rowReader, outpu
 	if len(p.versions) > 0 {
 		by = " by " + strings.Join(slices.Sorted(maps.Keys(p.versions)), ", ")
 	}
+	p.sayWarnings()
 	c.sayf("%d rows predicted%s, %d refused", p.predicted, by, p.refused)
 	if p.predicted == 0 && p.refused > 0 {
 		return perennial.Errorf(perennial.CodeInvalid, "", "every row was refused").WithHint("GET /models/%s/schema shows the accepted fields.", p.model)
@@ -120,6 +122,7 @@ type predictor struct {
 
 	predicted, refused int
 	versions           map[string]bool
+	warnings           warnings
 }
 
 // all reads to the end.
@@ -189,6 +192,9 @@ func (p *predictor) take(resp *client.PredictResponse, answers []answerRow, sent
 	}
 	for k, i := range sent {
 		answers[i].Answer, answers[i].version = resp.Predictions[k], resp.Version
+	}
+	for _, w := range resp.Warnings {
+		p.warn(w, answers, sent)
 	}
 	p.predicted += len(sent)
 	p.versions["version "+resp.Version] = true

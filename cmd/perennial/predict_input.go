@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -47,17 +48,24 @@ func (c *cli) openInput(name string, schema *perennial.Schema, asTrained func() 
 		}
 		in, closeInput = f, func() { _ = f.Close() }
 	}
-	b := bufio.NewReaderSize(in, 1<<16)
+	b, err := inflated(bufio.NewReaderSize(in, 1<<16))
+	if err != nil {
+		closeInput()
+		return nil, nil, err
+	}
 	first, err := firstCharacter(b)
 	if err != nil {
 		closeInput()
+		if e, ok := errors.AsType[*perennial.Error](err); ok {
+			return nil, nil, e
+		}
 		if !errors.Is(err, io.EOF) {
 			return nil, nil, perennial.Errorf(perennial.CodeUnavailable, "cli.predict", "can't read %s", name).Because(err)
 		}
 		return nil, nil, perennial.Errorf(perennial.CodeMalformed, "cli.predict", "%s has no rows", name).Because(err)
 	}
 	isJSON := first == '{' || first == '['
-	switch strings.ToLower(filepath.Ext(name)) {
+	switch strings.ToLower(filepath.Ext(strings.TrimSuffix(strings.ToLower(name), ".gz"))) {
 	case ".csv":
 		isJSON = false
 	case ".json", ".jsonl", ".ndjson":
@@ -72,6 +80,42 @@ func (c *cli) openInput(name string, schema *perennial.Schema, asTrained func() 
 		closeInput()
 	}
 	return rows, closeInput, err
+}
+
+// others are the first bytes of what is no text, and what it is.
+var others = map[string]string{"PAR1": "a Parquet file", "PK\x03\x04": "a ZIP archive or an Excel workbook"}
+
+// inflated gives the text in a gzip file, whatever its name; other input as it is.
+func inflated(b *bufio.Reader) (*bufio.Reader, error) {
+	const op = "cli.predict"
+	magic, _ := b.Peek(4)
+	if kind := others[string(magic)]; kind != "" {
+		return nil, perennial.Errorf(perennial.CodeMalformed, op, "the input is %s", kind).WithHint("Export it as CSV (.csv or .csv.gz) or as JSON lines.")
+	}
+	if !bytes.HasPrefix(magic, []byte{0x1f, 0x8b}) {
+		return b, nil
+	}
+	z, err := gzip.NewReader(b)
+	if err != nil {
+		return nil, noGzip(err)
+	}
+	return bufio.NewReaderSize(gunzip{z}, 1<<16), nil
+}
+
+// gunzip tells a gzip file that is broken from text that is.
+type gunzip struct{ *gzip.Reader }
+
+// Read gives the text.
+func (g gunzip) Read(p []byte) (int, error) {
+	n, err := g.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = noGzip(err)
+	}
+	return n, err
+}
+
+func noGzip(err error) error {
+	return perennial.Errorf(perennial.CodeMalformed, "cli.predict", "the input is no complete gzip file").WithHint("Compress it again, or copy it again from where it is whole.").Because(err)
 }
 
 // firstCharacter looks past a byte order mark and white space, which it takes
@@ -127,6 +171,9 @@ func (j *jsonRows) next() (inputRow, error) {
 }
 
 func (j *jsonRows) fault(err error) error {
+	if e, ok := errors.AsType[*perennial.Error](err); ok {
+		return e
+	}
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF // io.EOF is the good end
 	}
@@ -145,6 +192,9 @@ type csvRows struct {
 
 func newCSVRows(r *bufio.Reader, schema *perennial.Schema, o perennial.CSVOptions) (*csvRows, error) {
 	head, err := r.Peek(r.Size())
+	if e, ok := errors.AsType[*perennial.Error](err); ok {
+		return nil, e
+	}
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, bufio.ErrBufferFull) {
 		return nil, perennial.Errorf(perennial.CodeUnavailable, "cli.predict", "the input can't be read").Because(err)
 	}
@@ -225,6 +275,9 @@ func (c *csvRows) next() (inputRow, error) {
 }
 
 func (c *csvRows) fault(err error) error {
+	if e, ok := errors.AsType[*perennial.Error](err); ok {
+		return e
+	}
 	if syntax, ok := errors.AsType[*csv.ParseError](err); ok {
 		return perennial.Errorf(perennial.CodeMalformed, "cli.predict", "the input is no CSV: line %d: %v", syntax.Line, syntax.Err)
 	}

@@ -76,7 +76,7 @@ func appendWarnings(b []byte, w *faults) []byte {
 	}
 	if more := w.n - len(w.list); more > 0 {
 		b = append(b, ',')
-		b = appendWarning(b, perennial.FieldError{Rule: "more", Message: strconv.Itoa(more) + " more warnings are not listed."})
+		b = appendWarning(b, perennial.FieldError{Rule: "more", Came: more, Message: strconv.Itoa(more) + " more warnings are not listed."})
 	}
 	return append(b, ']')
 }
@@ -84,6 +84,9 @@ func appendWarnings(b []byte, w *faults) []byte {
 func appendWarning(b []byte, f perennial.FieldError) []byte {
 	b = append(append(b, `{"path":`...), quote(f.Path)...)
 	b = append(append(b, `,"rule":`...), quote(f.Rule)...)
+	if n, ok := f.Came.(int); ok { // how many more there are; a value that came is in the request
+		b = strconv.AppendInt(append(b, `,"came":`...), int64(n), 10)
+	}
 	b = append(append(b, `,"message":`...), quote(f.Message)...)
 	return append(b, '}')
 }

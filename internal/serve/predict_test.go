@@ -135,6 +135,30 @@ func TestInvalid(t *testing.T) {
 	}
 }
 
+func TestWarningsOfManyRowsAreListed(t *testing.T) {
+	t.Parallel()
+	outside := row(map[string]any{"income": -1})
+	many := `{"model":"churn","instances":[` + strings.TrimSuffix(strings.Repeat(outside+",", 150), ",") + `]}`
+	got, err := ask(t, start(t, newWorld()), many)
+	require.NoError(t, err)
+	require.Equal(t, 150, strings.Count(got, `"rule":"range"`))
+	require.NotContains(t, got, `"more"`)
+
+	w := newWorld()
+	w.files["house/1"].schema.ExtraColumns = perennial.ExtraWarn
+	extra := make(map[string]int, 120)
+	for i := range 120 {
+		extra[strings.Repeat("x", i+1)] = i
+	}
+	extra["rooms"], extra["age"] = 1, 1
+	b, err := json.Marshal(map[string]any{"model": "house", "features": extra})
+	require.NoError(t, err)
+	got, err = ask(t, start(t, w), string(b))
+	require.NoError(t, err)
+	require.Equal(t, 100, strings.Count(got, `"rule":"extra"`))
+	require.Contains(t, got, `{"path":"","rule":"more","came":20,"message":"20 more warnings are not listed."}`)
+}
+
 func TestRefusalExplainsItself(t *testing.T) {
 	t.Parallel()
 	e := start(t, newWorld())

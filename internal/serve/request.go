@@ -20,11 +20,12 @@ const (
 	ruleOverflow  = "overflow"
 )
 
-// Limits of a request. Faults and warnings beyond maxListed are counted, not
-// listed; a value longer than maxCame is cut where it is quoted.
+// Limits of a request. Faults beyond maxListed are counted, not listed, and so are
+// warnings beyond warningsIn for each row: who sends many wants to know which. A value longer than maxCame is cut where it is quoted.
 const (
 	maxLabel   = 512 // bytes of unit_id, key and each of keys
 	maxListed  = 100
+	warningsIn = 4 // listed warnings a row, where that is more than maxListed in all
 	maxCame    = 100
 	maxAllowed = 50
 	maxPooled  = 1 << 20 // a larger buffer is left to the collector
@@ -122,7 +123,7 @@ func (r *request) fault(path string, f *perennial.Fault, came any) {
 		e.Allowed = nil
 	}
 	if f.Warning {
-		r.warnings.add(e)
+		r.warnings.addTo(e, max(maxListed, warningsIn*len(r.objects)))
 		return
 	}
 	r.faults.add(e)
@@ -165,14 +166,17 @@ func shorten(s string) string {
 	return s[:i] + "…"
 }
 
-// faults collects findings: the first maxListed of them, and how many there are.
+// faults collects findings: the first of them, and how many there are.
 type faults struct {
 	list []perennial.FieldError
 	n    int
 }
 
-func (f *faults) add(e perennial.FieldError) {
-	if f.n++; len(f.list) < maxListed {
+func (f *faults) add(e perennial.FieldError) { f.addTo(e, maxListed) }
+
+// addTo lists a finding where fewer than most are.
+func (f *faults) addTo(e perennial.FieldError, most int) {
+	if f.n++; len(f.list) < most {
 		f.list = append(f.list, e)
 	}
 }

@@ -233,7 +233,21 @@ func (c *checker) constant(p perennial.Preprocess, s *settings, f *perennial.Col
 	if _, err := constant(f, s.value); err != nil {
 		message, _, _ := perennial.Explain(err)
 		c.add(at, perennial.RuleType, nil, nil, message)
+		return
 	}
+	listed := f.Type == perennial.TypeCategorical && f.MaxValues == 0 && len(f.Values) > 0 // else its values are learned
+	if text, _ := s.value.(string); listed && !slices.Contains(f.Values, text) {
+		c.add(at, perennial.RuleCategory, text, f.Values, fmt.Sprintf("The value that replaces null in %s must be one of those that the schema lists, %s; not %q.", f.Name, someOf(f.Values), text))
+	}
+}
+
+// someOf lists the first of some values.
+func someOf(values []string) string {
+	const most = 10
+	if len(values) > most {
+		return strings.Join(values[:most], ", ") + fmt.Sprintf(" and %d more", len(values)-most)
+	}
+	return strings.Join(values, ", ")
 }
 
 // pointer escapes a name for a JSON pointer (RFC 6901).

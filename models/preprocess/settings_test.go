@@ -104,3 +104,33 @@ func TestRefusesNamesTheSettingThatAnAlgorithmCannotTake(t *testing.T) {
 		require.Empty(t, preprocess.Refuses(perennial.Preprocess{}, c.takes, "ridge", schema), "auto suits every algorithm")
 	}
 }
+
+func TestAConstantMustBeAValueThatTheSchemaLists(t *testing.T) {
+	t.Parallel()
+	plan, city := category("basic", "plus"), category()
+	plan.Name, city.Name, city.MaxValues = "plan", "city", 200
+	schema := &perennial.Schema{Columns: []perennial.Column{plan, city}}
+	own := func(column string, value any) perennial.Preprocess {
+		return perennial.Preprocess{Columns: []perennial.ColumnPrep{{Name: column, Impute: "constant", Value: value}}}
+	}
+	for name, c := range map[string]struct {
+		p    perennial.Preprocess
+		want string
+	}{
+		"listed":     {own("plan", "plus"), ""},
+		"not listed": {own("plan", "gold"), `/preprocess/columns/plan/value: The value that replaces null in plan must be one of those that the schema lists, basic, plus; not "gold".`},
+		"learned":    {own("city", "elsewhere"), ""},
+		"of a type":  {perennial.Preprocess{Categorical: perennial.CategoricalPrep{Impute: "constant", Value: "gold"}}, `/preprocess/categorical/value: The value that replaces null in plan must be one of those that the schema lists, basic, plus; not "gold".`},
+		"dropped":    {perennial.Preprocess{Categorical: perennial.CategoricalPrep{Impute: "constant", Value: "gold"}, Columns: []perennial.ColumnPrep{{Name: "plan", Drop: new(true)}}}, ""},
+		"no text":    {own("plan", 3.0), "/preprocess/columns/plan/value: The value that replaces null in plan must be a text."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := ""
+			for _, f := range preprocess.Check(c.p, schema) {
+				got += f.Path + ": " + f.Message
+			}
+			require.Equal(t, c.want, got)
+		})
+	}
+}
