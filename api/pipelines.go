@@ -124,7 +124,7 @@ type trainOutput struct {
 
 func (s *Server) train(ctx context.Context, in *trainInput) (*trainOutput, error) {
 	started, err := s.o.Control.Train(ctx, client.TrainOrder{
-		Pipeline: in.Pipeline, Budget: in.Body.Budget, Reason: in.Body.Reason, Trigger: perennial.TriggerManual,
+		Pipeline: in.Pipeline, Budget: in.Body.Budget, Reason: in.Body.Reason, Trigger: perennial.TriggerManual, IfChanged: in.Body.IfChanged,
 	})
 	if err != nil {
 		return nil, perennial.Wrap("api.train", err)

@@ -155,7 +155,7 @@ func irisRun() client.RunView {
 	return client.RunView{
 		RunID: "run2", Name: "calm-lake-7", Kind: "train", Algorithm: "logistic_regression", Status: perennial.RunFinished, Outcome: "trained", Version: "2",
 		DecisionID: "d1", WorkflowID: "train:iris", StartedAt: at, EndedAt: &ended, DataMD5: "bb22bb22bb22",
-		Params: map[string]string{"task": "classification", "seed": "42"},
+		Params: map[string]string{"task": "classification", "seed": "42", "select": "log_loss"},
 		Metrics: map[string]*float64{
 			"accuracy": new(0.9667), "accuracy_low": new(0.9), "log_loss": new(0.1234567), "baseline_accuracy": new(0.33), "roc_auc": nil,
 		},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -29,13 +30,30 @@ func (c *cli) newModels() *cobra.Command {
 				return err
 			}
 			return c.print(list, func(w io.Writer) {
-				row(w, "MODEL", "MODE", "CHAMPION", "CHALLENGER", "ALIASES", "UPDATED")
+				row(w, "MODEL", "MODE", "CHAMPION", "HOLDOUT", "CHALLENGER", "ALIASES", "UPDATED")
 				for _, m := range list.Items {
-					row(w, m.Model, m.Traffic.Mode, dash(m.Traffic.Champion), dash(m.Traffic.Challenger), dash(pairs(m.Aliases, same)), when(m.UpdatedAt))
+					row(w, m.Model, m.Traffic.Mode, dash(m.Traffic.Champion), dash(headline(cmd.Context(), api, m)), dash(m.Traffic.Challenger), dash(pairs(m.Aliases, same)), when(m.UpdatedAt))
 				}
 			})
 		},
 	}
+}
+
+// headline gives the metric by which the version in service was selected, on the
+// holdout; "" where there is no such version, or no run that tells.
+func headline(ctx context.Context, api *client.Client, m client.ModelView) string {
+	if m.Traffic.Champion == "" {
+		return ""
+	}
+	version, err := api.Version(ctx, m.Model, m.Traffic.Champion)
+	if err != nil || version.RunID == "" {
+		return ""
+	}
+	run, err := api.Run(ctx, version.RunID)
+	if names := run.Headline(); err == nil && len(names) > 0 {
+		return names[0] + "=" + number(run.Metrics[names[0]])
+	}
+	return ""
 }
 
 func (c *cli) newVersions() *cobra.Command {

@@ -52,6 +52,9 @@ and rule at the end, and stands with each row in JSON answers.`,
 		if input == "" {
 			return usageError{"--input is missing: name a file, or - for standard input"}
 		}
+		if strings.EqualFold(filepath.Ext(output), ".gz") {
+			return usageError{"--output is written as plain text: name it without .gz, or pipe the answers through gzip"}
+		}
 		api, err := c.client()
 		if err != nil {
 			return err

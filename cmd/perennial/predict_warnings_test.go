@@ -67,6 +67,9 @@ func TestPredictReadsCompressedInput(t *testing.T) {
 	}
 	got := perennialCLI(t, csv, "predict", "churn", "--input", "-", "--api", f.url)
 	require.Equal(t, exitDone, got.code, got.err)
+	got = perennialCLI(t, csv, "predict", "churn", "--input", "-", "--output", filepath.Join(dir, "out.csv.gz"), "--api", f.url)
+	require.Equal(t, exitUsage, got.code)
+	require.Contains(t, got.err, "name it without .gz")
 	long := packed(strings.Repeat("plan\n"+strings.Repeat("basic\n", 50_000), 1))
 	for text, want := range map[string]string{
 		csv[:len(csv)-5]:                "no complete gzip file",

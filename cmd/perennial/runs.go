@@ -55,8 +55,9 @@ func runRow(w io.Writer, r client.RunView) {
 	if r.Version != "" {
 		result = "version " + r.Version
 	}
+	first := r.Params["select"]
 	line := func(name, result string, r client.RunView) {
-		cv, holdout := scores(r)
+		cv, holdout := scores(r, first)
 		row(w, name, result, dash(cv), dash(holdout), dash(short(r.DataMD5)), minute(r.StartedAt))
 	}
 	line(r.RunID, result, r)
@@ -90,18 +91,25 @@ func candidateResult(k client.RunView) string {
 
 // scores splits a run's metrics into those of cross-validation and those of the
 // holdout, leaving out what belongs to a metric (bounds, folds, the baseline's).
-func scores(r client.RunView) (cv, holdout string) {
+// The metric that the pipeline selects by comes first.
+func scores(r client.RunView, first string) (cv, holdout string) {
 	validated, held := map[string]*float64{}, map[string]*float64{}
 	for k, v := range r.Metrics {
 		name, ok := strings.CutPrefix(k, "cv_")
 		switch {
 		case ok:
 			validated[name] = v
-		case chief[k]:
+		case chief[k] || k == first:
 			held[k] = v
 		}
 	}
-	return pairs(validated, number), pairs(held, number)
+	cv = pairs(validated, number)
+	chosen, ok := held[first]
+	if !ok {
+		return cv, pairs(held, number)
+	}
+	delete(held, first)
+	return cv, strings.TrimSpace(first + "=" + number(chosen) + " " + pairs(held, number))
 }
 
 // chief are the metrics of the holdout that have room in a table; run show
@@ -206,7 +214,7 @@ func showRun(w io.Writer, r client.RunView) {
 		row(w)
 		row(w, "CANDIDATE", "ALGORITHM", "RESULT", "CV SCORE", "PARAMETERS")
 		for _, k := range r.Candidates {
-			cv, _ := scores(k)
+			cv, _ := scores(k, "")
 			row(w, k.RunID, dash(k.Algorithm), candidateResult(k), dash(cv), cmp.Or(k.Tags[perennial.TagFailure], pairs(k.Params, same)))
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/activities"
 	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/workflows"
 )
 
 // bootstrapName is the actor's name where requests need a token.
@@ -75,7 +76,13 @@ func (b *bootstrap) run(ctx context.Context) error {
 			return err
 		}
 		if champion == "" && b.train {
-			runs[p.Pipeline], err = b.api.Train(ctx, p.Pipeline, client.TrainRequest{Budget: perennial.BudgetBootstrap, Reason: "nothing in service at start"})
+			last, err := b.rejected(ctx, p)
+			if err != nil {
+				return err
+			}
+			runs[p.Pipeline], err = b.api.Train(ctx, p.Pipeline, client.TrainRequest{
+				Budget: perennial.BudgetBootstrap, Reason: "nothing in service at start", IfChanged: last,
+			})
 			if err != nil {
 				return err
 			}
@@ -99,6 +106,23 @@ func (b *bootstrap) champion(ctx context.Context, model string) (string, error) 
 	return m.Traffic.Champion, err
 }
 
+// rejected reports whether the gates of today's revision rejected the last
+// training of a pipeline that came to an end: the same again would end the same.
+func (b *bootstrap) rejected(ctx context.Context, p client.PipelineView) (bool, error) {
+	list, err := b.api.Workflows(ctx, p.Pipeline, 100)
+	for _, w := range list.Items {
+		if w.WorkflowID != workflows.TrainID(p.Pipeline) || w.Result == nil || w.Result.Outcome == perennial.OutcomeUnchanged {
+			continue
+		}
+		if w.Result.Outcome != perennial.OutcomeRejectedByGates {
+			return false, err
+		}
+		run, err := b.api.Run(ctx, w.Result.RunID)
+		return run.Params["pipeline_revision"] == p.Revision, err
+	}
+	return false, err
+}
+
 // follow shows a training until it has ended and its version answers.
 func (b *bootstrap) follow(ctx context.Context, name string, started client.TrainResponse) error {
 	b.screen.Progressf(name, "training …")
@@ -120,6 +144,9 @@ func (b *bootstrap) follow(ctx context.Context, name string, started client.Trai
 		return nil
 	case view.Result == nil:
 		b.screen.Sayf(name, "training %s", view.State)
+		return nil
+	case view.Result.Outcome == perennial.OutcomeUnchanged:
+		b.screen.Sayf(name, "not trained again: %s; perennial train %s searches in full", view.Result.Reason, name)
 		return nil
 	case view.Result.Outcome == perennial.OutcomeRejectedByGates:
 		b.screen.Sayf(name, "trained, and rejected by its gates: perennial decision show %s", view.Result.DecisionID)
@@ -156,14 +183,16 @@ func counted(p *client.Progress) string {
 	return fmt.Sprintf(" %d/%d %s", p.Done, p.Total, p.Unit)
 }
 
-// headline gives a run's chief metric.
+// headline gives a run's chief metrics.
 func headline(run client.RunView) string {
-	for _, name := range []string{"accuracy", "rmse"} {
-		if v := run.Metrics[name]; v != nil {
-			return fmt.Sprintf("%s %.4g", name, *v)
-		}
+	var parts []string
+	for _, name := range run.Headline() {
+		parts = append(parts, fmt.Sprintf("%s %.4g", name, *run.Metrics[name]))
 	}
-	return string(run.Status)
+	if len(parts) == 0 {
+		return string(run.Status)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // invite prints what to do next, with a line to try each model that is in

@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/perennial-ml/perennial"
@@ -89,6 +90,19 @@ type RunView struct {
 	Candidates    []RunView                `json:"candidates,omitempty"` // of a training, where asked for
 	Trials        []TrialView              `json:"trials,omitempty"`     // of one training, by number
 	Artifacts     []ArtifactView           `json:"artifacts,omitempty"`  // its files, where asked for one run
+}
+
+// Headline names the holdout's metrics that tell most of a run, chief ones first:
+// the metric that its pipeline selects by, then one that everybody knows. There
+// are none before the run was evaluated.
+func (r *RunView) Headline() []string {
+	var names []string
+	for _, name := range []string{r.Params["select"], "accuracy", "rmse"} {
+		if r.Metrics[name] != nil && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // TrialView is one trial of a training: a candidate with one choice of

@@ -126,7 +126,10 @@ type ReasonRequest struct {
 // full.
 type TrainRequest struct {
 	Budget perennial.Budget `json:"budget,omitempty" enum:"bootstrap,full" default:"full" doc:"How much searching: full is the pipeline's tuning, bootstrap each candidate's defaults."`
-	Reason string           `json:"reason,omitempty" maxLength:"1000" pattern:"^[^\\x00]*$" patternDescription:"text without NUL characters" doc:"Why; kept with the run."`
+
+	IfChanged bool `json:"if_changed,omitempty" doc:"Train only where data, sides, pipeline, schema, budget or trainer are others than in the last training and in the version in service; else it ends unchanged."`
+
+	Reason string `json:"reason,omitempty" maxLength:"1000" pattern:"^[^\\x00]*$" patternDescription:"text without NUL characters" doc:"Why; kept with the run."`
 }
 
 // TrainResponse is its answer, and that of POST /retrain: 202, or 200 with
@@ -147,6 +150,8 @@ type TrainOrder struct {
 	Budget   perennial.Budget
 	Reason   string
 	Trigger  perennial.Trigger
+
+	IfChanged bool
 }
 
 // RetrainRequest is the body of POST /retrain.

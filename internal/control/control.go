@@ -142,7 +142,7 @@ func (c *Control) Train(ctx context.Context, order client.TrainOrder) (client.St
 		TypedSearchAttributes: c.attributes(ctx, order.Pipeline),
 	}, workflows.Train, workflows.TrainInput{
 		Pipeline: order.Pipeline, Budget: order.Budget, Trigger: order.Trigger, Reason: order.Reason, Actor: actor.Name,
-		Force: true, // who asks for a training gets one; Retrain asks for a reason
+		Force: !order.IfChanged, // who asks for a training gets one; Retrain asks for a reason
 	})
 	if err != nil || !started.Started {
 		return started, perennial.Wrap(op, err)
