@@ -1,5 +1,7 @@
 package mlflow
 
+import "github.com/perennial-ml/perennial"
+
 // View says which lifecycle stages a search takes in.
 type View string
 
@@ -11,10 +13,7 @@ const (
 )
 
 // Tag is a key with a text: a tag or a parameter of whatever has some.
-type Tag struct {
-	Key   string `json:"key"`
-	Value string `json:"value"`
-}
+type Tag = perennial.Tag
 
 // Experiment is a name under which runs are kept. Times are milliseconds since
 // 1970.

@@ -46,7 +46,7 @@ func (s *Store) LogArtifact(ctx context.Context, runID string, a perennial.Artif
 		if a.Blob == "" || a.Size < 0 {
 			return invalid("artifact %s has no blob or a negative size", a.Path)
 		}
-		if err := activeRun(tx, runID); err != nil {
+		if _, err := activeRun(tx, runID); err != nil {
 			return err
 		}
 		root, err := runRoot(tx, runID)

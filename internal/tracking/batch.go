@@ -3,14 +3,15 @@ package tracking
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
 // insertRows bounds the rows of one statement: SQLite takes 32,766 values.
@@ -61,92 +62,157 @@ func (tagRow) TableName() string { return "tags" }
 func (s *Store) LogBatch(ctx context.Context, runID string, metrics []perennial.Metric, params, tags []perennial.Tag) error {
 	const op = "tracking.LogBatch"
 	return s.write(ctx, op, func(tx *gorm.DB) error {
-		if err := activeRun(tx, runID); err != nil {
+		row, err := activeRun(tx, runID)
+		if err != nil {
 			return err
 		}
 		if err := putParams(tx, runID, params); err != nil {
 			return err
 		}
-		if err := putMetrics(tx, runID, metrics); err != nil {
+		points := make([]mlflow.Metric, len(metrics))
+		for i, m := range metrics {
+			points[i] = mlflow.Metric{Key: m.Key, Value: mlflow.Number(m.Value), Timestamp: mlflow.Int(m.Timestamp), Step: mlflow.Int(m.Step)}
+		}
+		if err := writeMetrics(tx, &row, points); err != nil {
 			return err
 		}
-		if err := putTags(tx, runID, tags); err != nil {
-			return err
-		}
-		if name := (&perennial.Run{Tags: lastOfEach(tags)}).Tag(perennial.TagRunName); name != "" {
-			return tx.Model(&runRow{}).Where("run_id = ?", runID).Update("name", name).Error
-		}
-		return nil
+		return setTags(tx, &row, tags)
 	})
 }
 
 func putParams(tx *gorm.DB, runID string, params []perennial.Tag) error {
-	if len(params) == 0 {
-		return nil
+	seen := make(map[string]bool, len(params))
+	for _, p := range params {
+		if seen[p.Key] {
+			return invalid("param %s comes twice in one batch", p.Key)
+		}
+		seen[p.Key] = true
 	}
-	rows := make([]paramRow, len(params))
+	changed, err := writeParams(tx, runID, params)
+	if err != nil || len(changed) == 0 {
+		return err
+	}
+	texts := make([]string, len(changed))
+	for i, p := range changed {
+		texts[i] = fmt.Sprintf("%s is %q", p.Key, p.Value)
+	}
+	return perennial.Errorf(perennial.CodeConflict, "", "params of run %s can't change once they are set: %s", runID, strings.Join(texts, ", ")).
+		WithHint("log the new value in a new run")
+}
+
+// writeParams stores params, each of another key, and gives those that are there
+// already with another value.
+func writeParams(tx *gorm.DB, runID string, params []perennial.Tag) (changed []perennial.Tag, err error) {
+	if len(params) == 0 {
+		return nil, nil
+	}
+	rows := make([][]any, len(params))
 	want := make(map[string]string, len(params))
 	keys := make([]string, len(params))
 	for i, p := range params {
-		if _, twice := want[p.Key]; twice {
-			return invalid("param %s comes twice in one batch", p.Key)
-		}
 		want[p.Key], keys[i] = p.Value, p.Key
-		rows[i] = paramRow{RunID: runID, Key: p.Key, Value: p.Value}
+		rows[i] = []any{runID, p.Key, p.Value}
 	}
-	done := tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, insertRows)
-	if done.Error != nil || done.RowsAffected == int64(len(rows)) {
-		return done.Error
+	stored, err := insert(tx, "INSERT INTO params (run_id, key, value) VALUES ", " ON CONFLICT DO NOTHING", rows)
+	if err != nil || stored == len(rows) {
+		return nil, err
 	}
-	var stored []paramRow
-	if err := tx.Where("run_id = ? AND key IN ?", runID, keys).Order("key").Find(&stored).Error; err != nil {
-		return err
+	var present []paramRow
+	if err := tx.Where("run_id = ? AND key IN ?", runID, keys).Order("key").Find(&present).Error; err != nil {
+		return nil, err
 	}
-	var changed []string
-	for _, p := range stored {
+	for _, p := range present {
 		if p.Value != want[p.Key] {
-			changed = append(changed, fmt.Sprintf("%s is %q", p.Key, p.Value))
+			changed = append(changed, perennial.Tag{Key: p.Key, Value: p.Value})
 		}
 	}
-	if len(changed) > 0 {
-		return perennial.Errorf(perennial.CodeConflict, "", "params of run %s can't change once they are set: %s", runID, strings.Join(changed, ", ")).
-			WithHint("log the new value in a new run")
-	}
-	return nil
+	return changed, nil
 }
 
-func putMetrics(tx *gorm.DB, runID string, metrics []perennial.Metric) error {
-	if len(metrics) == 0 {
+// writeMetrics stores points of a run and keeps the latest of each key.
+func writeMetrics(tx *gorm.DB, run *runRow, points []mlflow.Metric) error {
+	if len(points) == 0 {
 		return nil
 	}
-	rows := make([]metricRow, len(metrics))
-	newest := map[string]int{} // key → index of its latest point in rows
+	rows := make([][]any, len(points))
+	newest := make(map[string]metricRow)
 	var order []string
-	for i, m := range metrics {
-		rows[i] = metricRow{RunID: runID, Key: m.Key, Timestamp: m.Timestamp, Step: m.Step}
-		rows[i].Value, rows[i].IsNan = storable(m.Value)
-		j, seen := newest[m.Key]
+	for i, p := range points {
+		m := metricRow{RunID: run.RunID, Key: p.Key, Timestamp: int64(p.Timestamp), Step: int64(p.Step)}
+		m.Value, m.IsNan = storable(float64(p.Value))
+		rows[i] = []any{m.RunID, m.Key, m.Value, m.Timestamp, m.Step, m.IsNan}
+		last, seen := newest[m.Key]
 		if !seen {
 			order = append(order, m.Key)
 		}
-		if !seen || rows[i].after(rows[j]) {
-			newest[m.Key] = i
+		if !seen || m.after(last) {
+			newest[m.Key] = m
 		}
 	}
-	if err := tx.Clauses(clause.OnConflict{DoNothing: true}).CreateInBatches(rows, insertRows).Error; err != nil {
+	if _, err := insert(tx, "INSERT INTO metrics (run_id, key, value, timestamp, step, is_nan) VALUES ", " ON CONFLICT DO NOTHING", rows); err != nil {
 		return err
 	}
-	latest := make([]latestMetricRow, len(order))
-	for i, key := range order {
-		latest[i] = latestMetricRow(rows[newest[key]])
+	if err := writeModelMetrics(tx, run.RunID, points); err != nil {
+		return err
 	}
-	return tx.Clauses(clause.OnConflict{
-		Columns:   []clause.Column{{Name: "run_id"}, {Name: "key"}},
-		DoUpdates: clause.AssignmentColumns([]string{"value", "timestamp", "step", "is_nan"}),
-		Where: clause.Where{Exprs: []clause.Expression{gorm.Expr(
-			"(excluded.step, excluded.timestamp, excluded.value) > (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)",
-		)}},
-	}).CreateInBatches(latest, insertRows).Error
+	latest := make([][]any, len(order))
+	for i, key := range order {
+		m := newest[key]
+		latest[i] = []any{m.RunID, m.Key, m.Value, m.Timestamp, m.Step, m.IsNan, run.ExperimentID}
+	}
+	_, err := insert(tx, "INSERT INTO latest_metrics (run_id, key, value, timestamp, step, is_nan, experiment_id) VALUES ",
+		` ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value, timestamp = excluded.timestamp, step = excluded.step, is_nan = excluded.is_nan
+WHERE (excluded.step, excluded.timestamp, excluded.value) > (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)`, latest)
+	return err
+}
+
+// writeModelMetrics stores the points that were measured on a logged model with it.
+func writeModelMetrics(tx *gorm.DB, runID string, points []mlflow.Metric) error {
+	var rows [][]any
+	for _, p := range points {
+		if p.ModelID == "" {
+			continue
+		}
+		value, isNaN := storable(float64(p.Value))
+		rows = append(rows, []any{p.ModelID, p.Key, int64(p.Timestamp), int64(p.Step), runID, value, isNaN, p.DatasetName, p.DatasetDigest})
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	_, err := insert(tx, "INSERT INTO logged_model_metrics (model_id, key, timestamp, step, run_id, value, is_nan, dataset_name, dataset_digest) VALUES ", " ON CONFLICT DO NOTHING", rows)
+	if errors.Is(err, gorm.ErrForeignKeyViolated) {
+		return mlflow.Missing("One of the metrics names a logged model that doesn't exist.")
+	}
+	return err
+}
+
+// insertSizes are the numbers of rows that one statement inserts: few different
+// ones, so that they stay prepared.
+var insertSizes = []int{100, 10, 1}
+
+// insert inserts rows of equally many values and gives how many were stored.
+func insert(tx *gorm.DB, head, tail string, rows [][]any) (stored int, err error) {
+	tx = hot(tx)
+	for _, size := range insertSizes {
+		if len(rows) < size {
+			continue
+		}
+		row := "(" + strings.Repeat("?, ", len(rows[0])-1) + "?)"
+		sql := head + strings.Repeat(row+", ", size-1) + row + tail
+		for len(rows) >= size {
+			args := make([]any, 0, size*len(rows[0]))
+			for _, r := range rows[:size] {
+				args = append(args, r...)
+			}
+			done := tx.Exec(sql, args...)
+			if done.Error != nil {
+				return stored, done.Error
+			}
+			stored += int(done.RowsAffected)
+			rows = rows[size:]
+		}
+	}
+	return stored, nil
 }
 
 // storable gives the value that a row can hold, and whether it stands for NaN.
@@ -177,14 +243,12 @@ func putTags(tx *gorm.DB, runID string, tags []perennial.Tag) error {
 	if len(tags) == 0 {
 		return nil
 	}
-	rows := make([]tagRow, len(tags))
+	rows := make([][]any, len(tags))
 	for i, t := range tags {
-		rows[i] = tagRow{RunID: runID, Key: t.Key, Value: t.Value}
+		rows[i] = []any{runID, t.Key, t.Value}
 	}
-	return tx.Clauses(clause.OnConflict{
-		Columns:   []clause.Column{{Name: "run_id"}, {Name: "key"}},
-		DoUpdates: clause.AssignmentColumns([]string{"value"}),
-	}).CreateInBatches(rows, insertRows).Error
+	_, err := insert(tx, "INSERT INTO tags (run_id, key, value) VALUES ", " ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value", rows)
+	return err
 }
 
 // lastOfEach keeps the last value of every key: one statement can't write a row

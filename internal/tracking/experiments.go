@@ -1,6 +1,7 @@
 package tracking
 
 import (
+	"cmp"
 	"context"
 	"strconv"
 
@@ -41,7 +42,7 @@ func (s *Store) EnsureExperiment(ctx context.Context, name string, now int64) (p
 		}
 		row, found, err := db.Take[experimentRow](tx.Where("name = ?", name))
 		if err == nil && !found {
-			row, err = createExperiment(tx, name, now)
+			row, _, err = createExperiment(tx, name, "", now)
 		}
 		if err != nil {
 			return err
@@ -55,26 +56,26 @@ func (s *Store) EnsureExperiment(ctx context.Context, name string, now int64) (p
 	return e, err
 }
 
-// createExperiment makes an experiment, or gives the one that another process
-// made in the meantime.
-func createExperiment(tx *gorm.DB, name string, now int64) (experimentRow, error) {
+// createExperiment makes an experiment, or gives the one that has the name already.
+// Its artifacts lie under its id where location is "".
+func createExperiment(tx *gorm.DB, name, location string, now int64) (row experimentRow, made bool, err error) {
 	// Experiment 0 always exists: who holds its row may give out the next id.
-	if _, _, err := db.Take[experimentRow](forUpdate(tx).Where("experiment_id = ?", "0")); err != nil {
-		return experimentRow{}, err
+	if _, _, err := db.Take[experimentRow](forUpdate(tx).Where("experiment_id = ?", defaultExperiment)); err != nil {
+		return experimentRow{}, false, err
 	}
 	if row, found, err := db.Take[experimentRow](tx.Where("name = ?", name)); err != nil || found {
-		return row, err
+		return row, false, err
 	}
 	var last int64
 	if err := tx.Raw("SELECT MAX(CAST(experiment_id AS BIGINT)) FROM experiments").Scan(&last).Error; err != nil {
-		return experimentRow{}, err
+		return experimentRow{}, false, err
 	}
 	id := strconv.FormatInt(last+1, 10)
-	row := experimentRow{
-		ExperimentID: id, Name: name, ArtifactLocation: "mlflow-artifacts:/" + id,
+	row = experimentRow{
+		ExperimentID: id, Name: name, ArtifactLocation: cmp.Or(location, "mlflow-artifacts:/"+id),
 		LifecycleStage: stageActive, CreationTime: now, LastUpdateTime: now,
 	}
-	return row, tx.Create(&row).Error
+	return row, true, tx.Create(&row).Error
 }
 
 func (r experimentRow) experiment(tx *gorm.DB) (perennial.Experiment, error) {

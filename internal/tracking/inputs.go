@@ -15,7 +15,8 @@ type inputRow struct {
 	Name    string `gorm:"primaryKey"`
 	Digest  string `gorm:"primaryKey"`
 	Context string `gorm:"primaryKey"`
-	Data    string
+	Data    string // JSON of perennial.DataRef, "" of an input that came through MLflow's REST
+	Tags    string // JSON of the tags besides the context; "" for none
 }
 
 func (inputRow) TableName() string { return "inputs" }
@@ -25,11 +26,20 @@ func (inputRow) TableName() string { return "inputs" }
 func (s *Store) LogInput(ctx context.Context, runID string, input perennial.DatasetInput) error {
 	const op = "tracking.LogInput"
 	return s.write(ctx, op, func(tx *gorm.DB) error {
-		if err := activeRun(tx, runID); err != nil {
+		run, err := activeRun(tx, runID)
+		if err != nil {
 			return err
 		}
 		data, err := json.Marshal(input.Data)
 		if err != nil {
+			return err
+		}
+		source, err := json.Marshal(map[string]string{"uri": input.Data.Path})
+		if err != nil {
+			return err
+		}
+		set := datasetRow{ExperimentID: run.ExperimentID, Name: input.Data.Path, Digest: input.Data.MD5, SourceType: "local", Source: string(source), Profile: string(data)}
+		if err := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&set).Error; err != nil {
 			return err
 		}
 		row := inputRow{RunID: runID, Name: input.Data.Path, Digest: input.Data.MD5, Context: input.Context, Data: string(data)}

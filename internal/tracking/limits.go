@@ -11,8 +11,24 @@ import (
 
 // MLflow's limits. Lengths are in characters.
 const (
-	maxKey             = 250
-	truncateParamValue = 6000
+	maxKey              = 250
+	maxExperimentName   = 500
+	maxExperimentTag    = 20_000
+	maxArtifactLocation = 2048
+	maxDatasetName      = 500
+	maxDatasetDigest    = 36
+	maxDatasetSource    = 65_535
+	maxDatasetSchema    = 1_048_575
+	maxDatasetProfile   = 16_777_215
+	maxInputTagKey      = 255
+	maxInputTagValue    = 500
+	maxBatchMetrics     = 1000
+	maxBatchParams      = 100
+	maxBatchTags        = 100
+	maxBatchEntities    = 1000
+	maxBatchBody        = 1_000_000 // bytes
+	truncateParamValue  = 6000
+	truncateTagValue    = 8000
 )
 
 var keyPattern = regexp.MustCompile(`^[\p{L}\p{N}_/.\- :]*$`)
@@ -29,6 +45,14 @@ func checkKey(what, key string) error {
 		return mlflow.Invalid("Invalid %s name: '%s'. Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:), and slashes (/).", what, key)
 	case clean != key, clean == ".", strings.HasPrefix(clean, ".."), strings.HasPrefix(clean, "/"):
 		return mlflow.Invalid("Invalid %s name: '%s'. Names may be treated as files in certain cases, and must not resolve to other names when treated as such. This name would resolve to '%s'", what, key, clean)
+	}
+	return nil
+}
+
+// checkLength refuses a text of too many characters.
+func checkLength(what, text string, limit int) error {
+	if n := utf8.RuneCountInString(text); n > limit {
+		return mlflow.Invalid("'%s' exceeds the maximum length of %d characters: it has %d", what, limit, n)
 	}
 	return nil
 }
@@ -50,4 +74,16 @@ func truncate(text string, limit int) string {
 // required is the error of a field that must come.
 func required(name string) error {
 	return mlflow.Invalid("Missing value for required parameter '%s'. See the API docs for more information about request parameters.", name)
+}
+
+// checkTags checks the tags of a new run or one that is there, and shortens their
+// values as MLflow does.
+func checkTags(tags []mlflow.Tag) error {
+	for i, t := range tags {
+		if err := checkKey("tag", t.Key); err != nil {
+			return err
+		}
+		tags[i].Value = truncate(t.Value, truncateTagValue)
+	}
+	return nil
 }

@@ -142,7 +142,7 @@ func loggedOrder(q *gorm.DB, list []mlflow.LoggedModelOrder) (*gorm.DB, error) {
 			value, args = keyedValue(loggedTags), []any{t.key}
 		case kindAttribute, kindDataset:
 		}
-		q = q.Order(gorm.Expr("("+value+") IS NULL", args...)).Order(gorm.Expr("("+value+")"+direction(t), args...))
+		q = q.Order(gorm.Expr("("+value+") IS NULL", args...)).Order(gorm.Expr("("+value+")"+direction(t.descending), args...))
 	}
 	return q.Order("logged_models.creation_time DESC, logged_models.model_id"), nil
 }

@@ -61,8 +61,6 @@ func (loggedMetricRow) TableName() string { return "logged_model_metrics" }
 // maxTagValue is how many characters a logged model's tag may have.
 const maxTagValue = 8000
 
-const stageDeleted = "deleted"
-
 // createLoggedModel makes a logged model in state PENDING; now in ms. Without a
 // name it gets one that can be said.
 func (s *Store) createLoggedModel(ctx context.Context, in *mlflow.CreateLoggedModel, now int64) (mlflow.LoggedModel, error) {

@@ -34,6 +34,9 @@ func newReader[In any](method string) func(c *fiber.Ctx) (*In, error) {
 			err = readQuery(v, fields, args)
 		} else {
 			err = readBody(c.Get(fiber.HeaderContentType), c.Request().Body(), in)
+			if b, ok := any(in).(bounded); ok && err == nil {
+				err = b.bound(len(c.Request().Body()))
+			}
 		}
 		if err != nil {
 			return nil, err
@@ -41,6 +44,9 @@ func newReader[In any](method string) func(c *fiber.Ctx) (*In, error) {
 		return in, readPath(v, fields, c)
 	}
 }
+
+// bounded is a request that refuses a body of too many bytes.
+type bounded interface{ bound(size int) error }
 
 // readBody decodes a JSON object. An empty body is an empty object.
 func readBody(contentType string, body []byte, in any) error {

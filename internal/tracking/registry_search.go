@@ -171,16 +171,9 @@ func registryQuery(g *gorm.DB, grammar *grammar, tags tagsOf, in *mlflow.SearchR
 		if t.kind != kindAttribute {
 			return nil, mlflow.Invalid("Invalid order_by key '%s': a %s is ordered by its attributes.", clip(t.key), grammar.entity)
 		}
-		q = q.Order(t.key + direction(t))
+		q = q.Order(t.key + direction(t.descending))
 	}
 	return q, nil
-}
-
-func direction(t orderTerm) string {
-	if t.descending {
-		return " DESC"
-	}
-	return " ASC"
 }
 
 // withAttribute narrows a query by an attribute, whose key is its column.

@@ -133,7 +133,7 @@ func (s *Store) UpdateRun(ctx context.Context, id string, status perennial.RunSt
 		default:
 			return invalid("%q is no run status", status)
 		}
-		if err := activeRun(tx, id); err != nil {
+		if _, err := activeRun(tx, id); err != nil {
 			return err
 		}
 		set := map[string]any{"status": string(status)}
@@ -161,15 +161,15 @@ func (s *Store) GetRun(ctx context.Context, id string) (perennial.Run, error) {
 }
 
 // activeRun locks a run for a change and refuses a deleted one.
-func activeRun(tx *gorm.DB, id string) error {
+func activeRun(tx *gorm.DB, id string) (runRow, error) {
 	row, found, err := db.Take[runRow](forUpdate(tx).Where("run_id = ?", id))
 	switch {
 	case err != nil:
-		return err
+		return row, err
 	case !found:
-		return missing("run", id)
+		return row, missing("run", id)
 	case row.LifecycleStage != stageActive:
-		return deleted("run", id)
+		return row, deleted("run", id)
 	}
-	return nil
+	return row, nil
 }

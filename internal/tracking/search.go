@@ -179,9 +179,11 @@ func addParts(g *gorm.DB, ids []string, at map[string]*perennial.Run) error {
 		return err
 	}
 	for _, in := range inputs {
-		input := perennial.DatasetInput{Context: in.Context}
-		if err := json.Unmarshal([]byte(in.Data), &input.Data); err != nil {
-			return err
+		input := perennial.DatasetInput{Context: in.Context, Data: perennial.DataRef{Path: in.Name, MD5: in.Digest}}
+		if in.Data != "" {
+			if err := json.Unmarshal([]byte(in.Data), &input.Data); err != nil {
+				return err
+			}
 		}
 		at[in.RunID].Inputs = append(at[in.RunID].Inputs, input)
 	}

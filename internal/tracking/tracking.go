@@ -36,8 +36,11 @@ var migrations embed.FS
 // Migrations holds the tables' history for db.Migrate.
 var Migrations fs.FS = migrations
 
-// stageActive is the lifecycle stage of an experiment or run that isn't deleted.
-const stageActive = "active"
+// The lifecycle stages of what can be deleted and restored.
+const (
+	stageActive  = "active"
+	stageDeleted = "deleted"
+)
 
 // Store reads and writes runs and registered models. It is safe for concurrent
 // use by any number of goroutines and processes.

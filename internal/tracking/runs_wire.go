@@ -1,0 +1,143 @@
+package tracking
+
+import (
+	"database/sql"
+	"encoding/json"
+
+	"gorm.io/gorm"
+
+	"github.com/perennial-ml/perennial/internal/mlflow"
+)
+
+// wire gives a run in MLflow's form, without what was logged to it.
+func (r runRow) wire() mlflow.Run {
+	info := mlflow.RunInfo{
+		RunUUID: r.RunID, RunID: r.RunID, ExperimentID: r.ExperimentID, RunName: r.Name, UserID: r.UserID, Status: r.Status,
+		StartTime: mlflow.Int(r.StartTime), ArtifactURI: r.ArtifactURI, LifecycleStage: r.LifecycleStage,
+	}
+	if r.EndTime != nil {
+		end := mlflow.Int(*r.EndTime)
+		info.EndTime = &end
+	}
+	return mlflow.Run{Info: info}
+}
+
+func wireRun(g *gorm.DB, row runRow) (mlflow.Run, error) {
+	runs, err := wireRuns(g, []runRow{row})
+	return runs[0], err
+}
+
+// wireRuns adds to runs what was logged to them, each list by key. It gives as many
+// runs as rows, also with an error.
+func wireRuns(g *gorm.DB, rows []runRow) ([]mlflow.Run, error) {
+	runs := make([]mlflow.Run, len(rows))
+	at := make(map[string]*mlflow.Run, len(rows))
+	ids := make([]string, len(rows))
+	for i, r := range rows {
+		runs[i] = r.wire()
+		at[r.RunID], ids[i] = &runs[i], r.RunID
+	}
+	for part := range chunks(ids) {
+		for _, read := range runParts {
+			if err := each(g, read.sql, part, func(rows *sql.Rows) error { return read.add(rows, at) }); err != nil {
+				return runs, err
+			}
+		}
+	}
+	return runs, nil
+}
+
+// runParts reads what belongs to some runs.
+var runParts = []struct {
+	sql string
+	add func(rows *sql.Rows, at map[string]*mlflow.Run) error
+}{
+	{"SELECT run_id, key, value FROM params WHERE run_id IN ? ORDER BY run_id, key", addTags(func(r *mlflow.Run) *[]mlflow.Tag { return &r.Data.Params })},
+	{"SELECT run_id, key, value FROM tags WHERE run_id IN ? ORDER BY run_id, key", addTags(func(r *mlflow.Run) *[]mlflow.Tag { return &r.Data.Tags })},
+	{"SELECT run_id, key, value, timestamp, step, is_nan FROM latest_metrics WHERE run_id IN ? ORDER BY run_id, key", addMetric},
+	{`SELECT i.run_id, i.name, i.digest, i.context, i.tags, d.source_type, d.source, d.schema, d.profile
+FROM inputs i JOIN runs r ON r.run_id = i.run_id JOIN datasets d ON d.experiment_id = r.experiment_id AND d.name = i.name AND d.digest = i.digest
+WHERE i.run_id IN ? ORDER BY i.run_id, i.name, i.digest, i.context`, addInput},
+	{"SELECT run_id, model_id FROM model_inputs WHERE run_id IN ? ORDER BY run_id, model_id", addModelInput},
+	{"SELECT run_id, model_id, step FROM model_outputs WHERE run_id IN ? ORDER BY run_id, step, model_id", addModelOutput},
+}
+
+// each runs a query that names some runs and gives f every row.
+func each(g *gorm.DB, query string, ids []string, f func(*sql.Rows) error) error {
+	rows, err := g.Raw(query, ids).Rows()
+	if err != nil {
+		return err
+	}
+	defer rows.Close() //nolint:errcheck // Err below says the same
+	for rows.Next() {
+		if err := f(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func addTags(list func(*mlflow.Run) *[]mlflow.Tag) func(*sql.Rows, map[string]*mlflow.Run) error {
+	return func(rows *sql.Rows, at map[string]*mlflow.Run) error {
+		var id string
+		var t mlflow.Tag
+		if err := rows.Scan(&id, &t.Key, &t.Value); err != nil {
+			return err
+		}
+		to := list(at[id])
+		*to = append(*to, t)
+		return nil
+	}
+}
+
+func addMetric(rows *sql.Rows, at map[string]*mlflow.Run) error {
+	var m metricRow
+	if err := rows.Scan(&m.RunID, &m.Key, &m.Value, &m.Timestamp, &m.Step, &m.IsNan); err != nil {
+		return err
+	}
+	r := at[m.RunID]
+	r.Data.Metrics = append(r.Data.Metrics, m.wire())
+	return nil
+}
+
+func addInput(rows *sql.Rows, at map[string]*mlflow.Run) error {
+	var id, purpose, tags string
+	var in mlflow.DatasetInput
+	d := &in.Dataset
+	if err := rows.Scan(&id, &d.Name, &d.Digest, &purpose, &tags, &d.SourceType, &d.Source, &d.Schema, &d.Profile); err != nil {
+		return err
+	}
+	if tags != "" {
+		if err := json.Unmarshal([]byte(tags), &in.Tags); err != nil {
+			return err
+		}
+	}
+	if purpose != "" {
+		in.Tags = append(in.Tags, mlflow.Tag{Key: mlflow.TagDataContext, Value: purpose})
+	}
+	r := at[id]
+	r.Inputs.DatasetInputs = append(r.Inputs.DatasetInputs, in)
+	return nil
+}
+
+func addModelInput(rows *sql.Rows, at map[string]*mlflow.Run) error {
+	var id string
+	var m mlflow.ModelInput
+	if err := rows.Scan(&id, &m.ModelID); err != nil {
+		return err
+	}
+	at[id].Inputs.ModelInputs = append(at[id].Inputs.ModelInputs, m)
+	return nil
+}
+
+func addModelOutput(rows *sql.Rows, at map[string]*mlflow.Run) error {
+	var id string
+	var m mlflow.ModelOutput
+	var step int64
+	if err := rows.Scan(&id, &m.ModelID, &step); err != nil {
+		return err
+	}
+	m.Step = mlflow.Int(step)
+	at[id].Outputs.ModelOutputs = append(at[id].Outputs.ModelOutputs, m)
+	return nil
+}
