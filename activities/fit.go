@@ -127,9 +127,10 @@ func (a *Activities) logFit(ctx context.Context, runID string, model *models.Mod
 
 // The artifacts of a training run.
 const (
-	ModelPath   = "model/model.perennial"
-	ExamplePath = "model/input_example.json"
-	ReportPath  = "report.json"
+	ModelPath       = "model/model.perennial"
+	ExamplePath     = "model/input_example.json"
+	ReportPath      = "report.json"
+	PredictionsPath = "predictions.csv" // of some held-out rows
 )
 
 func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }

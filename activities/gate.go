@@ -3,8 +3,6 @@ package activities
 import (
 	"context"
 
-	"go.temporal.io/sdk/activity"
-
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/judge"
 )
@@ -39,7 +37,7 @@ func (a *Activities) JudgeGates(ctx context.Context, in GateInput) (Gated, error
 	d := judge.Gates(bundle.Spec.Pipeline.Gates, found.Evidence)
 	d.ID = "gate-" + in.RunID
 	d.Model, d.RunID, d.At = bundle.Spec.Pipeline.Name, in.RunID, a.nowMillis()
-	d.WorkflowID = activity.GetInfo(ctx).WorkflowExecution.ID
+	d.WorkflowID = execution(ctx).ID
 	if err := a.Ledger.SaveDecision(ctx, d); err != nil {
 		return Gated{}, perennial.Wrap(op, err)
 	}

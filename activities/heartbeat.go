@@ -18,6 +18,9 @@ var ErrStopping = errors.New("the worker is stopping")
 // go at once instead of holding up the end of the program. Call stop when done.
 func heartbeat(step context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(step)
+	if !activity.IsActivity(step) {
+		return ctx, func() { cancel(nil) } // there is nobody to tell
+	}
 	stopping := activity.GetWorkerStopChannel(step)
 	go func() {
 		tick := time.NewTicker(time.Second)

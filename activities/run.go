@@ -36,7 +36,7 @@ func (a *Activities) StartRun(ctx context.Context, in StartRunInput) (runID stri
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
-	exec := activity.GetInfo(ctx).WorkflowExecution
+	exec := execution(ctx)
 	run, err := a.Tracker.CreateRun(ctx, tracking.RunSpec{
 		ExperimentID: experiment.ID,
 		User:         in.Actor,

@@ -18,12 +18,22 @@ type ScoreInput struct {
 	Model string `json:"model"`
 }
 
-// evaluation is what ScoreModel stores: the report for people, the evidence for
-// the gates.
+// evaluation is what ScoreModel stores: the report and some predictions for
+// people, the evidence for the gates.
 type evaluation struct {
-	Report   *evaluate.Report   `json:"report"`
-	Evidence judge.GateEvidence `json:"evidence"`
+	Report      *evaluate.Report   `json:"report"`
+	Predictions string             `json:"predictions,omitempty"` // CSV
+	Evidence    judge.GateEvidence `json:"evidence"`
 }
+
+// reportFile is the report as people and dvc read it.
+func (e *evaluation) reportFile() ([]byte, error) {
+	b, err := json.MarshalIndent(e.Report, "", "  ")
+	return append(b, '\n'), err
+}
+
+// shownPredictions is how many rows a run's file of predictions has at most.
+const shownPredictions = 500
 
 // ScoreModel scores the model file on the rows held out, once, beside the
 // baseline and beside the champion's own model file on the same rows. The
@@ -58,11 +68,16 @@ func (a *Activities) ScoreModel(ctx context.Context, in ScoreInput) (reportKey s
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
-	key, err := a.putJSON(ctx, evaluation{Report: report, Evidence: evidence})
+	shown, err := evaluate.PredictionsCSV(comparison.Candidate, model.Classes(), shownPredictions, comparison.Seed)
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
-	if err := a.logReport(ctx, in.RunID, report, strings.TrimSpace(model.Warning()+" "+warning)); err != nil {
+	found := evaluation{Report: report, Predictions: string(shown), Evidence: evidence}
+	key, err := a.putJSON(ctx, found)
+	if err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	if err := a.logReport(ctx, in.RunID, &found, strings.TrimSpace(model.Warning()+" "+warning)); err != nil {
 		return "", perennial.Wrap(op, err)
 	}
 	if err := a.logFacts(ctx, in, m, model, report, comparison); err != nil {
@@ -122,8 +137,10 @@ func namedMetrics(p perennial.Pipeline) []string {
 }
 
 // logReport puts the evaluation on the run: metrics under scikit-learn's names,
-// the baseline's with the prefix baseline_, and the report as an artifact.
-func (a *Activities) logReport(ctx context.Context, runID string, report *evaluate.Report, warning string) error {
+// the baseline's with the prefix baseline_, and the report and the predictions as
+// artifacts.
+func (a *Activities) logReport(ctx context.Context, runID string, found *evaluation, warning string) error {
+	report := found.Report
 	run, err := a.Tracker.GetRun(ctx, runID)
 	if err != nil {
 		return err
@@ -148,9 +165,12 @@ func (a *Activities) logReport(ctx context.Context, runID string, report *evalua
 	if err := a.Tracker.LogBatch(ctx, runID, metrics, nil, tags); err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(report, "", "  ")
+	if err := a.logFile(ctx, runID, PredictionsPath, []byte(found.Predictions)); err != nil {
+		return err
+	}
+	b, err := found.reportFile()
 	if err != nil {
 		return err
 	}
-	return a.logFile(ctx, runID, ReportPath, append(b, '\n'))
+	return a.logFile(ctx, runID, ReportPath, b)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func (c *cli) newData() *cobra.Command {
-	return group("data", "Look after the project's versioned data", c.newDataAdd(), c.newDataStatus(), c.newDataPull(), c.newDataPush(), c.newDataLineage())
+	return group("data", "Look after the project's versioned data", c.newDataAdd(), c.newDataStatus(), c.newDataPull(), c.newDataPush(), c.newDataLineage(), c.newDataLock())
 }
 
 // added is one data file as data add prints it.

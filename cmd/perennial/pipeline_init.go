@@ -245,7 +245,10 @@ func (i *initialiser) write(ctx context.Context) error {
 		}
 		i.done.Wrote = append(i.done.Wrote, f.file)
 	}
-	added, err := project.AddStage(i.dir, i.draft.Name, i.o.Path, i.draft.PipelineFile, i.draft.SchemaFile)
+	added, err := project.AddStage(i.dir, project.Stage{
+		Name: i.draft.Name, Data: i.o.Path, PipelineFile: i.draft.PipelineFile, SchemaFile: i.draft.SchemaFile,
+		Classes: i.draft.Spec.Pipeline.Task == perennial.Classification,
+	})
 	if added {
 		i.done.Wrote = append(i.done.Wrote, "dvc.yaml")
 	}

@@ -44,7 +44,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.newRuns(), c.newRun(), c.newReproduce(), c.newModels(), c.newVersions(), c.newVersion(), c.newImport(), c.newHistory(),
 		c.newRollout(), c.newRollback(), c.newFreeze(), c.newUnfreeze(),
 		c.newPrediction(), c.newDecision(), c.newPipeline(), c.newWorkflow(), c.newSchedule(), c.newData(),
-		c.newSimulate(), c.newToken(), c.newAudit(), newAPICommand(), newWorkerCommand(),
+		c.newSimulate(), c.newStage(), c.newToken(), c.newAudit(), newAPICommand(), newWorkerCommand(),
 	}
 	return append(list, processes()...)
 }

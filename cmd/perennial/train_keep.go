@@ -29,28 +29,73 @@ func (c *cli) keepResults(ctx context.Context, api *client.Client, dir, name, ru
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	if err := trainedHere(dir, file, &run); err != nil {
-		return nil, perennial.Wrap(op, err)
+	if run.Params["budget"] == string(perennial.BudgetBootstrap) {
+		c.sayf("The project's files are left alone: they hold what the full budget gives, as dvc repro does. Train with it: perennial train %s --wait", name)
+		return nil, nil
 	}
-	model, report := "models/trained/"+name+".model", "reports/"+name+".json"
-	for target, artifact := range map[string]string{model: activities.ModelPath, report: activities.ReportPath} {
-		content, err := api.Artifact(ctx, runID, artifact)
+	kept, err := c.keepRun(ctx, api, dir, name, &run)
+	return kept, perennial.Wrap(op, err)
+}
+
+// keepRun writes the results of a run of the full budget.
+func (c *cli) keepRun(ctx context.Context, api *client.Client, dir, name string, run *client.RunView) ([]string, error) {
+	if err := trainedHere(dir, filepath.Join("pipelines", name+".yaml"), run); err != nil {
+		return nil, err
+	}
+	var contents [3][]byte
+	for i, artifact := range []string{activities.ModelPath, activities.ReportPath, activities.PredictionsPath} {
+		content, err := api.Artifact(ctx, run.RunID, artifact)
+		if perennial.CodeOf(err) == perennial.CodeNotFound {
+			return nil, perennial.Errorf(perennial.CodeNotFound, "", "run %s has no %s", run.RunID, artifact).
+				WithHint("An earlier version of Perennial made it: train again.").Because(err)
+		}
 		if err != nil {
-			return nil, perennial.Wrap(op, err)
+			return nil, err
 		}
-		if err := replaceFile(filepath.Join(dir, filepath.FromSlash(target)), content); err != nil {
-			return nil, perennial.Wrap(op, err)
-		}
+		contents[i] = content
 	}
-	kept := []string{model, report}
+	files := resultFiles(name, contents[0], contents[1], contents[2])
+	if err := writeResults(dir, files); err != nil {
+		return nil, err
+	}
+	kept := paths(files)
 	if os.Getenv("DVC_STAGE") != "" {
 		return kept, nil // dvc repro runs us, and writes the lock itself
 	}
-	written, err := c.lockStage(ctx, dir, name, model)
+	written, err := c.lockStage(ctx, dir, name, files[0].path)
 	if written {
 		kept = append(kept, "dvc.lock")
 	}
-	return kept, perennial.Wrap(op, err)
+	return kept, err
+}
+
+// resultFile is one file that a training gives a project.
+type resultFile struct {
+	path    string // relative to the project, with slashes
+	content []byte
+}
+
+// resultFiles gives a training's files their places, which are those of the
+// stage in dvc.yaml. The model is the first.
+func resultFiles(name string, model, report, predictions []byte) []resultFile {
+	return []resultFile{{"models/trained/" + name + ".model", model}, {"reports/" + name + ".json", report}, {"reports/" + name + ".csv", predictions}}
+}
+
+func writeResults(dir string, files []resultFile) error {
+	for _, f := range files {
+		if err := replaceFile(filepath.Join(dir, filepath.FromSlash(f.path)), f.content); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func paths(files []resultFile) []string {
+	var out []string
+	for _, f := range files {
+		out = append(out, f.path)
+	}
+	return out
 }
 
 // trainedHere refuses results of other data or of another pipeline than this

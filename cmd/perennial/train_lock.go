@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,13 +17,42 @@ import (
 
 // stageSpec is a stage of dvc.yaml as far as Perennial can lock it.
 type stageSpec struct {
-	Cmd     string      `yaml:"cmd"`
-	Deps    []string    `yaml:"deps"`
-	Outs    []stageFile `yaml:"outs"`
-	Metrics []stageFile `yaml:"metrics"`
-	Plots   []stageFile `yaml:"plots"`
-	Params  []yaml.Node `yaml:"params"`
-	Wdir    string      `yaml:"wdir"`
+	Cmd     string        `yaml:"cmd"`
+	Deps    []string      `yaml:"deps"`
+	Params  []stageParams `yaml:"params"`
+	Outs    []stageFile   `yaml:"outs"`
+	Metrics []stageFile   `yaml:"metrics"`
+	Plots   []stageFile   `yaml:"plots"`
+	Wdir    string        `yaml:"wdir"`
+}
+
+// stageParams are the parameters of one file that a stage reads; no names mean
+// all of them.
+type stageParams struct {
+	Path  string
+	Names []string
+}
+
+// defaultParams is where a parameter stands whose file isn't named.
+const defaultParams = "params.yaml"
+
+// UnmarshalYAML reads a name, or a file with names or without.
+func (p *stageParams) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		p.Path, p.Names = defaultParams, []string{n.Value}
+		return nil
+	}
+	var files map[string][]string
+	if err := n.Decode(&files); err != nil {
+		return err
+	}
+	if len(files) != 1 {
+		return errors.New("params: an item names one file")
+	}
+	for p.Path, p.Names = range files {
+		return nil
+	}
+	return nil
 }
 
 // stageFile is a path, or a path with options.
@@ -68,8 +99,8 @@ func (c *cli) lockStage(ctx context.Context, dir, name, model string) (written b
 	case stage == "":
 		c.sayf("dvc.lock is left alone: no stage of dvc.yaml makes %s.", model)
 		return false, nil
-	case len(spec.Params) > 0 || spec.Wdir != "" || strings.Contains(spec.text(), "${"):
-		c.sayf("dvc.lock is left alone: the stage %s uses params, wdir or variables. Run: dvc commit %s", stage, stage)
+	case spec.Wdir != "" || strings.Contains(spec.text(), "${"):
+		c.sayf("dvc.lock is left alone: the stage %s uses wdir or variables. Run: dvc commit %s", stage, stage)
 		return false, nil
 	}
 	repo, err := dvc.Open(dir)
@@ -77,6 +108,9 @@ func (c *cli) lockStage(ctx context.Context, dir, name, model string) (written b
 		return false, perennial.Wrap(op, err)
 	}
 	lock := dvc.Stage{Name: stage, Cmd: spec.Cmd}
+	if lock.Params, err = readParams(repo, spec.Params); err != nil {
+		return false, perennial.Wrap(op, err)
+	}
 	for _, path := range spec.Deps {
 		e, err := repo.Track(ctx, path, false)
 		if err != nil {
@@ -94,11 +128,32 @@ func (c *cli) lockStage(ctx context.Context, dir, name, model string) (written b
 	return true, perennial.Wrap(op, repo.WriteLock(lock)) //nolint:contextcheck // one small file
 }
 
+// readParams reads a stage's parameters, each file once.
+func readParams(repo *dvc.Repo, params []stageParams) ([]dvc.ParamsFile, error) {
+	var out []dvc.ParamsFile
+	for _, p := range params {
+		read, err := repo.ReadParams(p.Path, p.Names)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(out, func(f dvc.ParamsFile) bool { return f.Path == p.Path })
+		if i < 0 {
+			out = append(out, read)
+			continue
+		}
+		maps.Copy(out[i].Values, read.Values)
+	}
+	return out, nil
+}
+
 // text is everything of a stage in which a variable may stand.
 func (s *stageSpec) text() string {
 	parts := append([]string{s.Cmd}, s.Deps...)
 	for _, f := range slices.Concat(s.Outs, s.Metrics, s.Plots) {
 		parts = append(parts, f.Path)
+	}
+	for _, p := range s.Params {
+		parts = append(append(parts, p.Path), p.Names...)
 	}
 	return strings.Join(parts, "\n")
 }

@@ -149,11 +149,12 @@ func demo(t *testing.T) (dir string, f *fake) {
 	require.NoError(t, err)
 	f = training(t, irisWorkflow(perennial.WorkflowCompleted))
 	r := irisRun()
-	r.DataMD5, r.Inputs = sum, nil
+	r.Pipeline, r.DataMD5, r.Inputs = "iris", sum, nil
 	r.Params["pipeline_revision"] = spec.Revision
 	f.answers["GET /runs/run2"] = r
 	f.answers["GET /runs/run2/artifacts/model/model.perennial"] = []byte("a model")
 	f.answers["GET /runs/run2/artifacts/report.json"] = []byte(`{"n":30}`)
+	f.answers["GET /runs/run2/artifacts/predictions.csv"] = []byte("actual,predicted\n")
 	return dir, f
 }
 
@@ -162,8 +163,8 @@ func TestTrainKeepsItsResultsInTheProject(t *testing.T) {
 	dir, f := demo(t)
 	got := perennialCLI(t, "", "train", "iris", "--wait", "--project", dir, "--api", f.url)
 	require.Equal(t, exitDone, got.code, got.err)
-	require.Contains(t, got.out, "wrote:     models/trained/iris.model\nwrote:     reports/iris.json\nwrote:     dvc.lock\n")
-	for file, content := range map[string]string{"models/trained/iris.model": "a model", "reports/iris.json": `{"n":30}`} {
+	require.Contains(t, got.out, "wrote:     models/trained/iris.model\nwrote:     reports/iris.json\nwrote:     reports/iris.csv\nwrote:     dvc.lock\n")
+	for file, content := range map[string]string{"models/trained/iris.model": "a model", "reports/iris.json": `{"n":30}`, "reports/iris.csv": "actual,predicted\n"} {
 		b, err := os.ReadFile(filepath.Join(dir, file))
 		require.NoError(t, err)
 		require.Equal(t, content, string(b))
@@ -174,7 +175,10 @@ func TestTrainKeepsItsResultsInTheProject(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, stages, 1)
 	require.Equal(t, "train-iris", stages[0].Name)
-	require.Equal(t, "perennial train iris --wait", stages[0].Cmd)
+	require.Equal(t, "perennial stage train iris", stages[0].Cmd)
+	require.Len(t, stages[0].Params, 1)
+	require.Equal(t, "pipelines/iris.yaml", stages[0].Params[0].Path)
+	require.Equal(t, "classification", stages[0].Params[0].Values["task"])
 	paths := func(entries []dvc.Entry) (list []string) {
 		for _, e := range entries {
 			sum, size, err := dvc.HashFile(filepath.Join(dir, e.Path))
@@ -184,8 +188,8 @@ func TestTrainKeepsItsResultsInTheProject(t *testing.T) {
 		}
 		return list
 	}
-	require.Equal(t, []string{"data/raw/iris.csv", "pipelines/iris.schema.yaml", "pipelines/iris.split.csv", "pipelines/iris.yaml"}, paths(stages[0].Deps))
-	require.Equal(t, []string{"models/trained/iris.model", "reports/iris.json"}, paths(stages[0].Outs))
+	require.Equal(t, []string{"data/raw/iris.csv", "pipelines/iris.schema.yaml", "pipelines/iris.split.csv"}, paths(stages[0].Deps))
+	require.Equal(t, []string{"models/trained/iris.model", "reports/iris.csv", "reports/iris.json"}, paths(stages[0].Outs))
 	for _, out := range stages[0].Outs {
 		_, err := repo.Open(t.Context(), out.MD5)
 		require.Equal(t, out.Path == "models/trained/iris.model", err == nil, "only what dvc caches is in the cache: %s", out.Path)
@@ -250,7 +254,8 @@ func TestStagesThatCanNotBeLocked(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct{ yaml, text string }{
 		"none":      {"stages: {}\n", "no stage of dvc.yaml makes models/trained/iris.model"},
-		"params":    {"stages: {t: {cmd: x, params: [a], outs: [models/trained/iris.model]}}\n", "Run: dvc commit t"},
+		"params":    {"stages: {t: {cmd: x, params: [a], outs: [models/trained/iris.model]}}\n", "params.yaml, a file of parameters, doesn't exist"},
+		"wdir":      {"stages: {t: {cmd: x, wdir: sub, outs: [models/trained/iris.model]}}\n", "Run: dvc commit t"},
 		"variables": {"vars: [{d: data}]\nstages: {t: {cmd: x, deps: ['${d}/x'], outs: [models/trained/iris.model]}}\n", "Run: dvc commit t"},
 		"no YAML":   {"stages: [\n", "dvc.yaml can't be read"},
 	} {

@@ -88,15 +88,20 @@ func (k *kit) working(steps *worker.Worker) []Part {
 // worker makes the part that does the steps of workflows, with data from where
 // this process gets it.
 func (k *kit) worker(data activities.Data) *worker.Worker {
-	c, s := k.config, k.stores
+	c := k.config
 	return worker.New(worker.Options{
 		Client: k.temporal.Client, TrainSlots: c.TrainSlots, StopGrace: c.ShutdownGrace / 2, Registerer: k.registry,
-		Prefix: c.QueuePrefix, Queues: c.Queues, Attributes: k.attributes,
-		Activities: &activities.Activities{
-			Pipelines: s.pipelines, Data: data, Blobs: s.blobs, Tracker: s.tracking, Ledger: s.ledger, Traffic: s.traffic,
-			Starter: k.operator, Workflows: k.operator, Evidence: k.predictions, Orders: s.access, Guarded: k.guarded, Lease: c.TrafficLease, Now: time.Now, Build: k.build, Threads: c.TrainThreads, Project: c.Project,
-		},
+		Prefix: c.QueuePrefix, Queues: c.Queues, Attributes: k.attributes, Activities: k.activities(data),
 	})
+}
+
+// activities makes the steps of workflows.
+func (k *kit) activities(data activities.Data) *activities.Activities {
+	c, s := k.config, k.stores
+	return &activities.Activities{
+		Pipelines: s.pipelines, Data: data, Blobs: s.blobs, Tracker: s.tracking, Ledger: s.ledger, Traffic: s.traffic,
+		Starter: k.operator, Workflows: k.operator, Evidence: k.predictions, Orders: s.access, Guarded: k.guarded, Lease: c.TrafficLease, Now: time.Now, Build: k.build, Threads: c.TrainThreads, Project: c.Project,
+	}
 }
 
 // guarded reports whether requests need a token here. A worker has no API that

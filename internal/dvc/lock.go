@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -40,7 +39,7 @@ type Entry struct {
 // ParamsFile is a file of parameters and those of its values that a stage uses.
 type ParamsFile struct {
 	Path   string
-	Values map[string]any // by dotted name: nil, bool, int, int64, uint64, float64 or string
+	Values map[string]any // by dotted name: what a Param's value can be
 }
 
 const lockSchema = "2.0"
@@ -316,15 +315,10 @@ func encodeParams(b *bytes.Buffer, files []ParamsFile) error {
 		}
 		slices.Sort(names)
 		for _, name := range names {
-			if err := checkText("the parameter", name); err != nil {
+			b.WriteString("        ")
+			if err := writeEntry(b, Param{name, f.Values[name]}, 8); err != nil {
 				return err
 			}
-			key := inline(name)
-			v, err := value(f.Values[name], 9+utf8.RuneCountInString(key), 10)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(b, "        %s:%s\n", key, v)
 		}
 	}
 	return nil

@@ -49,44 +49,64 @@ const (
 	emptyStages = `# Each pipeline is one stage, which dvc repro runs:
 #
 #   train-NAME:
-#     cmd: perennial train NAME --wait
+#     cmd: perennial stage train NAME
 #     deps:
 #       - data/raw/NAME.csv
-#       - pipelines/NAME.yaml
 #       - pipelines/NAME.schema.yaml
+#     params:
+#       - pipelines/NAME.yaml:
 #     outs:
 #       - models/trained/NAME.model
 #     metrics:
 #       - reports/NAME.json:
 #           cache: false
+#     plots:
+#       - reports/NAME.csv:
+#           cache: false
+#           x: actual
+#           y: predicted
 stages: {}
 `
 
 	demoStages = `stages:
   train-iris:
-    cmd: perennial train iris --wait
+    cmd: perennial stage train iris
     deps:
       - data/raw/iris.csv
-      - pipelines/iris.yaml
       - pipelines/iris.schema.yaml
       - pipelines/iris.split.csv
+    params:
+      - pipelines/iris.yaml:
     outs:
       - models/trained/iris.model
     metrics:
       - reports/iris.json:
           cache: false
+    plots:
+      - reports/iris.csv:
+          cache: false
+          template: confusion
+          x: actual
+          y: predicted
   train-california-housing:
-    cmd: perennial train california-housing --wait
+    cmd: perennial stage train california-housing
     deps:
       - data/raw/california-housing.csv
-      - pipelines/california-housing.yaml
       - pipelines/california-housing.schema.yaml
       - pipelines/california-housing.split.csv
+    params:
+      - pipelines/california-housing.yaml:
     outs:
       - models/trained/california-housing.model
     metrics:
       - reports/california-housing.json:
           cache: false
+    plots:
+      - reports/california-housing.csv:
+          cache: false
+          template: scatter
+          x: actual
+          y: predicted
 `
 
 	demoOutputs = "/iris.model\n/california-housing.model\n"

@@ -14,21 +14,28 @@ import (
 	"github.com/perennial-ml/perennial"
 )
 
+// Stage is what the stage of a pipeline is made from. Paths are relative to the
+// project.
+type Stage struct {
+	Name, Data, PipelineFile, SchemaFile string
+	Classes                              bool // it predicts classes, not numbers
+}
+
 // AddStage adds the stage of a pipeline to a project's dvc.yaml, so that dvc
 // repro trains it and a training with --wait locks it, and keeps its model out of
-// git. data, pipelineFile and schemaFile are relative to the project.
+// git.
 //
 // The stage is written below what is there, whose text stays as it is. added is
 // false where a stage train-NAME exists, or where dvc.yaml isn't of a form that a
 // stage can be added to by its text: then the file is left alone.
-func AddStage(dir, name, data, pipelineFile, schemaFile string) (added bool, err error) {
+func AddStage(dir string, s Stage) (added bool, err error) {
 	const op = "project.AddStage"
 	file := filepath.Join(dir, "dvc.yaml")
 	old, err := os.ReadFile(file) //nolint:gosec // a fixed name in the project
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, perennial.Errorf(perennial.CodeUnavailable, op, "can't read %s", file).Because(err)
 	}
-	text, ok := withStage(old, name, data, pipelineFile, schemaFile)
+	text, ok := withStage(old, s)
 	if !ok {
 		return false, nil
 	}
@@ -37,7 +44,7 @@ func AddStage(dir, name, data, pipelineFile, schemaFile string) (added bool, err
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, perennial.Errorf(perennial.CodeUnavailable, op, "can't read %s", ignored).Because(err)
 	}
-	if line := "/" + name + ".model\n"; !bytes.Contains(append([]byte("\n"), b...), []byte("\n"+line)) {
+	if line := "/" + s.Name + ".model\n"; !bytes.Contains(append([]byte("\n"), b...), []byte("\n"+line)) {
 		if err := write(ignored, joinLines(b, []byte(line))); err != nil {
 			return false, perennial.Wrap(op, err)
 		}
@@ -46,13 +53,12 @@ func AddStage(dir, name, data, pipelineFile, schemaFile string) (added bool, err
 }
 
 // withStage gives dvc.yaml with one stage more; ok is false where it stays.
-func withStage(old []byte, name, data, pipelineFile, schemaFile string) (text []byte, ok bool) {
+func withStage(old []byte, s Stage) (text []byte, ok bool) {
 	before, last, ok := stageNames(old)
-	if !ok || before["train-"+name] {
+	if !ok || before["train-"+s.Name] {
 		return nil, false
 	}
-	stage := fmt.Sprintf("train-%s:\n  cmd: perennial train %s --wait\n  deps:\n    - %s\n    - %s\n    - %s\n  outs:\n    - models/trained/%s.model\n  metrics:\n    - reports/%s.json:\n        cache: false\n",
-		name, name, yamlText(data), pipelineFile, schemaFile, name, name)
+	stage := s.text()
 	const empty = "stages: {}\n"
 	switch lines := joinLines(bytes.Clone(old), nil); {
 	case len(before) > 0 && last > 1:
@@ -65,7 +71,37 @@ func withStage(old []byte, name, data, pipelineFile, schemaFile string) (text []
 		return nil, false
 	}
 	after, _, ok := stageNames(text)
-	return text, ok && len(after) == len(before)+1 && after["train-"+name]
+	return text, ok && len(after) == len(before)+1 && after["train-"+s.Name]
+}
+
+// stageText is a stage of dvc.yaml: the whole pipeline file counts as parameters,
+// so that a comment in it changes nothing, and every other change does.
+const stageText = `train-%[1]s:
+  cmd: perennial stage train %[1]s
+  deps:
+    - %[2]s
+    - %[3]s
+  params:
+    - %[4]s:
+  outs:
+    - models/trained/%[1]s.model
+  metrics:
+    - reports/%[1]s.json:
+        cache: false
+  plots:
+    - reports/%[1]s.csv:
+        cache: false
+        template: %[5]s
+        x: actual
+        y: predicted
+`
+
+func (s Stage) text() string {
+	template := "scatter"
+	if s.Classes {
+		template = "confusion"
+	}
+	return fmt.Sprintf(stageText, s.Name, yamlText(s.Data), yamlText(s.SchemaFile), yamlText(s.PipelineFile), template)
 }
 
 func indented(text string, spaces int) []byte {

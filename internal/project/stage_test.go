@@ -10,16 +10,23 @@ import (
 )
 
 const churnStage = `train-churn:
-  cmd: perennial train churn --wait
+  cmd: perennial stage train churn
   deps:
     - data/raw/churn.csv
-    - pipelines/churn.yaml
     - pipelines/churn.schema.yaml
+  params:
+    - pipelines/churn.yaml:
   outs:
     - models/trained/churn.model
   metrics:
     - reports/churn.json:
         cache: false
+  plots:
+    - reports/churn.csv:
+        cache: false
+        template: confusion
+        x: actual
+        y: predicted
 `
 
 func TestAddStage(t *testing.T) {
@@ -46,7 +53,9 @@ func TestAddStage(t *testing.T) {
 			}
 			write(t, dir, "models/trained/.gitignore", "/other.model")
 			for range 2 { // the second time changes nothing
-				added, err := project.AddStage(dir, "churn", "data/raw/churn.csv", "pipelines/churn.yaml", "pipelines/churn.schema.yaml")
+				added, err := project.AddStage(dir, project.Stage{
+					Name: "churn", Data: "data/raw/churn.csv", PipelineFile: "pipelines/churn.yaml", SchemaFile: "pipelines/churn.schema.yaml", Classes: true,
+				})
 				require.NoError(t, err)
 				files := list(t, dir)
 				if c.after == "" {
