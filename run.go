@@ -49,7 +49,7 @@ const (
 	TagWorkflow    = "perennial.workflow_id"
 	TagWorkflowRun = "perennial.workflow_run_id"
 	TagPipeline    = "perennial.pipeline"
-	TagKind        = "perennial.kind" // train | candidate
+	TagKind        = "perennial.kind" // train | trial | candidate | import
 	TagAlgorithm   = "perennial.algorithm"
 	TagTermination = "perennial.termination" // how an iterative fit ended, as converged
 	TagBundle      = "perennial.bundle"      // key of everything that a training reads
@@ -65,6 +65,14 @@ const (
 	TagFailure     = "perennial.failure"   // why a candidate has no score
 	TagTrainer     = "perennial.trainer"   // version of the training code
 	TagPlatform    = "perennial.platform"  // processor architecture of the fit, as Go names it
+)
+
+// The kinds of runs, values of TagKind.
+const (
+	KindTrain     = "train"
+	KindTrial     = "trial"     // of a training, which is its parent
+	KindCandidate = "candidate" // the best trial of one of a training's candidates
+	KindImport    = "import"
 )
 
 // Run is one tracked piece of work.

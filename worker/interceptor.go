@@ -84,7 +84,7 @@ func (s *step) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActiv
 		outcome, err = "stopped", temporal.NewApplicationErrorWithOptions("the worker was stopped; the step runs again", string(perennial.CodeUnavailable),
 			temporal.ApplicationErrorOptions{NextRetryDelay: restartDelay})
 	default:
-		outcome, err = "failed", mapError(err, lastTry(ctx))
+		outcome, err = "failed", mapError(err, activity.GetInfo(ctx))
 	}
 	s.metrics.seconds.WithLabelValues(name, outcome).Observe(time.Since(began).Seconds())
 	return out, err
@@ -95,9 +95,18 @@ func (s *step) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActiv
 // under the step, which is no fault of the step's.
 const maxTries = 5
 
-func lastTry(ctx context.Context) bool {
-	info := activity.GetInfo(ctx)
-	return info.HeartbeatTimeout > 0 && info.Attempt >= maxTries
+func lastTry(info activity.Info) bool { return info.HeartbeatTimeout > 0 && info.Attempt >= maxTries }
+
+// awayDelays are the pauses before the next tries of a step for which the MLflow
+// server is away: a step of five tries outlives six minutes without it, and a long
+// step, whose tries aren't counted here then, more than 20.
+var awayDelays = []time.Duration{3 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute}
+
+func awayDelay(attempt int32) time.Duration {
+	if n := int(attempt) - 1; n < len(awayDelays) {
+		return awayDelays[max(n, 0)]
+	}
+	return time.Minute
 }
 
 // restartDelay is long enough for a worker that stops to be gone before the

@@ -11,12 +11,14 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/activities"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/workflows"
 )
 
@@ -150,10 +152,10 @@ func (w *Worker) Stop(context.Context) error {
 func (w *Worker) Failed() <-chan error { return w.failed }
 
 // MapError turns an activity's error into Temporal's.
-func MapError(err error) error { return mapError(err, false) }
+func MapError(err error) error { return mapError(err, activity.Info{}) }
 
 // mapError is MapError; after the last try nothing is retryable.
-func mapError(err error, last bool) error {
+func mapError(err error, info activity.Info) error {
 	_, ours := errors.AsType[*perennial.Error](err) // perhaps around what another workflow answered
 	if _, theirs := errors.AsType[*temporal.ApplicationError](err); theirs && !ours {
 		return err
@@ -163,7 +165,11 @@ func mapError(err error, last bool) error {
 	if failure.Code == perennial.CodeInternal {
 		message = err.Error() // the history is for operators: they need the cause
 	}
-	return temporal.NewApplicationErrorWithOptions(message, string(failure.Code), temporal.ApplicationErrorOptions{
-		NonRetryable: last || !activities.Retryable(failure.Code), Cause: errors.New(err.Error()), Details: []any{*failure},
-	})
+	options := temporal.ApplicationErrorOptions{
+		NonRetryable: lastTry(info) || !activities.Retryable(failure.Code), Cause: errors.New(err.Error()), Details: []any{*failure},
+	}
+	if errors.Is(err, mlflow.ErrAway) {
+		options.NonRetryable, options.NextRetryDelay = false, awayDelay(info.Attempt)
+	}
+	return temporal.NewApplicationErrorWithOptions(message, string(failure.Code), options)
 }

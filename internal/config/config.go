@@ -43,6 +43,7 @@ type Config struct {
 	DataURL                     string // "": the project's DVC remote
 	S3Endpoint                  string // "": AWS
 	Migrate                     string // auto | check | "": what the command does by itself
+	MLflow                      MLflow
 
 	MaxBody        int // bytes
 	MaxInstances   int
@@ -73,6 +74,9 @@ func Load(flags map[string]string, environ []string) (*Config, error) {
 	env, faults := environment(environ)
 	faults = append(faults, readSecrets(env)...)
 	c := &Config{}
+	var wrong []string
+	c.MLflow, wrong = readMLflow(flags, environ)
+	faults = append(faults, wrong...)
 	for _, s := range settings() {
 		value, origin := s.Default, "default"
 		if v, ok := env[s.Name]; ok {

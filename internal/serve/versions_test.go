@@ -1,0 +1,35 @@
+package serve_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gorm.io/gorm"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/db"
+	"github.com/perennial-ml/perennial/internal/db/dbtest"
+	"github.com/perennial-ml/perennial/internal/serve"
+)
+
+func TestVersionsAreRemembered(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, open func() *gorm.DB) {
+		ctx, g := t.Context(), open()
+		require.NoError(t, db.Migrate(ctx, g, serve.Component, serve.Migrations))
+		s := serve.NewVersionStore(g)
+		_, err := s.GetVersion(ctx, "iris", "1")
+		require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
+		require.NoError(t, s.Keep(ctx, perennial.ModelVersion{Model: "iris", Version: "2"}), "without a model file there is nothing to serve")
+		_, err = s.GetVersion(ctx, "iris", "2")
+		require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
+		for _, sum := range []string{"aa", "bb"} { // a model that was deleted and made again begins with 1
+			v := perennial.ModelVersion{Model: "iris", Version: "1", Aliases: []string{"champion"}, Lineage: perennial.Lineage{ModelSHA256: sum, Seed: 42}}
+			require.NoError(t, s.Keep(ctx, v))
+			got, err := s.GetVersion(ctx, "iris", "1")
+			require.NoError(t, err)
+			v.Aliases = nil
+			require.Equal(t, v, got)
+		}
+	})
+}
