@@ -177,11 +177,11 @@ func inParallel(n int, f func(t int)) {
 }
 
 // gram gives, for each of count weightings of the rows, the symmetric matrix
-// Σ w·x·xᵀ over the batches' columns, width × width and row-major, both triangles
-// filled. fill writes the weights of a batch's rows for one weighting. Threads
+// Σ w·x·xᵀ over the columns of each so many batches (1: of all), width × width and
+// row-major, both triangles filled. fill writes the weights of a batch's rows for one weighting. Threads
 // share the matrices' rows, not the data's, so each element is summed in the
 // order of the data.
-func (g *design) gram(ctx context.Context, count int, fill func(b *batch, index int, w []float64)) ([][]float64, error) {
+func (g *design) gram(ctx context.Context, count, stride int, fill func(b *batch, index int, w []float64)) ([][]float64, error) {
 	n := g.width()
 	out := make([][]float64, count)
 	for c := range out {
@@ -191,7 +191,7 @@ func (g *design) gram(ctx context.Context, count int, fill func(b *batch, index 
 	inParallel(threads, func(t int) {
 		b, w, weighted := g.newBatch(), make([]float64, batchRows), make([]float64, batchRows)
 		every := lookEvery(n * batchRows)
-		for i := range g.batches() {
+		for i := 0; i < g.batches(); i += stride {
 			if ctx.Err() != nil {
 				return
 			}

@@ -108,7 +108,7 @@ func newMoments(ctx context.Context, d *Data) (*moments, error) {
 		return nil, err
 	}
 	p.rhs, p.y2 = sums[:n], sums[n]
-	grams, err := g.gram(ctx, 1, func(b *batch, _ int, w []float64) {
+	grams, err := g.gram(ctx, 1, 1, func(b *batch, _ int, w []float64) {
 		for i := range w {
 			w[i] = d.weight(b.from + i)
 		}

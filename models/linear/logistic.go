@@ -58,7 +58,8 @@ type Logistic struct {
 // some hundred parameters by a proximal Newton method with a line search, whose
 // steps are solved by Cholesky factors, or by coordinate descent where there is
 // an L1 part (Friedman, Hastie and Tibshirani, JSS 33, 2010, §3; Lee, Sun and
-// Saunders, "Proximal Newton-Type Methods", 2014); beyond, by L-BFGS (Liu and
+// Saunders, "Proximal Newton-Type Methods", 2014), their second derivatives
+// estimated from a part of the rows from 131,072 rows on; beyond, by L-BFGS (Liu and
 // Nocedal, 1989), with the orthants of Andrew and Gao ("Scalable Training of
 // L1-Regularized Log-Linear Models", 2007) for an L1 part. A solution that is not
 // converged is returned with its Status; the tolerance is on the gradient for

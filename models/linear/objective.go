@@ -194,8 +194,8 @@ func probabilities(z []float64, label int) float64 {
 }
 
 // hessian gives the second derivatives of the smooth part at the last point,
-// row-major.
-func (p *logisticProblem) hessian(ctx context.Context) ([]float64, error) {
+// row-major, estimated from each so many batches of the rows (1: of all).
+func (p *logisticProblem) hessian(ctx context.Context, stride int) ([]float64, error) {
 	width := p.g.width()
 	var pairs [][2]int
 	for k := range p.vectors {
@@ -203,7 +203,7 @@ func (p *logisticProblem) hessian(ctx context.Context) ([]float64, error) {
 			pairs = append(pairs, [2]int{k, l})
 		}
 	}
-	blocks, err := p.g.gram(ctx, len(pairs), func(b *batch, index int, w []float64) {
+	blocks, err := p.g.gram(ctx, len(pairs), stride, func(b *batch, index int, w []float64) {
 		k, l := pairs[index][0], pairs[index][1]
 		for i := range w {
 			r := b.from + i
@@ -220,8 +220,12 @@ func (p *logisticProblem) hessian(ctx context.Context) ([]float64, error) {
 	}
 	n := p.vectors * width
 	h := make([]float64, n*n)
+	share := p.share(stride)
 	for i, block := range blocks {
 		k, l := pairs[i][0], pairs[i][1]
+		if stride > 1 {
+			floats.Scale(1/share, block)
+		}
 		for j := range width {
 			copy(h[(k*width+j)*n+l*width:], block[j*width:(j+1)*width])
 			copy(h[(l*width+j)*n+k*width:], block[j*width:(j+1)*width])
@@ -231,6 +235,15 @@ func (p *logisticProblem) hessian(ctx context.Context) ([]float64, error) {
 		h[i*n+i] += l2
 	}
 	return h, nil
+}
+
+// share is the part of the weights that the rows of each so many batches have.
+func (p *logisticProblem) share(stride int) float64 {
+	sum := 0.0
+	for from := 0; from < len(p.weight); from += stride * batchRows {
+		sum += floats.Sum(p.weight[from:min(from+batchRows, len(p.weight))])
+	}
+	return sum
 }
 
 // penalty is the L1 part of the objective.

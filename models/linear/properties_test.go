@@ -93,6 +93,39 @@ func TestWideLogisticIsStationary(t *testing.T) {
 	}
 }
 
+// Large tables have their curvature estimated from each so many batches of rows.
+// The last column is not constant in a batch that is left out, and in no other:
+// the estimate knows nothing of it.
+func TestLargeLogisticIsStationary(t *testing.T) {
+	t.Parallel()
+	const cols = 4
+	for penalty, rows := range map[linear.Penalty]int{linear.PenaltyL1: 140_000, linear.PenaltyL2: 200_000} { // of two batches one, and of three
+		t.Run(string(penalty), func(t *testing.T) {
+			t.Parallel()
+			r := rand.New(rand.NewPCG(4, uint64(rows))) //nolint:gosec // the same numbers every time
+			d := linear.Data{Rows: rows, Cols: cols, Classes: 3, Threads: 2}
+			for i := range rows {
+				x := []float64{r.NormFloat64(), 5 + 0.1*r.NormFloat64(), float64(i) / float64(rows), 0}
+				if i >= 256 && i < 512 {
+					x[3] = float64(i % 2)
+				}
+				d.X = append(d.X, x...)
+				d.Y = append(d.Y, min(2, math.Floor(math.Abs(x[0]+2*x[2]+3*x[3]+r.NormFloat64()))))
+			}
+			s := linear.LogisticSettings{Penalty: penalty, C: 0.01, Tolerance: 1e-10}
+			m, err := linear.FitLogistic(t.Context(), d, s)
+			require.NoError(t, err)
+			require.Equal(t, linear.Converged, m.Status)
+			require.Less(t, m.Iterations, 12)
+			stationary(t, d, s, m, 1e-9)
+			d.Threads = 3
+			again, err := linear.FitLogistic(t.Context(), d, s)
+			require.NoError(t, err)
+			require.Equal(t, m.Coef, again.Coef)
+		})
+	}
+}
+
 func TestThreadsChangeNothing(t *testing.T) {
 	t.Parallel()
 	d := random(10_000, 7)
