@@ -23,7 +23,7 @@ type datasetRow struct {
 	Profile      string
 }
 
-func (datasetRow) TableName() string { return "datasets" }
+func (datasetRow) TableName() string { return "input_datasets" }
 
 type modelInputRow struct {
 	RunID   string `gorm:"primaryKey"`

@@ -56,7 +56,7 @@ var runParts = []struct {
 	{"SELECT run_id, key, value FROM tags WHERE run_id IN ? ORDER BY run_id, key", addTags(func(r *mlflow.Run) *[]mlflow.Tag { return &r.Data.Tags })},
 	{"SELECT run_id, key, value, timestamp, step, is_nan FROM latest_metrics WHERE run_id IN ? ORDER BY run_id, key", addMetric},
 	{`SELECT i.run_id, i.name, i.digest, i.context, i.tags, d.source_type, d.source, d.schema, d.profile
-FROM inputs i JOIN runs r ON r.run_id = i.run_id JOIN datasets d ON d.experiment_id = r.experiment_id AND d.name = i.name AND d.digest = i.digest
+FROM inputs i JOIN runs r ON r.run_id = i.run_id JOIN input_datasets d ON d.experiment_id = r.experiment_id AND d.name = i.name AND d.digest = i.digest
 WHERE i.run_id IN ? ORDER BY i.run_id, i.name, i.digest, i.context`, addInput},
 	{"SELECT run_id, model_id FROM model_inputs WHERE run_id IN ? ORDER BY run_id, model_id", addModelInput},
 	{"SELECT run_id, model_id, step FROM model_outputs WHERE run_id IN ? ORDER BY run_id, step, model_id", addModelOutput},

@@ -9,7 +9,7 @@ CREATE INDEX latest_metrics_order ON latest_metrics (experiment_id, key, is_nan,
 -- The value's beginning only, as for tags.
 CREATE INDEX params_value ON params (key, substr(value, 1, 100), run_id);
 
-CREATE TABLE datasets (
+CREATE TABLE input_datasets (
     experiment_id TEXT NOT NULL REFERENCES experiments (experiment_id) ON DELETE CASCADE,
     name          TEXT NOT NULL,
     digest        TEXT NOT NULL,
@@ -20,7 +20,7 @@ CREATE TABLE datasets (
     PRIMARY KEY (experiment_id, name, digest)
 );
 
-INSERT INTO datasets (experiment_id, name, digest, source_type, source, schema, profile)
+INSERT INTO input_datasets (experiment_id, name, digest, source_type, source, schema, profile)
 SELECT runs.experiment_id, inputs.name, inputs.digest, 'local', '{"uri":"' || inputs.name || '"}', '', MIN(inputs.data)
 FROM inputs JOIN runs ON runs.run_id = inputs.run_id
 GROUP BY runs.experiment_id, inputs.name, inputs.digest;
