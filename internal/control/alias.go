@@ -133,7 +133,7 @@ func (c *Control) command(ctx context.Context, row perennial.Traffic, m aliasMov
 		return refusedMove(op, "The pipeline %s refuses that its aliases are moved (rollout.on_alias_change).", m.model).
 			WithHint("Use: perennial rollout start %s %s", m.model, m.version)
 	}
-	if err := c.servable(ctx, m.model, m.version); err != nil {
+	if err := c.Servable(ctx, m.model, m.version); err != nil {
 		return err
 	}
 	switch how {

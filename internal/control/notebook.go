@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/dataset"
 	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/models"
 )
@@ -29,7 +30,7 @@ const (
 	saveAsBooster = "Log the booster itself: mlflow.%[1]s.log_model(%[2]s, name=…, registered_model_name=%[3]q), then start that version."
 )
 
-// servable makes sure that a version has a model file that can be served. One that
+// Servable makes sure that a version has a model file that can be served. One that
 // a notebook registered has none: the model that LightGBM or XGBoost saved there is
 // read, turned into a model file for the rows that the model's champion takes (or,
 // where nothing is in service, those of its pipeline), and remembered with the
@@ -38,8 +39,8 @@ const (
 // Errors: not_found for an unknown version; invalid, malformed and too_large for a
 // model that can't be read or that doesn't fit those rows, with the reason;
 // precondition where nothing says which rows they are.
-func (c *Control) servable(ctx context.Context, model, version string) error {
-	const op = "control.servable"
+func (c *Control) Servable(ctx context.Context, model, version string) error {
+	const op = "control.Servable"
 	v, err := c.o.Registry.GetVersion(ctx, model, version)
 	if err != nil || v.Lineage.ModelSHA256 != "" || c.o.Sources == nil {
 		return perennial.Wrap(op, err)
@@ -49,7 +50,7 @@ func (c *Control) servable(ctx context.Context, model, version string) error {
 
 // adopt makes the model file of a version that a notebook registered.
 func (c *Control) adopt(ctx context.Context, v perennial.ModelVersion) error {
-	flavor, err := c.flavor(ctx, v)
+	library, flavor, err := c.flavor(ctx, v)
 	if err != nil {
 		return err
 	}
@@ -57,24 +58,25 @@ func (c *Control) adopt(ctx context.Context, v perennial.ModelVersion) error {
 	if err != nil {
 		return err
 	}
-	schema, err := c.contract(ctx, v.Model)
-	if err != nil {
+	l, served := &v.Lineage, file
+	if library == ownFlavor {
+		m, err := models.Decode(file)
+		if err != nil {
+			return err
+		}
+		l.Algorithm, l.SchemaSHA256 = m.Algorithm(), dataset.SchemaSHA256(m.Schema())
+	} else if served, err = c.foreign(ctx, v.Model, flavor, file, l); err != nil {
 		return err
 	}
-	i, served, err := convert(ctx, v.Model, path.Base(flavor.Path), file, schema)
-	if err != nil {
-		return err
-	}
+	key := ""
 	err = insist(ctx, func(bool) (err error) {
-		i.served.key, err = c.o.Files.Put(ctx, served)
+		key, err = c.o.Files.Put(ctx, served)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	l := &v.Lineage
-	l.RunID, l.ModelSHA256, l.Algorithm, l.SchemaSHA256 = cmp.Or(l.RunID, v.RunID), i.modelSHA256(), i.fitted.Algorithm(), i.schema
-	l.Build, l.Imported = c.o.Build, &i.lineage
+	l.RunID, l.ModelSHA256, l.Build = cmp.Or(l.RunID, v.RunID), strings.TrimPrefix(key, "sha256:"), cmp.Or(l.Build, c.o.Build)
 	if err := c.fromRun(ctx, l); err != nil {
 		return err
 	}
@@ -82,8 +84,22 @@ func (c *Control) adopt(ctx context.Context, v perennial.ModelVersion) error {
 		return err
 	}
 	return c.record(ctx, perennial.AuditEntry{Action: "model.import", Target: v.Model, After: state(map[string]any{
-		"version": v.Version, "run_id": v.RunID, "library": i.lineage.Library, "source_sha256": i.lineage.SHA256, "model_sha256": l.ModelSHA256,
+		"version": v.Version, "run_id": v.RunID, "library": library, "file": flavor.Path, "model_sha256": l.ModelSHA256,
 	})})
+}
+
+// foreign turns a file of another library into a model file for the model's rows.
+func (c *Control) foreign(ctx context.Context, model string, flavor mlflow.Flavor, file []byte, l *perennial.Lineage) ([]byte, error) {
+	schema, err := c.contract(ctx, model)
+	if err != nil {
+		return nil, err
+	}
+	i, served, err := convert(ctx, model, path.Base(flavor.Path), file, schema)
+	if err != nil {
+		return nil, err
+	}
+	l.Algorithm, l.SchemaSHA256, l.Imported = i.fitted.Algorithm(), i.schema, &i.lineage
+	return served, nil
 }
 
 // fromRun adds what the notebook's run says of its data and code.
@@ -106,38 +122,41 @@ func (c *Control) fromRun(ctx context.Context, l *perennial.Lineage) error {
 	return nil
 }
 
+// ownFlavor is the flavor of models that Perennial trained.
+const ownFlavor = "perennial"
+
 // flavor tells which file of a version holds the model, and refuses what can't be
 // read, with advice.
-func (c *Control) flavor(ctx context.Context, v perennial.ModelVersion) (mlflow.Flavor, error) {
+func (c *Control) flavor(ctx context.Context, v perennial.ModelVersion) (library string, f mlflow.Flavor, err error) {
 	const op = "control.flavor"
 	b, err := c.sourceFile(ctx, v, "MLmodel", maxMLmodel)
 	if perennial.CodeOf(err) == perennial.CodeNotFound {
-		return mlflow.Flavor{}, perennial.Errorf(perennial.CodeInvalid, op, "Version %s of %s has no model file that can be served: it was registered without a model of LightGBM or XGBoost.", v.Version, v.Model).
+		return "", f, perennial.Errorf(perennial.CodeInvalid, op, "Version %s of %s has no model file that can be served: it was registered without a model of LightGBM or XGBoost.", v.Version, v.Model).
 			WithHint("Register one with mlflow.lightgbm.log_model or mlflow.xgboost.log_model, or import a file: perennial import %s FILE --schema F", v.Model)
 	}
 	if err != nil {
-		return mlflow.Flavor{}, err
+		return "", f, err
 	}
 	flavors, err := mlflow.ParseFlavors(b)
 	if err != nil {
-		return mlflow.Flavor{}, err
+		return "", f, err
 	}
-	for _, library := range []string{"lightgbm", "xgboost"} {
+	for _, library := range []string{ownFlavor, "lightgbm", "xgboost"} {
 		f, ok := flavors[library]
 		switch {
-		case !ok:
+		case !ok || f.Path == "":
 		case strings.HasSuffix(f.Path, ".pkl") || strings.HasSuffix(f.Path, ".skops"):
 			booster := "model.booster_"
 			if library == "xgboost" {
 				booster = "model.get_booster()"
 			}
-			return f, perennial.Errorf(perennial.CodeInvalid, op, "Version %s of %s holds a pickled %s: Perennial never runs what a file holds.", v.Version, v.Model, cmp.Or(f.Class, "object")).
+			return "", f, perennial.Errorf(perennial.CodeInvalid, op, "Version %s of %s holds a pickled %s: Perennial never runs what a file holds.", v.Version, v.Model, cmp.Or(f.Class, "object")).
 				WithHint(saveAsBooster, library, booster, v.Model)
 		default:
-			return f, nil
+			return library, f, nil
 		}
 	}
-	return mlflow.Flavor{}, perennial.Errorf(perennial.CodeInvalid, op, "Version %s of %s holds a model of %s, which Perennial can't serve.", v.Version, v.Model, mlflow.FlavorNames(flavors)).
+	return "", f, perennial.Errorf(perennial.CodeInvalid, op, "Version %s of %s holds a model of %s, which Perennial can't serve.", v.Version, v.Model, mlflow.FlavorNames(flavors)).
 		WithHint("It serves models of LightGBM and XGBoost, and those of its own pipelines.")
 }
 

@@ -106,7 +106,7 @@ func (c *Control) StartRollout(ctx context.Context, model string, req client.Rol
 	if err != nil {
 		return client.RolloutResponse{}, err
 	}
-	if err := c.servable(ctx, model, req.Version); err != nil {
+	if err := c.Servable(ctx, model, req.Version); err != nil {
 		return client.RolloutResponse{}, perennial.Wrap(op, err)
 	}
 	before, err := c.trafficAt(ctx, model, req.IfEpoch)

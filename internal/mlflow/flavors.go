@@ -30,7 +30,7 @@ func ParseFlavors(mlmodel []byte) (map[string]Flavor, error) {
 	out := make(map[string]Flavor, len(doc.Flavors))
 	for name, keys := range doc.Flavors {
 		f := Flavor{}
-		for _, key := range []string{"data", "model_path", "pickled_model"} { // the last two are scikit-learn's
+		for _, key := range []string{"data", "model_file", "model_path", "pickled_model"} { // the second is ours, the last are scikit-learn's
 			if p, ok := keys[key].(string); ok && f.Path == "" {
 				f.Path = p
 			}
