@@ -11,7 +11,7 @@ FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
 .PHONY: help build build-lean run admin-token test race lint fmt fmt-check vet workflowcheck actionlint replay histories \
-	test-stores test-process test-queries fuzz-short bench nightly image check-prometheus check-container temporal ci clean
+	test-stores test-process test-queries notebooks fuzz-short bench nightly image check-prometheus check-container temporal ci clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ test-queries: build ## every query of dashboards and alerts against a real Prome
 	@.ci/install prometheus:prometheus promtool:prometheus
 	PERENNIAL_TEST_BINARY=$(BINARY) $(TEST) -count=1 -run Live ./dashboards
 
+notebooks: build ## every notebook against a fresh up, with Python's mlflow
+	notebooks/check $(BINARY)
+
 fuzz-short: ## every fuzz test for FUZZTIME (10s)
 	@grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
 		for name in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -d' ' -f2); do \
@@ -82,6 +85,7 @@ bench: ## every benchmark, five times
 
 nightly: temporal ## the long ones
 	PERENNIAL_TEST_NIGHTLY=1 .ci/with-postgres $(TEST) -count=1 -timeout 60m ./...
+	$(MAKE) --no-print-directory notebooks
 	$(MAKE) --no-print-directory fuzz-short FUZZTIME=2m
 	$(MAKE) --no-print-directory bench
 
