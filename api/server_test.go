@@ -20,6 +20,12 @@ import (
 // start serves a world on a free port for the length of the test.
 func start(t *testing.T, change func(*api.Options, *world)) (*api.Server, *http.Client) {
 	t.Helper()
+	return startWith(t, change, func(*api.Server) {})
+}
+
+// startWith is start with something to do before.
+func startWith(t *testing.T, change func(*api.Options, *world), before func(*api.Server)) (*api.Server, *http.Client) {
+	t.Helper()
 	w := newWorld()
 	o := w.options()
 	o.Listen = "127.0.0.1:0"
@@ -27,6 +33,7 @@ func start(t *testing.T, change func(*api.Options, *world)) (*api.Server, *http.
 		change(&o, w)
 	}
 	s := api.New(o)
+	before(s)
 	require.NoError(t, s.Start(t.Context()))
 	c := &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(func() {
