@@ -11,7 +11,7 @@ FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
 .PHONY: help build build-lean run admin-token test race lint fmt fmt-check vet workflowcheck actionlint replay histories \
-	test-stores test-process test-queries notebooks fuzz-short bench nightly image check-prometheus check-container temporal ci clean
+	test-stores test-process test-queries notebooks interop-mlflow fuzz-short bench nightly image check-prometheus check-container temporal ci clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,20 @@ test-queries: build ## every query of dashboards and alerts against a real Prome
 notebooks: build ## every notebook against a fresh up, with Python's mlflow
 	notebooks/check $(BINARY)
 
+# MLflow and what it needs are most of a gigabyte of Python; MLFLOW_PYTHON can name
+# one that has it already.
+MLFLOW_PYTHON := $(CURDIR)/dist/mlflow/bin/python
+MLFLOW        := dist/mlflow/.installed
+
+$(MLFLOW): tools/interop/requirements.txt
+	@python3 -c 'import ensurepip' 2>/dev/null || .ci/install ensurepip:python3-venv
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+interop-mlflow: build $(MLFLOW) ## MLflow's own client against a running up
+	PERENNIAL_TEST_BINARY=$(BINARY) PYTHONDONTWRITEBYTECODE=1 $(MLFLOW_PYTHON) -m pytest -q -p no:cacheprovider tools/interop
+
 fuzz-short: ## every fuzz test for FUZZTIME (10s)
 	@grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \
 		for name in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -d' ' -f2); do \
@@ -120,7 +134,7 @@ check-container: build ## the image: as anybody, read-only, answers /predict; wi
 
 # The steps of CI after go test ./..., the quick ones first.
 ci: ## what CI runs after go test ./...
-	@.ci/steps fmt-check vet build-lean lint workflowcheck actionlint replay test-stores race test-process check-prometheus test-queries check-container
+	@.ci/steps fmt-check vet build-lean lint workflowcheck actionlint replay test-stores race test-process interop-mlflow check-prometheus test-queries check-container
 
 ##@ Tools, pinned in tools/
 

@@ -2,6 +2,7 @@ package tracking
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"gorm.io/gorm"
@@ -53,6 +54,8 @@ func (s *Server) searchLoggedModels(ctx context.Context, in *mlflow.SearchLogged
 		return nil, mlflow.Invalid("A search takes at most %d experiments.", maxExperiments)
 	case len(in.Datasets) > maxDatasets:
 		return nil, mlflow.Invalid("A search takes at most %d data sets.", maxDatasets)
+	case slices.ContainsFunc(in.Datasets, func(d mlflow.LoggedModelDataset) bool { return d.Name == "" }):
+		return nil, mlflow.Invalid("`dataset_name` in the `datasets` clause must be specified.")
 	}
 	clauses, err := loggedGrammar.parse(in.Filter)
 	if err != nil {

@@ -57,12 +57,14 @@ func nameTaken(name string) error {
 // modelName refuses what can't name a registered model.
 func modelName(name string) error {
 	switch {
-	case name == "":
+	case strings.TrimSpace(name) == "":
 		return mlflow.Invalid("Registered model name cannot be empty.")
 	case tooLong(name, maxModelName):
 		return mlflow.Invalid("Registered model name '%s' is longer than %d characters.", clip(name), maxModelName)
 	case strings.ContainsAny(name, "/:"):
-		return mlflow.Invalid("Invalid name: '%s'. Registered model names cannot contain '/' or ':'.", clip(name))
+		return mlflow.Invalid("Invalid model name '%s'. Names cannot contain '/' or ':'.", clip(name))
+	case name == "." || name == "..":
+		return mlflow.Invalid("Invalid model name '%s': it would be another one as the name of a folder.", name)
 	}
 	return nil
 }

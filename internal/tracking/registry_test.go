@@ -55,7 +55,7 @@ func TestRegisteredModels(t *testing.T) {
 		require.Equal(t, made, w.get(t, "registered-models/get?name=iris"))
 		require.NotContains(t, made["registered_model"], "latest_versions", "empty lists are left out")
 		require.Equal(t, "Registered Model (name=iris) already exists.", w.refuse(t, taken, http.MethodPost, "registered-models/create", object{"name": "iris"}))
-		for _, bad := range []string{"", "a/b", "a:b", strings.Repeat("x", 257)} {
+		for _, bad := range []string{"", " ", "..", "a/b", "a:b", strings.Repeat("x", 257)} {
 			w.refuse(t, invalid, http.MethodPost, "registered-models/create", object{"name": bad})
 		}
 		w.refuse(t, invalid, http.MethodPost, "registered-models/create", object{"name": "x", "tags": []object{{"key": "../up", "value": ""}}})
