@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"github.com/perennial-ml/perennial/internal/db"
 	"github.com/perennial-ml/perennial/internal/mlflow"
@@ -67,9 +68,9 @@ func (s *Server) searchLoggedModels(ctx context.Context, in *mlflow.SearchLogged
 	for _, c := range clauses {
 		switch c.kind {
 		case kindMetric:
-			q, measured = withPoint(q, in.Datasets, "AND key = ? AND NOT is_nan AND value "+string(c.op)+" ?", c.key, c.number), true
+			q, measured = withPoint(q, in.Datasets, "AND key = ? AND NOT is_nan AND value "+string(c.op)+" CAST(? AS DOUBLE PRECISION)", c.key, c.number), true
 		case kindParam:
-			q = withTag(q, loggedParms, c)
+			q = withTag(q, loggedParams, c)
 		case kindTag:
 			q = withTag(q, loggedTags, c)
 		default:
@@ -128,29 +129,35 @@ func loggedOrder(q *gorm.DB, list []mlflow.LoggedModelOrder) (*gorm.DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	var parts []string
+	var args []any
 	for i, t := range terms {
-		value, args := t.key, []any(nil)
-		switch t.kind {
-		case kindMetric:
-			value = "(SELECT CASE WHEN is_nan THEN NULL ELSE value END FROM logged_model_metrics WHERE logged_model_metrics.model_id = logged_models.model_id AND key = ?"
-			args = []any{t.key}
-			if list[i].DatasetName != "" {
-				one, named := onDataset(list[i].DatasetName, list[i].DatasetDigest)
-				value, args = value+" AND "+one, append(args, named...)
-			}
-			value += " ORDER BY timestamp DESC, step DESC LIMIT 1)"
-		case kindParam:
-			value, args = keyedValue(loggedParms), []any{t.key}
-		case kindTag:
-			value, args = keyedValue(loggedTags), []any{t.key}
-		case kindAttribute, kindDataset:
+		value, vars := loggedValue(t, list[i])
+		if t.kind != kindMetric && !loggedGrammar.byColumn(t.key).numeric {
+			value = byteOrder(q, value)
 		}
-		q = q.Order(gorm.Expr("("+value+") IS NULL", args...)).Order(gorm.Expr("("+value+")"+direction(t.descending), args...))
+		parts = append(parts, value+" IS NULL", value+direction(t.descending))
+		args = append(append(args, vars...), vars...)
 	}
-	return q.Order("logged_models.creation_time DESC, logged_models.model_id"), nil
+	parts = append(parts, "logged_models.creation_time DESC", "logged_models.model_id")
+	return q.Clauses(clause.OrderBy{Expression: gorm.Expr(strings.Join(parts, ", "), args...)}), nil
 }
 
-// keyedValue is the value of a tag or param.
-func keyedValue(tags tagsOf) string {
-	return "(SELECT value FROM " + tags.table + " WHERE " + tags.join + " AND key = ?)"
+// loggedValue gives the SQL of what is sorted by. Of a metric the last point counts.
+func loggedValue(t orderTerm, o mlflow.LoggedModelOrder) (sql string, args []any) {
+	switch t.kind {
+	case kindParam:
+		return "(SELECT x.value FROM " + loggedParams.table + " x WHERE " + loggedParams.join + " AND x.key = ?)", []any{t.key}
+	case kindTag:
+		return "(SELECT x.value FROM " + loggedTags.table + " x WHERE " + loggedTags.join + " AND x.key = ?)", []any{t.key}
+	case kindMetric:
+		sql, args = "(SELECT CASE WHEN is_nan THEN NULL ELSE value END FROM logged_model_metrics WHERE logged_model_metrics.model_id = logged_models.model_id AND key = ?", []any{t.key}
+		if o.DatasetName != "" {
+			one, named := onDataset(o.DatasetName, o.DatasetDigest)
+			sql, args = sql+" AND "+one, append(args, named...)
+		}
+		return sql + " ORDER BY timestamp DESC, step DESC LIMIT 1)", args
+	case kindAttribute, kindDataset:
+	}
+	return t.key, nil
 }

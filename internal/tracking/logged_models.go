@@ -161,38 +161,6 @@ func putLoggedTags(tx *gorm.DB, id string, tags []mlflow.Tag) error {
 	return nil
 }
 
-// logModelMetrics keeps the points of a run's metrics that were measured on a
-// logged model; the same point again replaces the first. Points without a model
-// are passed over. A model that isn't there is not_found.
-func logModelMetrics(tx *gorm.DB, runID string, metrics []mlflow.Metric) error { //nolint:unused // for runs/log-metric and runs/log-batch
-	known := map[string]bool{}
-	at := map[loggedMetricRow]int{} // one statement can't write a row twice
-	var rows []loggedMetricRow
-	for _, m := range metrics {
-		if m.ModelID == "" {
-			continue
-		}
-		if !known[m.ModelID] {
-			if _, err := activeLoggedModel(tx, m.ModelID); err != nil {
-				return err
-			}
-			known[m.ModelID] = true
-		}
-		row := loggedMetricRow{ModelID: m.ModelID, RunID: runID, Key: m.Key, Timestamp: int64(m.Timestamp), Step: int64(m.Step)}
-		i, twice := at[row]
-		if !twice {
-			i = len(rows)
-			at[row], rows = i, append(rows, row)
-		}
-		rows[i].DatasetName, rows[i].DatasetDigest = m.DatasetName, m.DatasetDigest
-		rows[i].Value, rows[i].IsNan = storable(float64(m.Value))
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return tx.Clauses(clause.OnConflict{UpdateAll: true}).CreateInBatches(rows, insertRows).Error
-}
-
 // activeLoggedModel locks a logged model for a change.
 func activeLoggedModel(tx *gorm.DB, id string) (loggedModelRow, error) {
 	row, found, err := db.Take[loggedModelRow](forUpdate(tx).Where("model_id = ?", id))

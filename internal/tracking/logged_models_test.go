@@ -1,6 +1,7 @@
 package tracking_test
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -68,9 +69,7 @@ func TestSearchLoggedModels(t *testing.T) {
 		}
 		measure := func(model, metric string, value any, step int, more object) {
 			in := object{"run_id": run, "key": metric, "value": value, "timestamp": 1, "step": step, "model_id": model}
-			for k, v := range more {
-				in[k] = v
-			}
+			maps.Copy(in, more)
 			w.post(t, "runs/log-metric", in)
 		}
 		measure(ids["a"], "auc", 0.7, 0, object{"dataset_name": "old", "dataset_digest": "d1"})

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"gorm.io/gorm"
 
@@ -41,14 +40,14 @@ var versionGrammar = &grammar{
 	valid: []string{"name", "run_id", "source_path", "version_number"},
 }
 
-// tagsOf is a table of tags with what joins it to its entity.
+// tagsOf is a table of tags or params, and what joins its rows x to their entity.
 type tagsOf struct{ table, join string }
 
 var (
-	modelTags   = tagsOf{"registered_model_tags", "registered_model_tags.name = registered_models.name"}
-	versionTags = tagsOf{"model_version_tags", "model_version_tags.name = model_versions.name AND model_version_tags.version = model_versions.version"}
-	loggedTags  = tagsOf{"logged_model_tags", "logged_model_tags.model_id = logged_models.model_id"}
-	loggedParms = tagsOf{"logged_model_params", "logged_model_params.model_id = logged_models.model_id"}
+	modelTags    = tagsOf{"registered_model_tags", "x.name = registered_models.name"}
+	versionTags  = tagsOf{"model_version_tags", "x.name = model_versions.name AND x.version = model_versions.version"}
+	loggedTags   = tagsOf{"logged_model_tags", "x.model_id = logged_models.model_id"}
+	loggedParams = tagsOf{"logged_model_params", "x.model_id = logged_models.model_id"}
 )
 
 // Pages of the registry: by default, and at most.
@@ -62,12 +61,10 @@ type page struct{ offset, limit int }
 
 // pageOf reads what a request says of its page.
 func pageOf(limit *mlflow.Int, token string, usual, most int) (page, error) {
-	p := page{limit: usual}
-	if limit != nil {
-		if *limit < 1 || int64(*limit) > int64(most) {
-			return p, mlflow.Invalid("Invalid value \"%d\" for parameter 'max_results' supplied: it is between 1 and %d. See the API docs for more information about request parameters.", *limit, most)
-		}
-		p.limit = int(*limit)
+	size, err := pageSize(limit, usual, most)
+	p := page{limit: size}
+	if err != nil {
+		return p, err
 	}
 	if token == "" {
 		return p, nil
@@ -75,7 +72,8 @@ func pageOf(limit *mlflow.Int, token string, usual, most int) (page, error) {
 	var at struct {
 		Offset *int `json:"offset"`
 	}
-	b, err := base64.StdEncoding.DecodeString(token)
+	var b []byte
+	b, err = base64.StdEncoding.DecodeString(token)
 	if err == nil {
 		err = json.Unmarshal(b, &at)
 	}
@@ -117,7 +115,7 @@ func (s *Server) searchModels(ctx context.Context, in *mlflow.SearchRegistry) (*
 	if err != nil {
 		return nil, err
 	}
-	found, next, err := rows[modelRow](q.Order("registered_models.name"), p)
+	found, next, err := rows[modelRow](q.Order(byteOrder(g, "registered_models.name")), p)
 	if err != nil {
 		return nil, db.Fault(op, err)
 	}
@@ -141,7 +139,7 @@ func (s *Server) searchVersions(ctx context.Context, in *mlflow.SearchRegistry) 
 	if len(in.OrderBy) == 0 {
 		q = q.Order("model_versions.creation_time DESC")
 	}
-	found, next, err := rows[versionRow](q.Order("model_versions.name, model_versions.version DESC"), p)
+	found, next, err := rows[versionRow](q.Order(byteOrder(g, "model_versions.name")+", model_versions.version DESC"), p)
 	if err != nil {
 		return nil, db.Fault(op, err)
 	}
@@ -178,46 +176,16 @@ func registryQuery(g *gorm.DB, grammar *grammar, tags tagsOf, in *mlflow.SearchR
 
 // withAttribute narrows a query by an attribute, whose key is its column.
 func withAttribute(q *gorm.DB, g *grammar, c condition) *gorm.DB {
-	switch {
-	case c.op == opIn, c.op == opNotIn:
-		return q.Where(c.key+" "+string(c.op)+" ?", c.list)
-	case g.numeric(c): // Postgres would take the number for a whole one beside a column of those
-		return q.Where(c.key+" "+string(c.op)+" CAST(? AS DOUBLE PRECISION)", c.number)
-	}
-	sql, value := compareText(q, c.key, c)
-	return q.Where(sql, value)
+	return q.Where(compare(q, c.key, c, g.numeric(c)))
 }
 
 // withTag narrows a query by a tag or param. An entity without the key matches IS
 // NULL only, but for the one clause that MLflow's client puts on every search of
 // models: what has no mark of a prompt is none.
 func withTag(q *gorm.DB, tags tagsOf, c condition) *gorm.DB {
-	has := "EXISTS (SELECT 1 FROM " + tags.table + " WHERE " + tags.join + " AND " + tags.table + ".key = ?"
-	switch {
-	case c.op == opNull:
-		return q.Where("NOT "+has+")", c.key)
-	case c.op == opNotNull:
-		return q.Where(has+")", c.key)
-	case c.op == opNotEqual && c.key == mlflow.TagIsPrompt:
-		return q.Where("NOT "+has+" AND "+tags.table+".value = ?)", c.key, c.text)
+	if c.op == opNotEqual && c.key == mlflow.TagIsPrompt {
+		c.op = opEqual
+		return q.Not(keyed(q, tags.table, tags.join, c))
 	}
-	sql, value := compareText(q, tags.table+".value", c)
-	return q.Where(has+" AND "+sql+")", c.key, value)
-}
-
-// compareText gives the SQL that compares a text, and the value for it. LIKE tells
-// capitals from small letters, ILIKE doesn't; neither has an escape. SQLite's LIKE
-// is MLflow's ILIKE, and GLOB does the other.
-func compareText(q *gorm.DB, column string, c condition) (sql, value string) {
-	sqlite := q.Name() == "sqlite"
-	switch {
-	case c.op == opLike && sqlite:
-		return column + " GLOB ?", strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]", "%", "*", "_", "?").Replace(c.text)
-	case c.op == opILike && sqlite:
-		return column + " LIKE ?", c.text
-	case c.op == opLike, c.op == opILike:
-		return column + " " + string(c.op) + " ? ESCAPE ''", c.text
-	default:
-		return column + " " + string(c.op) + " ?", c.text
-	}
+	return q.Where(keyed(q, tags.table, tags.join, c))
 }

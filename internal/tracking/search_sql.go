@@ -1,6 +1,8 @@
 package tracking
 
 import (
+	"strings"
+
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 )
@@ -21,6 +23,26 @@ func compare(g *gorm.DB, column string, c condition, numeric bool) clause.Expr {
 		return gorm.Expr(sql, value)
 	}
 }
+
+// compareText gives the SQL that compares a text, and the value for it. LIKE tells
+// capitals from small letters, ILIKE doesn't; neither has an escape. SQLite's LIKE
+// is MLflow's ILIKE, and GLOB does the other.
+func compareText(g *gorm.DB, column string, c condition) (sql, value string) {
+	sqlite := g.Name() == "sqlite"
+	switch {
+	case c.op == opLike && sqlite:
+		return column + " GLOB ?", globPattern.Replace(c.text)
+	case c.op == opILike && sqlite:
+		return column + " LIKE ?", c.text
+	case c.op == opLike, c.op == opILike:
+		return column + " " + string(c.op) + " ? ESCAPE ''", c.text
+	default:
+		return column + " " + string(c.op) + " ?", c.text
+	}
+}
+
+// globPattern turns a pattern of LIKE into one of GLOB.
+var globPattern = strings.NewReplacer("*", "[*]", "?", "[?]", "[", "[[]", "%", "*", "_", "?")
 
 // keyed gives the SQL that a row x with a key exists, or doesn't, in a table of tags
 // or params that belongs to what is searched.
