@@ -81,28 +81,6 @@ that; --local leaves remote and API out. Paths are relative to the project.`,
 	return cmd
 }
 
-func (c *cli) newDataPush() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "push [PATH...]",
-		Short:   "Copy what pointers and dvc.lock name from the cache into the default remote",
-		Example: "  perennial data push",
-		Args:    cobra.ArbitraryArgs,
-	}
-	dir := projectFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		repo, err := dvc.Open(*dir)
-		if err != nil {
-			return err
-		}
-		pushed, err := repo.Push(cmd.Context(), args...)
-		if err != nil {
-			return err
-		}
-		return c.printPaths("pushed", pushed)
-	}
-	return cmd
-}
-
 // printPaths shows which files a command wrote.
 func (c *cli) printPaths(what string, paths []string) error {
 	if paths == nil {
@@ -171,34 +149,6 @@ remote: new (push would bring it there), deleted (only the remote has it), missi
 				row(w, []any{f.Path, f.State, f.MD5, f.Size, yes(f.InCache), f.Remote}[:len(head)]...)
 			}
 		})
-	}
-	return cmd
-}
-
-func (c *cli) newDataPull() *cobra.Command {
-	var force bool
-	cmd := &cobra.Command{
-		Use:     "pull [PATH...]",
-		Short:   "Restore data files from the cache or the remote, verified",
-		Example: "  perennial data pull\n  perennial data pull data/raw/iris.csv",
-		Args:    cobra.ArbitraryArgs,
-	}
-	dir := projectFlag(cmd)
-	cmd.Flags().BoolVar(&force, "force", false, "replace files with changes that are kept nowhere else")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		repo, err := dvc.Open(*dir)
-		if err != nil {
-			return err
-		}
-		pull := repo.Pull
-		if force {
-			pull = repo.ForcePull
-		}
-		pulled, err := pull(cmd.Context(), args...)
-		if err != nil {
-			return err
-		}
-		return c.printPaths("pulled", pulled)
 	}
 	return cmd
 }

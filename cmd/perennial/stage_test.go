@@ -49,7 +49,7 @@ func TestStageSaysWhatIsWrong(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "demo")
 	require.NoError(t, project.Init(dir, true))
 	file := filepath.Join(dir, "pipelines", "iris.yaml")
-	b, err := os.ReadFile(file) //nolint:gosec // the test's own file
+	b, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(file, append(b, "  - {metric: accuracy, min: 1.1}\n"...), 0o600))
 	for name, c := range map[string]struct {

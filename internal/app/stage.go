@@ -58,5 +58,6 @@ func Stage(ctx context.Context, o StageOptions) (out offline.Result, err error) 
 	if err != nil {
 		return out, perennial.Wrap(op, err)
 	}
-	return offline.Train(ctx, newKit(&c, o.Build, log, stores, connection{}).activities(repo), o.Pipeline, o.Progress)
+	steps := newKit(&c, o.Build, log, stores, connection{}).activities(repo) //nolint:contextcheck // what the kit makes has contexts of its own
+	return offline.Train(ctx, steps, o.Pipeline, o.Progress)
 }

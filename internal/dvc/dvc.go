@@ -5,7 +5,6 @@
 //
 // It runs no stage (that is dvc repro), knows no git, and keeps no state of its
 // own: a file's version is the md5 of its whole content, computed when asked.
-// This version handles single files and local remotes.
 //
 // Start reading at Repo; the formats are in pointer.go and lock.go, and the YAML
 // dialect both are written in is in yaml.go.
@@ -29,9 +28,8 @@ import (
 // Repo is a project that DVC knows. It is safe for use by any number of
 // goroutines; writers of one project wait for each other, and for dvc itself.
 type Repo struct {
-	root    string // absolute, without symlinks
-	cache   *blob.Store
-	objects *objects // the same cache
+	root    string   // absolute, without symlinks
+	objects *objects // the cache
 	hashes  *hashCache
 	links   []string // how data comes into the work tree: cache.type
 	noSCM   bool     // core.no_scm: there is no .gitignore to keep
@@ -76,9 +74,6 @@ func Open(projectDir string) (*Repo, error) {
 		skip: []string{c.cacheDir, filepath.Join(root, ".perennial")},
 	}
 	r.objects = &objects{dir: c.cacheDir, hashes: r.hashes}
-	if r.cache, err = blob.Open(c.cacheDir); err != nil {
-		return nil, perennial.Wrap(op, err)
-	}
 	if c.remote.dir != "" {
 		r.skip = append(r.skip, c.remote.dir)
 	}

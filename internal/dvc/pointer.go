@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/perennial-ml/perennial"
-	"github.com/perennial-ml/perennial/internal/blob"
 )
 
 // Pointer says which content a data file or a directory has: one output of a
@@ -37,9 +36,6 @@ const pointerExt = ".dvc"
 
 // IsDir reports whether the data is a directory.
 func (p Pointer) IsDir() bool { return strings.HasSuffix(p.MD5, dirExt) }
-
-// key is the object's name in cache and remote.
-func (p Pointer) key() string { return blob.MD5 + p.MD5 }
 
 // pointerFile is a .dvc file as far as Perennial reads it.
 type pointerFile struct {

@@ -3,11 +3,10 @@ package dvc
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,206 +14,258 @@ import (
 	"github.com/perennial-ml/perennial/internal/blob"
 )
 
-// Pull gives data files the content their pointers name, from the cache or else
-// from the default remote, and says which files it wrote. Without paths it does
-// so for every pointer. Every object is verified, and a file appears whole or
-// not at all. It is safe to repeat.
-//
-// A file with other content is replaced where the cache or the remote holds that
-// content too, as after switching branches; otherwise it is a conflict and stays
-// as it is. A missing object is not_found and a damaged one internal; the error
-// names object, file and place. The faults of all files come together.
+// Pull is PullWith in the usual way.
 func (r *Repo) Pull(ctx context.Context, paths ...string) (pulled []string, err error) {
-	pulled, err = r.pull(ctx, false, paths)
-	return pulled, perennial.Wrap("dvc.Pull", err)
+	return r.PullWith(ctx, Transfer{}, paths...)
 }
 
-// ForcePull is Pull that also replaces files whose content is nowhere else.
-func (r *Repo) ForcePull(ctx context.Context, paths ...string) (pulled []string, err error) {
-	pulled, err = r.pull(ctx, true, paths)
-	return pulled, perennial.Wrap("dvc.ForcePull", err)
-}
-
-func (r *Repo) pull(ctx context.Context, force bool, paths []string) ([]string, error) {
+// PullWith gives data files and directories the content their pointers name, from
+// the cache or else from a remote, and says which it wrote. Without paths it does
+// so for every pointer, and for what dvc.lock says that stages made. Every object
+// is verified, a file appears whole or not at all, and objects that came stay in
+// the cache: it is safe to repeat, and to go on with after it was killed.
+//
+// Data with other content is replaced where the cache or the remote holds that
+// content too, as after switching branches; otherwise it is a conflict and stays
+// as it is, unless t.Force is set. So it is with files that a directory has and
+// its pointer doesn't know. A missing object is not_found and a damaged one
+// internal; the error names object, file and place. The faults of all data come
+// together.
+func (r *Repo) PullWith(ctx context.Context, t Transfer, paths ...string) (pulled []string, err error) {
+	const op = "dvc.Pull"
 	ps, err := r.pointers(ctx, paths)
-	if err != nil {
-		return nil, err
+	if err == nil && len(paths) == 0 {
+		var outs []Pointer
+		outs, err = r.outputs()
+		ps = append(ps, outs...)
 	}
-	wrote := make([]bool, len(ps))
-	faults := make([]error, len(ps))
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	defer r.hashes.save()
+	began := r.hashes.now()
+	plans, faults := make([]plan, len(ps)), make([]error, len(ps))
+	r.each(ps, faults, func(i int) error {
+		plans[i], faults[i] = r.plan(ctx, t, ps[i], began)
+		return faults[i]
+	})
+	lostObjects := r.fetch(ctx, t, r.lacking(ctx, plans, faults))
+	r.each(ps, faults, func(i int) error {
+		if faults[i] == nil {
+			faults[i] = r.carryOut(ctx, t, plans[i], lostObjects)
+		}
+		return faults[i]
+	})
+	for i, p := range ps {
+		if faults[i] == nil && plans[i].changes() {
+			pulled = append(pulled, p.Path)
+		}
+	}
+	return pulled, perennial.Wrap(op, together(ps, faults))
+}
+
+// each does something for every pointer, several at once.
+func (r *Repo) each(ps []Pointer, faults []error, do func(i int) error) {
 	var g errgroup.Group
 	g.SetLimit(parallel)
-	for i, p := range ps {
+	for i := range ps {
 		g.Go(func() error {
-			wrote[i], faults[i] = r.pullOne(ctx, force, p)
+			faults[i] = do(i)
 			return nil
 		})
 	}
 	_ = g.Wait() // the errors are in faults
-	var pulled []string
-	for i, p := range ps {
-		if wrote[i] {
-			pulled = append(pulled, p.Path)
-		}
-	}
-	return pulled, together(ps, faults)
 }
 
-// pointers gives the pointers of some data files, or all of them.
-func (r *Repo) pointers(ctx context.Context, paths []string) ([]Pointer, error) {
-	if len(paths) == 0 {
-		return r.Pointers(ctx)
-	}
-	var ps []Pointer
-	for _, path := range paths {
-		p, err := r.Pointer(strings.TrimSuffix(path, pointerExt))
-		if err != nil {
-			return nil, err
-		}
-		if !slices.Contains(ps, p) {
-			ps = append(ps, p)
-		}
-	}
-	return ps, nil
+// plan is what a pull does for one pointer.
+type plan struct {
+	Pointer
+	from   remote
+	root   string     // of the data, a file or a directory
+	mkdir  bool       // a directory that isn't there yet
+	write  []treeFile // files to write, with the content they get
+	remove []treeFile // files that the directory's pointer doesn't know
 }
 
-// together makes one error of the faults of several files.
-func together(ps []Pointer, faults []error) error {
-	var fields []perennial.FieldError
-	var first error
-	for i, err := range faults {
+func (p *plan) changes() bool { return p.mkdir || len(p.write)+len(p.remove) > 0 }
+
+// plan compares data with its pointer. What is as it should be goes into the
+// cache, where it isn't there: nothing has to come for it.
+func (r *Repo) plan(ctx context.Context, t Transfer, p Pointer, began int64) (plan, error) {
+	out := plan{Pointer: p, from: r.source(p, t)}
+	if p.NoCache {
+		return out, nil // it belongs to git
+	}
+	if p.MD5 == "" {
+		return out, perennial.Errorf(perennial.CodePrecondition, "", "the pointer of %s names no content yet", p.Path).WithHint("perennial data add %s gives it one.", p.Path)
+	}
+	var err error
+	if out.root, err = r.abs(p.Path); err != nil {
+		return out, err
+	}
+	came, have, err := r.present(ctx, p, out.root)
+	if err != nil {
+		return out, err
+	}
+	if came == p.MD5 {
+		if _, missing := r.objectsOf(p); len(missing) > 0 {
+			_, err = r.store(ctx, p.Path, out.root, began)
+		}
+		return out, err
+	}
+	want := []ManifestFile{{MD5: p.MD5}}
+	if p.IsDir() {
+		if want, err = r.manifest(ctx, out); err != nil {
+			return out, err
+		}
+		out.mkdir = came == ""
+	}
+	var changed []treeFile
+	if changed, err = out.compare(r, want, have); err != nil || t.Force {
+		return out, err
+	}
+	return out, r.keptElsewhere(ctx, out, changed)
+}
+
+// present gives the oid of data as it is, "" where there is none, and its files.
+func (r *Repo) present(ctx context.Context, p Pointer, root string) (oid string, files []treeFile, err error) {
+	info, err := os.Stat(root)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil, nil
+	case err != nil:
+		return "", nil, perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", p.Path).Because(err)
+	case info.IsDir() != p.IsDir():
+		return "", nil, perennial.Errorf(perennial.CodeConflict, "", "%s is a file where a directory belongs, or the other way round; it stays as it is", p.Path).
+			WithHint("Move it away and pull again.")
+	case !p.IsDir():
+		oid, err = hashFile(ctx, r.hashes, root)
+		return oid, []treeFile{{file: root, md5: oid}}, err
+	}
+	if files, err = r.tree(ctx, root); err != nil {
+		return "", nil, err
+	}
+	err = hashTree(ctx, files, func(ctx context.Context, file string) (string, error) { return hashFile(ctx, r.hashes, file) })
+	if err != nil {
+		return "", nil, err
+	}
+	now, _ := pointerOf(p.Path, files)
+	return now.MD5, files, nil
+}
+
+// manifest gives the files of a directory as its pointer names it.
+func (r *Repo) manifest(ctx context.Context, p plan) ([]ManifestFile, error) {
+	if ok, err := r.objects.sound(ctx, p.MD5); err != nil || !ok {
+		w := wanted{p.MD5, p.from}
 		if err == nil {
+			err = r.download(ctx, w)
+		}
+		if err != nil {
+			return nil, r.lostError(p.Pointer, w, err)
+		}
+	}
+	b, err := r.objects.read(p.MD5)
+	if err != nil {
+		return nil, err
+	}
+	return ParseManifest(b)
+}
+
+// compare fills in what is to be written and removed, and gives the files of the
+// work tree whose content goes by that.
+func (p *plan) compare(r *Repo, want []ManifestFile, have []treeFile) (changed []treeFile, err error) {
+	now := make(map[string]treeFile, len(have))
+	for _, f := range have {
+		now[f.path] = f
+	}
+	for _, w := range want {
+		f, there := now[w.Path]
+		delete(now, w.Path)
+		if there && f.md5 == w.MD5 {
 			continue
 		}
-		if first == nil {
-			first = err
+		if there {
+			changed = append(changed, f)
 		}
-		message, _, _ := perennial.Explain(err)
-		fields = append(fields, perennial.FieldError{Path: ps[i].Path, Rule: string(perennial.CodeOf(err)), Message: message})
+		file := p.root
+		if w.Path != "" {
+			if file, err = r.abs(p.Path + "/" + w.Path); err != nil {
+				return nil, err
+			}
+		}
+		p.write = append(p.write, treeFile{path: w.Path, file: file, md5: w.MD5})
 	}
-	if len(fields) < 2 {
-		return first
+	for _, f := range have {
+		if _, extra := now[f.path]; extra {
+			p.remove = append(p.remove, f)
+		}
 	}
-	_, hint, _ := perennial.Explain(first)
-	e := perennial.Errorf(perennial.CodeOf(first), "", "%d files have faults", len(fields)).WithHint("%s", hint).Because(errors.Join(faults...))
-	e.Fields = fields
-	return e
+	return append(changed, p.remove...), nil
 }
 
-// onlyFiles refuses what isn't a file with a content.
-func onlyFiles(p Pointer) error {
-	switch {
-	case p.MD5 == "":
-		return perennial.Errorf(perennial.CodePrecondition, "", "the pointer of %s names no content yet", p.Path).WithHint("perennial data add %s gives it one.", p.Path)
-	case p.IsDir():
-		return perennial.Errorf(perennial.CodePrecondition, "", "%s is a directory, and this version moves single files to and from remotes", p.Path).
-			WithHint("Run dvc pull or dvc push for it.")
-	default:
-		return nil
+// keptElsewhere refuses to lose content of which neither the cache nor the remote
+// has a sound copy.
+func (r *Repo) keptElsewhere(ctx context.Context, p plan, changed []treeFile) error {
+	for _, f := range changed {
+		if ok, err := r.objects.sound(ctx, f.md5); ok && err == nil {
+			continue
+		}
+		if p.from.store != nil && p.from.store.Verify(ctx, blob.MD5+f.md5) == nil {
+			continue
+		}
+		return perennial.Errorf(perennial.CodeConflict, "", "%s was changed and is kept nowhere else; it stays as it is", r.rel(f.file)).
+			WithHint("Keep the change with perennial data add %s, or delete the file and pull again; --force replaces it.", p.Path)
 	}
+	return nil
 }
 
-func (r *Repo) pullOne(ctx context.Context, force bool, p Pointer) (wrote bool, err error) {
-	if err := onlyFiles(p); err != nil {
-		return false, err
+// lacking lists the objects that have to come, each once.
+func (r *Repo) lacking(ctx context.Context, plans []plan, faults []error) []wanted {
+	seen := map[string]bool{}
+	var list []wanted
+	for i, p := range plans {
+		for _, f := range p.write {
+			if faults[i] != nil || seen[f.md5] {
+				continue
+			}
+			seen[f.md5] = true
+			if ok, err := r.objects.sound(ctx, f.md5); err != nil || !ok {
+				list = append(list, wanted{f.md5, p.from})
+			}
+		}
 	}
-	file, err := r.abs(p.Path)
-	if err != nil {
-		return false, err
+	return list
+}
+
+// carryOut writes and removes what a plan says. Nothing is written where an
+// object of it couldn't be had.
+func (r *Repo) carryOut(ctx context.Context, t Transfer, p plan, lostObjects map[string]error) error {
+	for _, f := range p.write {
+		if err := lostObjects[f.md5]; err != nil {
+			return r.lostError(p.Pointer, wanted{f.md5, p.from}, err)
+		}
 	}
-	came, _, err := HashFile(file)
-	switch {
-	case perennial.CodeOf(err) == perennial.CodeNotFound:
-	case err != nil:
-		return false, err
-	case came == p.MD5:
-		return false, nil
-	case !force && !r.holds(ctx, blob.MD5+came):
-		return false, perennial.Errorf(perennial.CodeConflict, "", "%s was changed and is kept nowhere else; it stays as it is", p.Path).
-			WithHint("Keep the change with perennial data add %s, or delete the file and pull again.", p.Path)
+	if p.mkdir {
+		if err := os.MkdirAll(p.root, 0o755); err != nil { //nolint:gosec // DVC's mode
+			return cantWrite(filepath.Dir(p.root), err)
+		}
 	}
 	mode := os.FileMode(0o644)
 	if p.Executable {
 		mode = 0o755
 	}
-	cacheErr := r.cache.CopyTo(ctx, p.key(), file, mode)
-	if cacheErr == nil {
-		return true, nil
+	var g errgroup.Group
+	g.SetLimit(t.jobs())
+	for _, f := range p.write {
+		g.Go(func() error { return r.checkout(ctx, f.md5, f.file, mode) })
 	}
-	if !lost(cacheErr) {
-		return false, cacheErr
+	if err := g.Wait(); err != nil {
+		return err
 	}
-	if r.remote.store == nil {
-		return false, r.lostError(p, cacheErr, r.remote.err)
+	for _, f := range slices.Backward(p.remove) {
+		if err := os.Remove(f.file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return cantWrite(filepath.Dir(f.file), err)
+		}
 	}
-	if err := r.remote.store.CopyTo(ctx, p.key(), r.cache.Path(p.key()), 0o444); err != nil {
-		return false, r.lostError(p, cacheErr, err)
-	}
-	return true, r.cache.CopyTo(ctx, p.key(), file, mode)
-}
-
-// Open gives an object by its md5 from the cache or else from the default
-// remote, verified. Errors are those of Pull.
-func (r *Repo) Open(ctx context.Context, md5 string) ([]byte, error) {
-	const op = "dvc.Open"
-	p := Pointer{MD5: md5}
-	b, cacheErr := r.cache.Get(ctx, p.key())
-	if cacheErr == nil || !lost(cacheErr) {
-		return b, perennial.Wrap(op, cacheErr)
-	}
-	if r.remote.store == nil {
-		return nil, perennial.Wrap(op, r.lostError(p, cacheErr, r.remote.err))
-	}
-	b, err := r.remote.store.Get(ctx, p.key())
-	if err != nil {
-		return nil, perennial.Wrap(op, r.lostError(p, cacheErr, err))
-	}
-	return b, nil
-}
-
-// holds reports whether the cache or the remote has a sound copy of an object.
-func (r *Repo) holds(ctx context.Context, key string) bool {
-	return r.cache.Verify(ctx, key) == nil || r.remote.store != nil && r.remote.store.Verify(ctx, key) == nil
-}
-
-// lost reports whether an object is missing or damaged, so that another place
-// may still have it.
-func lost(err error) bool {
-	code := perennial.CodeOf(err)
-	return code == perennial.CodeNotFound || code == perennial.CodeInternal
-}
-
-// lostError says that an object could not be had: which one, whose content it
-// is, what is wrong in each place, and what to do.
-func (r *Repo) lostError(p Pointer, cacheErr, remoteErr error) error {
-	if !lost(remoteErr) && r.remote.store != nil {
-		return remoteErr
-	}
-	what := "object " + p.key()
-	if p.Path != "" {
-		what += ", the content of " + p.Path + ","
-	}
-	code, places := perennial.CodeNotFound, []string{"missing from the cache"}
-	if perennial.CodeOf(cacheErr) == perennial.CodeInternal {
-		code, places[0] = perennial.CodeInternal, "corrupt in the cache"
-	}
-	name := fmt.Sprintf("the remote %q (%s)", r.remote.name, r.remote.url)
-	hint := "Restore it from a good copy: dvc push from a clone that has it"
-	switch {
-	case r.remote.store == nil:
-		message, _, _ := perennial.Explain(remoteErr)
-		places = append(places, "and "+message)
-		_, hint, _ = perennial.Explain(remoteErr)
-		return perennial.Errorf(code, "", "%s is %s", what, strings.Join(places, ", ")).WithHint("%s", hint).Because(errors.Join(cacheErr, remoteErr))
-	case perennial.CodeOf(remoteErr) == perennial.CodeInternal:
-		code = perennial.CodeInternal
-		places = append(places, "and corrupt in "+name)
-		hint += ", after deleting the corrupt file"
-	default:
-		places = append(places, "and missing from "+name)
-	}
-	if file, err := filepath.Rel(r.root, r.remote.store.Path(p.key())); r.remote.dir != "" && err == nil && filepath.IsLocal(file) {
-		hint += ", or git checkout -- " + filepath.ToSlash(file)
-	}
-	return perennial.Errorf(code, "", "%s is %s", what, strings.Join(places, " ")).WithHint("%s.", hint).Because(errors.Join(cacheErr, remoteErr))
+	return nil
 }

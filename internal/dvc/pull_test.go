@@ -86,7 +86,7 @@ func TestPullKeepsAChangedFile(t *testing.T) {
 	require.Equal(t, "mine", read(t, dir, "data/iris.csv"))
 	require.Equal(t, []string{"data/empty"}, pulled, "the others come all the same")
 
-	pulled, err = r.ForcePull(t.Context(), "data/iris.csv")
+	pulled, err = r.PullWith(t.Context(), dvc.Transfer{Force: true}, "data/iris.csv")
 	require.NoError(t, err)
 	require.Equal(t, []string{"data/iris.csv"}, pulled)
 	require.Equal(t, "a,b\n1,2\n", read(t, dir, "data/iris.csv"))

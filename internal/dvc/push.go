@@ -2,75 +2,186 @@ package dvc
 
 import (
 	"context"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/perennial-ml/perennial"
-	"github.com/perennial-ml/perennial/internal/blob"
 )
 
-// Push copies the objects that pointers name from the cache into the default
-// remote and says which files' content it copied. Without paths it does so for
-// every pointer, and for the outputs in dvc.lock that the cache has. What the remote has is left alone, so repeating it is safe. An
-// object that the cache lacks is not_found; a project without a remote that this
-// version can use is a precondition error.
+// Push is PushWith in the usual way.
 func (r *Repo) Push(ctx context.Context, paths ...string) (pushed []string, err error) {
+	return r.PushWith(ctx, Transfer{}, paths...)
+}
+
+// PushWith copies the objects that pointers name from the cache into a remote and
+// says which data it copied something of. Without paths it does so for every
+// pointer, and for the outputs in dvc.lock that the cache has. What the remote has
+// is left alone, and a directory's manifest goes last, so that it is safe to
+// repeat, and to go on with after it was killed. An object that neither has is
+// not_found; a project without a remote that this version can use is a
+// precondition error.
+func (r *Repo) PushWith(ctx context.Context, t Transfer, paths ...string) (pushed []string, err error) {
 	const op = "dvc.Push"
-	if r.remote.store == nil {
-		return nil, perennial.Wrap(op, r.remote.err)
-	}
 	ps, err := r.pointers(ctx, paths)
 	if err == nil && len(paths) == 0 {
-		ps, err = r.withOutputs(ctx, ps)
+		ps, err = r.withOutputs(ps)
+	}
+	ps = slices.DeleteFunc(ps, func(p Pointer) bool { return p.NoCache || p.NoPush })
+	if len(ps) == 0 && err == nil {
+		_, err = r.Remote(t.Remote)
 	}
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	faults := make([]error, len(ps))
+	ups, faults := make([]upload, len(ps)), make([]error, len(ps))
 	for i, p := range ps {
-		if faults[i] = onlyFiles(p); faults[i] != nil {
+		if p.MD5 == "" {
+			faults[i] = perennial.Errorf(perennial.CodePrecondition, "", "the pointer of %s names no content yet", p.Path).WithHint("perennial data add %s gives it one.", p.Path)
 			continue
 		}
-		var had bool
-		if had, faults[i] = r.remote.store.Has(ctx, p.key()); had || faults[i] != nil {
-			continue
+		ups[i].to = r.source(p, t)
+		ups[i].oids, _ = r.objectsOf(p)
+	}
+	if err := r.lookUp(ctx, ups); err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	sent := r.send(ctx, t, ups)
+	for i, u := range ups {
+		for _, oid := range u.oids {
+			if err := sent[u.to.name+" "+oid]; err != nil && !errors.Is(err, errFiles) && faults[i] == nil {
+				faults[i] = r.unsent(ps[i], oid, err)
+			}
 		}
-		if faults[i] = r.upload(ctx, storeRemote(r.remote), p.MD5); faults[i] == nil {
-			pushed = append(pushed, p.Path)
+		if faults[i] == nil && len(u.oids) > 0 {
+			pushed = append(pushed, ps[i].Path)
 		}
 	}
 	return pushed, perennial.Wrap(op, together(ps, faults))
 }
 
-// upload copies an object from the cache into a remote.
-func (r *Repo) upload(ctx context.Context, to Remote, oid string) error {
-	from, err := r.cache.Reader(ctx, blob.MD5+oid)
-	if err != nil {
-		return err
+// withOutputs adds the stages' outputs that the cache has.
+func (r *Repo) withOutputs(ps []Pointer) ([]Pointer, error) {
+	outs, err := r.outputs()
+	for _, out := range outs {
+		if r.objects.has(out.MD5) {
+			ps = append(ps, out)
+		}
 	}
-	defer from.Close() //nolint:errcheck // only read from
-	return to.Put(ctx, oid, from, 0)
+	return ps, err
 }
 
-// withOutputs adds the stages' outputs that are files in the cache. Metrics and
-// the like, which dvc.yaml keeps out of it, belong to git.
-func (r *Repo) withOutputs(ctx context.Context, ps []Pointer) ([]Pointer, error) {
-	stages, err := r.Stages()
-	if err != nil {
-		return nil, err
+// upload is the objects of one pointer that its remote lacks.
+type upload struct {
+	to   remote
+	oids []string
+}
+
+// lookUp takes away what the remotes have. Each remote is asked once.
+func (r *Repo) lookUp(ctx context.Context, ups []upload) error {
+	asked := map[string]map[string]bool{} // what each remote lacks
+	for _, u := range ups {
+		if len(u.oids) == 0 || asked[u.to.name] != nil {
+			continue
+		}
+		if u.to.store == nil {
+			return u.to.err
+		}
+		var oids []string
+		for _, other := range ups {
+			if other.to.name == u.to.name {
+				oids = append(oids, other.oids...)
+			}
+		}
+		slices.Sort(oids)
+		lacks, err := storeRemote(u.to).Has(ctx, slices.Compact(oids))
+		if err != nil {
+			return err
+		}
+		asked[u.to.name] = setOf(lacks)
 	}
-	for _, s := range stages {
-		for _, out := range s.Outs {
-			p := Pointer{Path: out.Path, MD5: out.MD5, Size: out.Size, Executable: out.Executable}
-			if !md5RE.MatchString(p.MD5) {
-				continue // a directory, or an output without a hash
-			}
-			cached, err := r.cache.Has(ctx, p.key())
-			if err != nil {
-				return nil, err
-			}
-			if cached {
-				ps = append(ps, p)
+	for i, u := range ups {
+		ups[i].oids = slices.DeleteFunc(u.oids, func(oid string) bool { return !asked[u.to.name][oid] })
+	}
+	return nil
+}
+
+// errFiles keeps a manifest back whose files didn't all arrive; their own errors
+// are told.
+var errFiles = errors.New("a file of the directory is missing there")
+
+// send copies objects, several at once, the manifests after everything else. It
+// gives the errors by remote and oid.
+func (r *Repo) send(ctx context.Context, t Transfer, ups []upload) map[string]error {
+	sent := map[string]error{}
+	todo := map[bool][]wanted{} // by: is it a manifest?
+	for _, u := range ups {
+		for _, oid := range u.oids {
+			key := u.to.name + " " + oid
+			if _, twice := sent[key]; !twice {
+				sent[key] = nil
+				todo[strings.HasSuffix(oid, dirExt)] = append(todo[strings.HasSuffix(oid, dirExt)], wanted{oid, u.to})
 			}
 		}
 	}
-	return ps, nil
+	count := counter{total: len(sent), tell: t.Progress}
+	for _, manifests := range []bool{false, true} {
+		held := map[string]bool{}
+		for _, u := range ups {
+			if slices.ContainsFunc(u.oids, func(oid string) bool { return sent[u.to.name+" "+oid] != nil }) {
+				for _, oid := range u.oids {
+					held[u.to.name+" "+oid] = true
+				}
+			}
+		}
+		var g errgroup.Group
+		g.SetLimit(t.jobs())
+		for _, w := range todo[manifests] {
+			key := w.from.name + " " + w.oid
+			g.Go(func() error {
+				err := errFiles
+				if !manifests || !held[key] {
+					err = r.upload(ctx, w)
+				}
+				count.add()
+				count.mu.Lock()
+				defer count.mu.Unlock()
+				sent[key] = err
+				return nil
+			})
+		}
+		_ = g.Wait() // the errors are in sent
+	}
+	return sent
+}
+
+// upload copies one object from the cache.
+func (r *Repo) upload(ctx context.Context, w wanted) error {
+	from, err := os.Open(r.objects.path(w.oid))
+	if err != nil {
+		return perennial.Errorf(perennial.CodeNotFound, "", "object md5:%s is missing from the cache and from the remote %q", w.oid, w.from.name).Because(err)
+	}
+	defer from.Close() //nolint:errcheck // only read from
+	info, err := from.Stat()
+	if err != nil {
+		return perennial.Errorf(perennial.CodeUnavailable, "", "can't read object md5:%s", w.oid).Because(err)
+	}
+	return storeRemote(w.from).Put(ctx, w.oid, from, info.Size())
+}
+
+// unsent says whose object couldn't be pushed.
+func (r *Repo) unsent(p Pointer, oid string, err error) error {
+	switch perennial.CodeOf(err) {
+	case perennial.CodeNotFound:
+		return perennial.Errorf(perennial.CodeNotFound, "", "object md5:%s of %s is missing from the cache, and the remote lacks it too", oid, p.Path).
+			WithHint("Put it there again: perennial data add %s.", p.Path).Because(err)
+	case perennial.CodeInternal:
+		return perennial.Errorf(perennial.CodeInternal, "", "object md5:%s of %s is corrupt in the cache; it was not pushed", oid, p.Path).
+			WithHint("perennial data verify --repair mends it, or perennial data add %s.", p.Path).Because(err)
+	default:
+		return err
+	}
 }

@@ -1,0 +1,215 @@
+package dvc
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/blob"
+)
+
+// Transfer says how PullWith and PushWith move objects. The zero value is usual.
+type Transfer struct {
+	Remote   string                // name of the remote, "": the default one; a pointer that names its own keeps to it
+	Jobs     int                   // objects moved at once; 0: 16
+	Force    bool                  // replace data whose content is kept nowhere else
+	Progress func(done, total int) // objects, after each one; called by one goroutine at a time
+}
+
+// usualJobs are DVC's on a machine of four cores: a job waits for the network.
+const usualJobs = 16
+
+func (t Transfer) jobs() int { return cmp.Or(max(t.Jobs, 0), usualJobs) }
+
+// source gives the remote that holds a pointer's objects. One that can't be used
+// has no store, and an error that says why.
+func (r *Repo) source(p Pointer, t Transfer) remote {
+	name := cmp.Or(p.Remote, t.Remote, r.remote.name)
+	if name == r.remote.name {
+		return r.remote
+	}
+	found, err := r.remotes.open(name, r.dvcDir())
+	if err != nil {
+		return remote{name: name, err: err}
+	}
+	return found
+}
+
+// counter tells of progress.
+type counter struct {
+	mu    sync.Mutex
+	done  int
+	total int
+	tell  func(done, total int)
+}
+
+func (c *counter) add() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done++
+	if c.tell != nil {
+		c.tell(c.done, c.total)
+	}
+}
+
+// wanted is an object that has to come, and where from.
+type wanted struct {
+	oid  string
+	from remote
+}
+
+// fetch brings objects into the cache, several at once, and gives the errors by
+// oid. What has come stays, so that a fetch that was cut short is gone on with.
+func (r *Repo) fetch(ctx context.Context, t Transfer, list []wanted) map[string]error {
+	count := counter{total: len(list), tell: t.Progress}
+	faults := map[string]error{}
+	var g errgroup.Group
+	g.SetLimit(t.jobs())
+	for _, w := range list {
+		g.Go(func() error {
+			err := r.download(ctx, w)
+			count.add()
+			if err != nil {
+				count.mu.Lock()
+				defer count.mu.Unlock()
+				faults[w.oid] = err
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // the errors are in faults
+	return faults
+}
+
+// downloadTries is how often a download begins whose connection breaks off.
+const downloadTries = 3
+
+func (r *Repo) download(ctx context.Context, w wanted) (err error) {
+	if w.from.store == nil {
+		return w.from.err
+	}
+	for range downloadTries {
+		var from io.ReadCloser
+		if from, err = storeRemote(w.from).Open(ctx, w.oid); err != nil {
+			return err
+		}
+		err = errors.Join(r.objects.putStream(ctx, w.oid, from), from.Close())
+		if perennial.CodeOf(err) != perennial.CodeUnavailable || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// Open gives an object by its md5 from the cache or else from the default
+// remote, verified. Errors are those of Pull.
+func (r *Repo) Open(ctx context.Context, md5 string) ([]byte, error) {
+	const op = "dvc.Open"
+	b, cacheErr := r.objects.read(md5)
+	if cacheErr == nil || !lost(cacheErr) {
+		return b, perennial.Wrap(op, cacheErr)
+	}
+	if r.remote.store == nil {
+		return nil, perennial.Wrap(op, r.lostError(Pointer{}, wanted{md5, r.remote}, r.remote.err))
+	}
+	b, err := r.remote.store.Get(ctx, blob.MD5+md5)
+	if err != nil {
+		return nil, perennial.Wrap(op, r.lostError(Pointer{}, wanted{md5, r.remote}, err))
+	}
+	return b, nil
+}
+
+// lost reports whether an object is missing or damaged, so that another place
+// may still have it.
+func lost(err error) bool {
+	code := perennial.CodeOf(err)
+	return code == perennial.CodeNotFound || code == perennial.CodeInternal
+}
+
+// lostError says that an object could not be had: which one, whose content it
+// is, what is wrong in each place, and what to do.
+func (r *Repo) lostError(p Pointer, w wanted, remoteErr error) error {
+	if !lost(remoteErr) && w.from.store != nil {
+		return remoteErr
+	}
+	what := "object md5:" + w.oid
+	if p.Path != "" {
+		what += ", the content of " + p.Path + ","
+		if p.IsDir() && p.MD5 != w.oid {
+			what = strings.Replace(what, "the content of", "of the directory", 1)
+		}
+	}
+	code, places := perennial.CodeNotFound, []string{"missing from the cache"}
+	if r.objects.has(w.oid) {
+		code, places[0] = perennial.CodeInternal, "corrupt in the cache"
+	}
+	name := fmt.Sprintf("the remote %q (%s)", w.from.name, w.from.url)
+	hint := "Restore it from a good copy: dvc push from a clone that has it"
+	switch {
+	case w.from.store == nil:
+		message, _, _ := perennial.Explain(remoteErr)
+		places = append(places, "and "+message)
+		_, hint, _ = perennial.Explain(remoteErr)
+		return perennial.Errorf(code, "", "%s is %s", what, strings.Join(places, ", ")).WithHint("%s", hint).Because(remoteErr)
+	case perennial.CodeOf(remoteErr) == perennial.CodeInternal:
+		code = perennial.CodeInternal
+		places = append(places, "and corrupt in "+name)
+		hint += ", after deleting the corrupt file"
+	default:
+		places = append(places, "and missing from "+name)
+	}
+	if file, err := filepath.Rel(r.root, w.from.store.Path(blob.MD5+w.oid)); w.from.dir != "" && err == nil && filepath.IsLocal(file) {
+		hint += ", or git checkout -- " + filepath.ToSlash(file)
+	}
+	return perennial.Errorf(code, "", "%s is %s", what, strings.Join(places, " ")).WithHint("%s.", hint).Because(remoteErr)
+}
+
+// pointers gives the pointers of some data, or all of them.
+func (r *Repo) pointers(ctx context.Context, paths []string) ([]Pointer, error) {
+	if len(paths) == 0 {
+		return r.Pointers(ctx)
+	}
+	var ps []Pointer
+	for _, path := range paths {
+		p, err := r.pointerOrOutput(strings.TrimSuffix(path, pointerExt))
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(ps, p) {
+			ps = append(ps, p)
+		}
+	}
+	return ps, nil
+}
+
+// together makes one error of the faults of several files.
+func together(ps []Pointer, faults []error) error {
+	var fields []perennial.FieldError
+	var first error
+	for i, err := range faults {
+		if err == nil {
+			continue
+		}
+		if first == nil {
+			first = err
+		}
+		message, _, _ := perennial.Explain(err)
+		fields = append(fields, perennial.FieldError{Path: ps[i].Path, Rule: string(perennial.CodeOf(err)), Message: message})
+	}
+	if len(fields) < 2 {
+		return first
+	}
+	_, hint, _ := perennial.Explain(first)
+	e := perennial.Errorf(perennial.CodeOf(first), "", "%d files have faults", len(fields)).WithHint("%s", hint).Because(errors.Join(faults...))
+	e.Fields = fields
+	return e
+}
