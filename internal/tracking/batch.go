@@ -192,13 +192,12 @@ var insertSizes = []int{100, 10, 1}
 
 // insert inserts rows of equally many values and gives how many were stored.
 func insert(tx *gorm.DB, head, tail string, rows [][]any) (stored int, err error) {
-	tx = hot(tx)
 	for _, size := range insertSizes {
 		if len(rows) < size {
 			continue
 		}
 		row := "(" + strings.Repeat("?, ", len(rows[0])-1) + "?)"
-		sql := head + strings.Repeat(row+", ", size-1) + row + tail
+		sql := keep + head + strings.Repeat(row+", ", size-1) + row + tail
 		for len(rows) >= size {
 			args := make([]any, 0, size*len(rows[0]))
 			for _, r := range rows[:size] {

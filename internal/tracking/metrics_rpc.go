@@ -215,7 +215,7 @@ func boolInt(b bool) int64 {
 // readHistory reads points of a metric by step, time and value, after a place, one
 // more than the limit; limit 0 is no limit.
 func readHistory(g *gorm.DB, runID, key string, after place, limit int) ([]mlflow.Metric, error) {
-	sql := "SELECT value, timestamp, step, is_nan FROM metrics WHERE run_id = ? AND key = ?"
+	sql := keep + "SELECT value, timestamp, step, is_nan FROM metrics WHERE run_id = ? AND key = ?"
 	args := []any{runID, key}
 	if !after.empty() {
 		step, at, value, nan := after.whole(0), after.whole(1), after.number(2), after.whole(3) == 1
@@ -230,7 +230,7 @@ func readHistory(g *gorm.DB, runID, key string, after place, limit int) ([]mlflo
 		sql += " LIMIT ?"
 		args = append(args, limit+1)
 	}
-	rows, err := hot(g).Raw(sql, args...).Rows()
+	rows, err := g.Raw(sql, args...).Rows()
 	if err != nil {
 		return nil, err
 	}

@@ -2,7 +2,9 @@ package tracking
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strings"
 
@@ -124,7 +126,7 @@ func (in *createRun) rows(id string, now int64) (runRow, []mlflow.Tag, error) {
 
 // insertRun reports false where another run has the op.
 func insertRun(tx *gorm.DB, r runRow) (made bool, err error) {
-	done := hot(tx).Exec(`INSERT INTO runs (run_id, experiment_id, name, user_id, status, start_time, end_time, artifact_uri, lifecycle_stage, op)
+	done := tx.Exec(keep+`INSERT INTO runs (run_id, experiment_id, name, user_id, status, start_time, end_time, artifact_uri, lifecycle_stage, op)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (op) DO NOTHING`,
 		r.RunID, r.ExperimentID, r.Name, r.UserID, r.Status, r.StartTime, r.EndTime, r.ArtifactURI, r.LifecycleStage, r.Op)
 	return done.RowsAffected == 1, done.Error
@@ -145,12 +147,24 @@ func (s *Server) getRun(ctx context.Context, in *mlflow.RunRef) (*mlflow.RunAnsw
 }
 
 // findRun reads the row of a run, deleted or not.
-func findRun(g *gorm.DB, id string) (runRow, error) {
-	row, found, err := db.Take[runRow](g.Where("run_id = ?", id))
-	if err == nil && !found {
+func findRun(g *gorm.DB, id string) (runRow, error) { return readRun(g, id, "") }
+
+// lockRun reads the row of a run that a transaction changes.
+func lockRun(tx *gorm.DB, id string) (runRow, error) {
+	if tx.Name() == "postgres" {
+		return readRun(tx, id, " FOR UPDATE")
+	}
+	return readRun(tx, id, "") // the transaction is the only one that writes
+}
+
+func readRun(g *gorm.DB, id, lock string) (runRow, error) {
+	var r runRow
+	err := g.Raw(keep+"SELECT "+runColumns+" FROM runs r WHERE r.run_id = ?"+lock, id).Row().
+		Scan(&r.RunID, &r.ExperimentID, &r.Name, &r.UserID, &r.Status, &r.StartTime, &r.EndTime, &r.ArtifactURI, &r.LifecycleStage)
+	if errors.Is(err, sql.ErrNoRows) {
 		err = mlflow.Missing("Run with id=%s not found", id)
 	}
-	return row, err
+	return r, err
 }
 
 // changeRun runs f on an active run that is locked for it.
@@ -159,7 +173,7 @@ func (s *Server) changeRun(ctx context.Context, ref mlflow.RunRef, f func(tx *go
 		return nil, required("run_id")
 	}
 	return nil, s.store.write(ctx, "tracking.changeRun", func(tx *gorm.DB) error {
-		row, err := findRun(forUpdate(tx), ref.ID())
+		row, err := lockRun(tx, ref.ID())
 		if err != nil {
 			return err
 		}
@@ -192,7 +206,7 @@ func (s *Server) updateRun(ctx context.Context, in *mlflow.UpdateRun) (*mlflow.R
 			}
 		}
 		answer.RunInfo = row.wire().Info
-		return hot(tx).Exec("UPDATE runs SET name = ?, status = ?, end_time = ? WHERE run_id = ?", row.Name, row.Status, row.EndTime, row.RunID).Error
+		return tx.Exec(keep+"UPDATE runs SET name = ?, status = ?, end_time = ? WHERE run_id = ?", row.Name, row.Status, row.EndTime, row.RunID).Error
 	})
 	return answer, err
 }
@@ -210,7 +224,7 @@ func (s *Server) moveRun(ctx context.Context, id, stage string) (*mlflow.Void, e
 		return nil, required("run_id")
 	}
 	return nil, s.store.write(ctx, "tracking.moveRun", func(tx *gorm.DB) error {
-		row, err := findRun(forUpdate(tx), id)
+		row, err := lockRun(tx, id)
 		if err != nil {
 			return err
 		}

@@ -1,8 +1,11 @@
 package tracking
 
 import (
+	"cmp"
 	"database/sql"
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -44,7 +47,35 @@ func wireRuns(g *gorm.DB, rows []runRow) ([]mlflow.Run, error) {
 			}
 		}
 	}
+	for i := range runs {
+		sortParts(&runs[i])
+	}
 	return runs, nil
+}
+
+// sortParts puts every list of a run in order. The indexes give most of them so.
+func sortParts(r *mlflow.Run) {
+	byKey := func(a, b mlflow.Tag) int { return strings.Compare(a.Key, b.Key) }
+	slices.SortFunc(r.Data.Params, byKey)
+	slices.SortFunc(r.Data.Tags, byKey)
+	slices.SortFunc(r.Data.Metrics, func(a, b mlflow.Metric) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(r.Inputs.DatasetInputs, func(a, b mlflow.DatasetInput) int {
+		return cmp.Or(strings.Compare(a.Dataset.Name, b.Dataset.Name), strings.Compare(a.Dataset.Digest, b.Dataset.Digest), strings.Compare(purpose(a), purpose(b)))
+	})
+	slices.SortFunc(r.Inputs.ModelInputs, func(a, b mlflow.ModelInput) int { return strings.Compare(a.ModelID, b.ModelID) })
+	slices.SortFunc(r.Outputs.ModelOutputs, func(a, b mlflow.ModelOutput) int {
+		return cmp.Or(cmp.Compare(a.Step, b.Step), strings.Compare(a.ModelID, b.ModelID))
+	})
+}
+
+// purpose is what a data set was read for.
+func purpose(d mlflow.DatasetInput) string {
+	for _, t := range d.Tags {
+		if t.Key == mlflow.TagDataContext {
+			return t.Value
+		}
+	}
+	return ""
 }
 
 // runParts reads what belongs to some runs.
@@ -52,19 +83,28 @@ var runParts = []struct {
 	sql string
 	add func(rows *sql.Rows, at map[string]*mlflow.Run) error
 }{
-	{"SELECT run_id, key, value FROM params WHERE run_id IN ? ORDER BY run_id, key", addTags(func(r *mlflow.Run) *[]mlflow.Tag { return &r.Data.Params })},
-	{"SELECT run_id, key, value FROM tags WHERE run_id IN ? ORDER BY run_id, key", addTags(func(r *mlflow.Run) *[]mlflow.Tag { return &r.Data.Tags })},
-	{"SELECT run_id, key, value, timestamp, step, is_nan FROM latest_metrics WHERE run_id IN ? ORDER BY run_id, key", addMetric},
+	{"SELECT run_id, key, value FROM params WHERE run_id IN (?)", addTags(func(r *mlflow.Run) *[]mlflow.Tag { return &r.Data.Params })},
+	{"SELECT run_id, key, value FROM tags WHERE run_id IN (?)", addTags(func(r *mlflow.Run) *[]mlflow.Tag { return &r.Data.Tags })},
+	{"SELECT run_id, key, value, timestamp, step, is_nan FROM latest_metrics WHERE run_id IN (?)", addMetric},
 	{`SELECT i.run_id, i.name, i.digest, i.context, i.tags, d.source_type, d.source, d.schema, d.profile
 FROM inputs i JOIN runs r ON r.run_id = i.run_id JOIN input_datasets d ON d.experiment_id = r.experiment_id AND d.name = i.name AND d.digest = i.digest
-WHERE i.run_id IN ? ORDER BY i.run_id, i.name, i.digest, i.context`, addInput},
-	{"SELECT run_id, model_id FROM model_inputs WHERE run_id IN ? ORDER BY run_id, model_id", addModelInput},
-	{"SELECT run_id, model_id, step FROM model_outputs WHERE run_id IN ? ORDER BY run_id, step, model_id", addModelOutput},
+WHERE i.run_id IN (?)`, addInput},
+	{"SELECT run_id, model_id FROM model_inputs WHERE run_id IN (?)", addModelInput},
+	{"SELECT run_id, model_id, step FROM model_outputs WHERE run_id IN (?)", addModelOutput},
 }
 
-// each runs a query that names some runs and gives f every row.
+// each runs a query that names some runs and gives f every row. SQLite takes the
+// names as one value, so that the text is always the same.
 func each(g *gorm.DB, query string, ids []string, f func(*sql.Rows) error) error {
-	rows, err := g.Raw(query, ids).Rows()
+	var names any = ids
+	if g.Name() == "sqlite" {
+		b, err := json.Marshal(ids)
+		if err != nil {
+			return err
+		}
+		names, query = string(b), keep+strings.Replace(query, "(?)", "(SELECT value FROM json_each(?))", 1)
+	}
+	rows, err := g.Raw(query, names).Rows()
 	if err != nil {
 		return err
 	}

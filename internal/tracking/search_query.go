@@ -114,10 +114,13 @@ func (c sortColumn) read(p *place, i int) any {
 	}
 }
 
+// runColumns are the columns of a run r, in the order in which they are scanned.
+const runColumns = "r.run_id, r.experiment_id, r.name, r.user_id, r.status, r.start_time, r.end_time, r.artifact_uri, r.lifecycle_stage"
+
 // read runs the query.
 func (q *runQuery) read(g *gorm.DB, limit int) ([]foundRun, error) {
 	var b strings.Builder
-	b.WriteString("SELECT r.run_id, r.experiment_id, r.name, r.user_id, r.status, r.start_time, r.end_time, r.artifact_uri, r.lifecycle_stage")
+	b.WriteString("SELECT " + runColumns)
 	var order []string
 	for _, c := range q.sort {
 		b.WriteString(", " + c.sql)

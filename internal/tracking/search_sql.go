@@ -66,7 +66,3 @@ func byteOrder(g *gorm.DB, column string) string {
 	}
 	return column
 }
-
-// hot gives a session that keeps its statements prepared: for texts of SQL that are
-// the same again and again, and nothing else.
-func hot(g *gorm.DB) *gorm.DB { return g }

@@ -52,7 +52,7 @@ const (
 type Store struct{ db *gorm.DB }
 
 // NewStore gives a store on a database that db.Migrate has prepared.
-func NewStore(g *gorm.DB) *Store { return &Store{db: g} }
+func NewStore(g *gorm.DB) *Store { return &Store{db: withKept(g)} }
 
 // write runs f in one transaction; errors get the operation and their code.
 func (s *Store) write(ctx context.Context, op string, f func(tx *gorm.DB) error) error {
