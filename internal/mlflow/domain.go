@@ -45,10 +45,7 @@ func domainTags(tags []Tag) []perennial.Tag {
 	if len(tags) == 0 {
 		return nil
 	}
-	out := make([]perennial.Tag, len(tags))
-	for i, t := range tags {
-		out[i] = perennial.Tag(t)
-	}
+	out := slices.Clone(tags)
 	slices.SortStableFunc(out, func(a, b perennial.Tag) int { return strings.Compare(a.Key, b.Key) })
 	return out
 }
