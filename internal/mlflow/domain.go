@@ -15,7 +15,7 @@ func wireTags(tags []perennial.Tag, most int) []Tag {
 	at := make(map[string]int, len(tags))
 	out := make([]Tag, 0, len(tags))
 	for _, t := range tags {
-		w := Tag{t.Key, cutText(t.Value, most)}
+		w := Tag{Key: t.Key, Value: cutText(t.Value, most)}
 		if i, twice := at[t.Key]; twice {
 			out[i] = w
 			continue
@@ -110,7 +110,7 @@ func wireInput(in perennial.DatasetInput, schema *perennial.Schema) (DatasetInpu
 	}
 	b, err := json.Marshal(profile)
 	set.Profile = string(b)
-	return DatasetInput{Dataset: set, Tags: []Tag{{TagDataContext, in.Context}, {tagData, string(data)}}}, err
+	return DatasetInput{Dataset: set, Tags: []Tag{{Key: TagDataContext, Value: in.Context}, {Key: tagData, Value: string(data)}}}, err
 }
 
 // domainInput is the way back. Of a data set that somebody else logged only name,

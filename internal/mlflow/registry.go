@@ -187,7 +187,7 @@ func (t *Tracker) SetLineage(ctx context.Context, model, version string, lineage
 	if err != nil {
 		return perennial.Wrap(op, err)
 	}
-	for _, tag := range []Tag{{perennial.TagModelSHA256, lineage.ModelSHA256}, {TagLineage, string(b)}} {
+	for _, tag := range []Tag{{Key: perennial.TagModelSHA256, Value: lineage.ModelSHA256}, {Key: TagLineage, Value: string(b)}} {
 		if _, err := send[Void](ctx, t.c, http.MethodPost, "model-versions/set-tag", VersionTag{Name: model, Version: version, Key: tag.Key, Value: tag.Value}); err != nil {
 			return perennial.Wrap(op, err)
 		}

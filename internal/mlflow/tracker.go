@@ -65,7 +65,7 @@ func (t *Tracker) EnsureExperiment(ctx context.Context, name string) (perennial.
 	const op = "mlflow.EnsureExperiment"
 	find := func() (Experiment, bool, error) { return t.experiment(ctx, name) }
 	e, err := ensure(ctx, t.c, find, func() (Experiment, error) {
-		id, err := create[ExperimentID](ctx, t.c, "experiments/create", CreateExperiment{Name: name, Tags: []Tag{{perennial.TagPipeline, name}}})
+		id, err := create[ExperimentID](ctx, t.c, "experiments/create", CreateExperiment{Name: name, Tags: []Tag{{Key: perennial.TagPipeline, Value: name}}})
 		if err != nil {
 			return Experiment{}, err
 		}
