@@ -90,7 +90,10 @@ func showImport(w io.Writer, out client.ImportResponse) {
 		field(w, fmt.Sprintf("class %d", i), class)
 	}
 	field(w, "run", out.RunID)
-	if !out.InService {
+	switch {
+	case out.Incompatible != "":
+		fmt.Fprintf(w, "Warning: its rollout would be refused. %s Give the schema the columns of the version in service (GET /models/%s/schema), or import under another name.\n", out.Incompatible, out.Model)
+	case !out.InService:
 		fmt.Fprintf(w, "Next: perennial rollout start %s %s\n", out.Model, out.Version)
 	}
 }

@@ -46,6 +46,12 @@ func TestImport(t *testing.T) {
 	shown := perennialCLI(t, "", "version", "show", "churn", "1", "--api", f.url)
 	golden(t, "version_imported", shown.out+shown.err)
 
+	out.Incompatible = "Version 1 would refuse what the champion accepts: /features/x: x is new and required."
+	got = perennialCLI(t, "", "import", "churn", model, "--schema", schema, "--api", f.url)
+	require.Equal(t, exitDone, got.code, "it is imported")
+	require.Contains(t, got.out, "Warning: its rollout would be refused. Version 1 would refuse what the champion accepts: /features/x: x is new and required.")
+	require.NotContains(t, got.out, "Next: ")
+
 	asked := len(f.requests())
 	for line, says := range map[string]string{
 		model + " --schema " + broken:     "broken.yaml:3:",
@@ -58,4 +64,16 @@ func TestImport(t *testing.T) {
 		require.Contains(t, got.err, says)
 	}
 	require.Len(t, f.requests(), asked, "nothing was sent")
+}
+
+func TestARefusedRolloutFails(t *testing.T) {
+	t.Parallel()
+	answer := client.RolloutResponse{Outcome: perennial.OutcomeIncompatibleSchema, Reason: "Version 2 would refuse what the champion accepts.", WorkflowID: "rollout:churn"}
+	f := newFake(t, map[string]any{"POST /models/churn/rollout": func([]byte) any { return answer }})
+	got := perennialCLI(t, "", "rollout", "start", "churn", "2", "--api", f.url)
+	require.Equal(t, exitFailed, got.code)
+	require.Contains(t, got.out, "Version 2 would refuse what the champion accepts.")
+	require.NotContains(t, got.out, "follow")
+	answer.Outcome = perennial.OutcomeOffered
+	require.Equal(t, exitDone, perennialCLI(t, "", "rollout", "start", "churn", "2", "--api", f.url).code)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
 )
 
@@ -43,12 +44,20 @@ func (c *cli) rolloutStart() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.print(out, func(w io.Writer) {
+		refused := out.Outcome == perennial.OutcomeIncompatibleSchema
+		err = c.print(out, func(w io.Writer) {
 			field(w, "outcome", out.Outcome)
 			field(w, "reason", out.Reason)
+			if refused {
+				return
+			}
 			field(w, "workflow", out.WorkflowID)
 			field(w, "follow", "perennial rollout status "+args[0])
 		})
+		if err == nil && refused {
+			err = errTold
+		}
+		return err
 	}
 	return cmd
 }

@@ -98,11 +98,15 @@ func upParts(o UpOptions, k *kit, repo *dvc.Repo, temporal Temporal) []Part {
 // reads the pipelines.
 func openProject(c *config.Config, screen *Screen) (*dvc.Repo, []*pipeline.Spec, []pipeline.Broken, error) {
 	if !project.Find(c.Project) {
+		if part := project.Part(c.Project); part != "" {
+			return nil, nil, nil, perennial.Errorf(perennial.CodePrecondition, "app.openProject", "%s has %s and is no project yet", c.Project, part).
+				WithHint("perennial init %s makes it one and overwrites nothing. (The demo is played in a directory with neither pipelines/ nor .dvc/.)", c.Project)
+		}
 		demo := filepath.Join(c.Home, "demo")
 		if err := project.Init(demo, true); err != nil {
 			return nil, nil, nil, err
 		}
-		screen.Sayf("project", "%s has no pipelines/: playing the demo in %s", c.Project, demo)
+		screen.Sayf("project", "%s has no pipelines/ and no .dvc/: playing the demo in %s", c.Project, demo)
 		c.UseProject(demo)
 	}
 	if c.Pipelines == "" {

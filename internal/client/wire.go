@@ -115,6 +115,8 @@ type ImportResponse struct {
 	Features    []string                `json:"features"`          // in the order of the schema
 	Imported    perennial.ImportLineage `json:"imported"`
 	InService   bool                    `json:"in_service"` // it answers already
+
+	Incompatible string `json:"incompatible,omitempty"` // why a rollout of it is refused: what the version in service accepts and it doesn't
 }
 
 // ReasonRequest is the body of a change that needs nothing but its reason.

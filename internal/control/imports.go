@@ -82,6 +82,9 @@ func (c *Control) Import(ctx context.Context, model string, req client.ImportReq
 		return out, perennial.Wrap(op, err)
 	}
 	out.InService = err == nil && row.Champion == version.Version
+	if err == nil && row.Champion != "" && !out.InService { // a warning: whether it may is asked again when it is rolled out
+		_, out.Incompatible, _ = c.o.Rollouts.Refused(ctx, activities.Offer{Model: model, Version: version.Version, Force: true}, row.Champion)
+	}
 	if !out.Created {
 		return out, nil
 	}

@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/activities"
 	"github.com/perennial-ml/perennial/internal/blob"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/control"
@@ -91,7 +93,7 @@ func atCustoms(t *testing.T, nth int) *customs {
 	w := &customs{l: &lossy{Traffic: traffic, nth: nth}, store: tracking.NewStore(g), blobs: blobs, audit: audit}
 	in := lossyImports{w.store, w.l, blobs}
 	w.Control = control.New(control.Options{
-		Imports: in, Files: in, Traffic: w.l, Audit: audit, Build: "v1", Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
+		Imports: in, Files: in, Traffic: w.l, Rollouts: activities.Rollouts{Steps: &activities.Activities{Blobs: blobs, Traffic: traffic, Tracker: w.store, Now: func() time.Time { return now }}}, Audit: audit, Build: "v1", Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 	})
 	return w
 }
@@ -169,6 +171,27 @@ func TestAnImportIsAVersionWithItsLineage(t *testing.T) {
 	other, err := w.Import(ctx, "prices", req)
 	require.NoError(t, err)
 	require.Equal(t, "2", other.Version, "another schema is another version")
+}
+
+func TestAnImportTellsThatItsRolloutWouldBeRefused(t *testing.T) {
+	t.Parallel()
+	w, req := atCustoms(t, 0), lightGBM(t)
+	ctx := as(t, perennial.AccessTrainer)
+	out, err := w.Import(ctx, "prices", req)
+	require.NoError(t, err)
+	require.Empty(t, out.Incompatible, "nothing is in service")
+	_, err = w.l.Traffic.Set(ctx, perennial.Traffic{Model: "prices", Mode: perennial.ModeServing, Champion: "1", OpID: "x"}, 0)
+	require.NoError(t, err)
+	other := req
+	other.Schema = strings.Replace(req.Schema, "width: {type: numeric, nullable: true}", "width: {type: numeric}", 1)
+	refused, err := w.Import(ctx, "prices", other)
+	require.NoError(t, err)
+	require.True(t, refused.Created)
+	require.Equal(t, "Version 2 would refuse what the champion accepts: /features/width: width can't be null any more.", refused.Incompatible)
+	other.Schema = req.Schema + "  note: {role: ignore}\n"
+	fine, err := w.Import(ctx, "prices", other)
+	require.NoError(t, err)
+	require.Empty(t, fine.Incompatible)
 }
 
 func TestImportsThatAreRefusedLeaveNothing(t *testing.T) {

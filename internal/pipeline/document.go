@@ -71,21 +71,25 @@ func parse(file string, b []byte) *document {
 		d.fault(perennial.FieldError{Rule: perennial.RuleRequired, Line: 1, Message: "The file is empty."})
 	case !errors.Is(err, io.EOF):
 		d.root = nil
-		d.syntax(err)
+		d.syntax(b, err)
 	}
 	return d
 }
 
 var yamlLine = regexp.MustCompile(`(?s)^yaml: (?:line (\d+): )?(.*)$`)
 
-// syntax turns the parser's error into a fault.
-func (d *document) syntax(err error) {
+// syntax turns the parser's error into a fault. The parser's own line is often
+// that of what surrounds the fault, or the one before: it is looked for again.
+func (d *document) syntax(b []byte, err error) {
 	f := perennial.FieldError{Rule: RuleSyntax, Line: 1, Message: "The file is no YAML: " + err.Error() + "."}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		if line, err := strconv.Atoi(m[1]); err == nil {
 			f.Line = line
 		}
 		f.Message = "The file is no YAML: " + m[2] + "."
+	}
+	if line := brokenLine(b); line > 0 {
+		f.Line = line
 	}
 	d.fault(f)
 }

@@ -213,7 +213,7 @@ func decodeGiven(file string, b []byte) (rows []int, faults []perennial.FieldErr
 		text = strings.TrimRight(text, "\r\n")
 		if line == 1 {
 			if text != "row" {
-				bad(1, RuleSyntax, "A split file begins with the header \"row\", not %q.", shorten(text))
+				bad(1, RuleSyntax, "A split file begins with the header \"row\", not %q; below it, one a line, stand the rows of the test side: their places in the data file, counted from 0.", shorten(text))
 			}
 			continue
 		}
@@ -222,7 +222,7 @@ func decodeGiven(file string, b []byte) (rows []int, faults []perennial.FieldErr
 		}
 		row, err := strconv.Atoi(text)
 		if err != nil || row < 0 {
-			bad(line, perennial.RuleType, "%q is no row index: rows are counted from 0.", shorten(text))
+			bad(line, perennial.RuleType, "%q is no row of the test side: give its place in the data file, counted from 0, the header not counted.", shorten(text))
 			continue
 		}
 		if first, again := seen[row]; again {

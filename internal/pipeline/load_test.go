@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -254,4 +255,34 @@ func TestAMisspeltTaskIsTheOnlyFault(t *testing.T) {
 	files["pipelines/iris.yaml"] = strings.Replace(iris, "task: classification", "task: classifications", 1)
 	_, err := pipeline.Load(project(t, files), "pipelines/iris.yaml")
 	require.Equal(t, []string{"2 /task choice"}, at(t, err))
+}
+
+func TestNoYAMLIsToldWithItsLine(t *testing.T) {
+	t.Parallel()
+	const head = "# first\nversion: 1\nname: iris\ndata:\n  path: [a,\n    b]\n" // six lines
+	tail := strings.Repeat("more: {x: [1,\n  2]}\n", 30)
+	for name, c := range map[string]struct {
+		text string
+		line int
+	}{
+		"indented too far":           {head + "candidates:\n  - {algorithm: ridge}\n    params: {x: 1}\n", 9},
+		"indented too little":        {head + "candidates:\n    - 1\n  - 2\n", 9},
+		"no colon":                   {head + "schema\nb: 1\n", 7},
+		"two colons":                 {head + "schema: b: 1\n", 7},
+		"never closed":               {head + "schema: [1\nb: 2\n", 7},
+		"no end of the quotes":       {head + "schema: \"x\n", 7},
+		"a tab":                      {head + "schema:\n\tx: 1\n", 8},
+		"in the first line":          {"a: b: c\nd: 1\n", 1},
+		"with much behind":           {head + "schema: b: 1\n" + tail, 7},
+		"with much before":           {tail + "schema: b: 1\n", 61},
+		"with much on either side":   {tail + "schema: b: 1\n" + tail, 61},
+		"a value of several lines":   {head + "note: |\n  x\n  y\nschema: b: 1\n", 10},
+		"an anchor that isn't there": {head + "schema: *x\nb: 1\n", 7},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := pipeline.Decode("p.yaml", []byte(c.text))
+			require.Equal(t, []string{fmt.Sprintf("%d  syntax", c.line)}, at(t, err))
+		})
+	}
 }

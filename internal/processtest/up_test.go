@@ -224,6 +224,8 @@ func TestUpSaysWhatIsWrongInOneLine(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	half := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(half, "pipelines"), 0o700))
 
 	for name, c := range map[string]struct {
 		args []string
@@ -235,6 +237,7 @@ func TestUpSaysWhatIsWrongInOneLine(t *testing.T) {
 		"unusable home":         {append([]string{"--project", demo(t), "--home", filepath.Join(file, "x")}, free...), 1, []string{file, "--home"}},
 		"no such project":       {append([]string{"--project", filepath.Join(file, "x"), "--listen", "127.0.0.1:0"}, free...), 1, []string{file, "--project"}},
 		"only broken pipelines": {append([]string{"--project", broken, "--listen", "127.0.0.1:0"}, free...), 1, []string{"iris.yaml:3", "taks", "task"}},
+		"half a project":        {append([]string{"--project", half, "--listen", "127.0.0.1:0"}, free...), 1, []string{half + " has pipelines/ but no .dvc/config and is no project yet", "perennial init " + half}},
 		"corrupt data":          {append([]string{"--project", corrupt, "--listen", "127.0.0.1:0"}, free...), 1, []string{"data/remote"}},
 		"open address":          {[]string{"--listen", "0.0.0.0:8080"}, 2, []string{"0.0.0.0:8080", "authentication"}},
 		"unknown flag":          {[]string{"--lisen", "x"}, 2, []string{"lisen"}},

@@ -123,6 +123,24 @@ func Find(dir string) bool {
 	return err == nil && config.Mode().IsRegular()
 }
 
+// Part names what a directory that is no complete project has of one, "" for
+// nothing.
+func Part(dir string) string {
+	have := func(name string) bool {
+		info, err := os.Stat(filepath.Join(dir, name))
+		return err == nil && info.IsDir()
+	}
+	switch {
+	case Find(dir):
+		return ""
+	case have("pipelines"):
+		return "pipelines/ but no .dvc/config"
+	case have(".dvc"):
+		return ".dvc/ but no pipelines/"
+	}
+	return ""
+}
+
 // Init makes a directory a project, and with demo the demo project: two data
 // sets in a DVC remote of its own, and their pipelines. Nothing that exists is
 // overwritten, a complete project is left alone, and one that an earlier Init

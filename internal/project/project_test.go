@@ -268,3 +268,15 @@ func TestCommit(t *testing.T) {
 	write(t, dir, "p/pipelines/a.yaml", "name: b\n")
 	check("p", head, true)
 }
+
+func TestPartOfAProject(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.Empty(t, project.Part(dir))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, ".dvc"), 0o700))
+	require.Equal(t, ".dvc/ but no pipelines/", project.Part(dir))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "pipelines"), 0o700))
+	require.Equal(t, "pipelines/ but no .dvc/config", project.Part(dir))
+	require.NoError(t, project.Init(dir, false))
+	require.Empty(t, project.Part(dir))
+}

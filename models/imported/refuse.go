@@ -3,6 +3,7 @@ package imported
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 
 	"github.com/perennial-ml/perennial"
 )
@@ -50,15 +51,24 @@ func refuse(file []byte) error {
 		}
 	}
 	switch {
-	case len(file) == 0:
-		return malformedf("it is empty")
+	case len(bytes.TrimSpace(file)) == 0:
+		return unsupported("empty", "Save the model again. "+saveEither)
 	case file[0] == 0x08 && bytes.Contains(file[:min(len(file), 4096)], []byte("onnx")), bytes.Contains(file[:min(len(file), 4096)], []byte("TreeEnsemble")) && file[0] < ' ':
 		return unsupported("an ONNX model", retrain+" ONNX can't be turned back into either: use the model that it was made from. "+saveEither)
-	case bytes.HasSuffix(file, []byte(".")) && bytes.HasPrefix(file, []byte("c")) && bytes.Contains(file[:min(len(file), 200)], []byte("\n")):
-		return unsupported(pickle, saveEither) // protocol 0, a text
+	case textPickle(file):
+		return unsupported(pickle, saveEither)
 	}
 	return nil
 }
+
+// textPickle recognises the pickles of protocols 0 and 1, which have no mark of
+// their own: they end with a stop, and begin with a container that is remembered
+// (p0, q and a zero) or with the name of what rebuilds an object, on two lines.
+func textPickle(file []byte) bool {
+	return bytes.HasSuffix(bytes.TrimRight(file, "\r\n"), []byte(".")) && begins.Match(file[:min(len(file), 1000)])
+}
+
+var begins = regexp.MustCompile(`^\(*(?:[dl]p0\r?\n|[}\])]q\x00|c[A-Za-z_][\w.]*\r?\n[A-Za-z_][\w.]*\r?\n)`)
 
 func unsupported(what, hint string) error {
 	return perennial.Errorf(perennial.CodeInvalid, "", "this file is %s", what).WithHint("%s", hint)

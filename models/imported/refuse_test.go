@@ -59,23 +59,30 @@ func TestSplitsOfXGBoostCompareFloat32(t *testing.T) {
 func TestOtherFilesAreRefusedWithAdvice(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ file, says, hints string }{
-		"pickle, protocol 5": {"\x80\x05\x95\x10\x00", "a pickle", "save_model"},
-		"pickle, protocol 0": {"c__builtin__\neval\n(S'1'\ntR.", "a pickle", "save_model"},
-		"compressed joblib":  {"\x78\x9c\x01\x02", "a compressed pickle", "save_model"},
-		"gzip":               {"\x1f\x8b\x08", "gzip", "Unpack"},
-		"ONNX":               {"\x08\x08\x12\x08skl2onnx\x1a\x06", "an ONNX model", "save_model"},
-		"ONNX, other maker":  {"\x08\x09\x12\x03abc..TreeEnsembleRegressor", "an ONNX model", "save_model"},
-		"HDF5":               {"\x89HDF\r\n", "an HDF5 file", "Perennial's own algorithms"},
-		"zip":                {"PK\x03\x04", "a zip archive", "Perennial's own algorithms"},
-		"CatBoost":           {"CBM1....", "a CatBoost model", "Perennial's own algorithms"},
-		"CatBoost JSON":      {`{"features_info":{},"oblivious_trees":[]}`, "a CatBoost model", "Perennial's own algorithms"},
-		"PMML":               {`<?xml version="1.0"?><PMML/>`, "an XML file", "Perennial's own algorithms"},
-		"XGBoost, old":       {"binf\x00\x00", "old binary form", "save_model(\"model.json\")"},
-		"LightGBM's dump":    {`{"name":"tree","version":"v4","tree_info":[]}`, "dump_model", "save_model(\"model.txt\")"},
-		"XGBoost's dump":     {`[{"nodeid":0,"leaf":1}]`, "neither a LightGBM text file nor XGBoost's JSON", "save_model"},
-		"other JSON":         {`{"a":1}`, "neither a LightGBM text file nor XGBoost's JSON", "save_model"},
-		"CSV":                {"a,b\n1,2\n", "neither a LightGBM text file nor XGBoost's JSON", "save_model"},
-		"binary":             {"\x00\x01\x02", "neither a LightGBM text file nor XGBoost's JSON", "save_model"},
+		"pickle, protocol 5":                  {"\x80\x05\x95\x10\x00", "a pickle", "save_model"},
+		"pickle, protocol 0":                  {"c__builtin__\neval\n(S'1'\ntR.", "a pickle", "save_model"},
+		"pickle of a model, protocol 0":       {"ccopy_reg\n_reconstructor\np0\n(csklearn.linear_model._base\nLinearRegression\np1\nsb.", "a pickle", "save_model"},
+		"pickle of a tuple, protocol 0":       {"(ccopy_reg\n_reconstructor\np0\n(csklearn.linear_model._base\nLinearRegression\np1\ntp53\n.", "a pickle", "save_model"},
+		"pickle of a dictionary, protocol 0":  {"(dp0\nVa\np1\nI1\ns.", "a pickle", "save_model"},
+		"pickle of a list, with a line break": {"(lp0\r\nI1\r\naI2\r\na.\r\n", "a pickle", "save_model"},
+		"pickle of a dictionary, protocol 1":  {"}q\x00X\x01\x00\x00\x00aq\x01K\x01s.", "a pickle", "save_model"},
+		"nothing":                             {"", "empty", "save_model"},
+		"nothing but line breaks":             {"\n\n", "empty", "save_model"},
+		"compressed joblib":                   {"\x78\x9c\x01\x02", "a compressed pickle", "save_model"},
+		"gzip":                                {"\x1f\x8b\x08", "gzip", "Unpack"},
+		"ONNX":                                {"\x08\x08\x12\x08skl2onnx\x1a\x06", "an ONNX model", "save_model"},
+		"ONNX, other maker":                   {"\x08\x09\x12\x03abc..TreeEnsembleRegressor", "an ONNX model", "save_model"},
+		"HDF5":                                {"\x89HDF\r\n", "an HDF5 file", "Perennial's own algorithms"},
+		"zip":                                 {"PK\x03\x04", "a zip archive", "Perennial's own algorithms"},
+		"CatBoost":                            {"CBM1....", "a CatBoost model", "Perennial's own algorithms"},
+		"CatBoost JSON":                       {`{"features_info":{},"oblivious_trees":[]}`, "a CatBoost model", "Perennial's own algorithms"},
+		"PMML":                                {`<?xml version="1.0"?><PMML/>`, "an XML file", "Perennial's own algorithms"},
+		"XGBoost, old":                        {"binf\x00\x00", "old binary form", "save_model(\"model.json\")"},
+		"LightGBM's dump":                     {`{"name":"tree","version":"v4","tree_info":[]}`, "dump_model", "save_model(\"model.txt\")"},
+		"XGBoost's dump":                      {`[{"nodeid":0,"leaf":1}]`, "neither a LightGBM text file nor XGBoost's JSON", "save_model"},
+		"other JSON":                          {`{"a":1}`, "neither a LightGBM text file nor XGBoost's JSON", "save_model"},
+		"CSV":                                 {"a,b\n1,2\n", "neither a LightGBM text file nor XGBoost's JSON", "save_model"},
+		"binary":                              {"\x00\x01\x02", "neither a LightGBM text file nor XGBoost's JSON", "save_model"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -104,7 +111,6 @@ func TestModelsThatCannotAnswerAreRefused(t *testing.T) {
 		code perennial.Code
 		says string
 	}{
-		"nothing":                {nil, perennial.CodeMalformed, "it is empty"},
 		"LightGBM, cut off":      {file(t, lgb)[:1500], perennial.CodeMalformed, `ends before its line "end of trees"`},
 		"LightGBM, linear":       {change(t, lgb, "is_linear=0", "is_linear=1"), perennial.CodeInvalid, "linear trees"},
 		"LightGBM, objective":    {change(t, lgb, "objective=regression", "objective=regression sqrt"), perennial.CodeInvalid, "regression sqrt"},
