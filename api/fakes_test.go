@@ -91,6 +91,10 @@ func (w *world) Predict(ctx context.Context, body []byte, kind perennial.Predict
 		panic(secret)
 	case "broken":
 		return nil, errors.New(secret)
+	case "rejected":
+		err := perennial.Errorf(perennial.CodeUnavailable, "fake", "rejected has no version in service: its gates rejected what was trained.")
+		err.Fields = []perennial.FieldError{{Path: "/model", Rule: "no_version", Came: in.Model, Message: err.Message}}
+		return nil, err
 	case "young":
 		err := perennial.Errorf(perennial.CodeUnavailable, "fake", "young has no version in service yet.")
 		err.Fields = []perennial.FieldError{{Path: "/model", Rule: "not_serving", Came: in.Model, Message: err.Message}}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/serve"
 )
 
 // trainingRetryAfter is what a caller should wait, in seconds, for a model whose
@@ -70,6 +71,9 @@ func (s *Server) notServing(c *fiber.Ctx, err error) error {
 		return err
 	}
 	p := problemOf(err)
+	if e.Fields[0].Rule != serve.RuleTraining {
+		return p
+	}
 	p.retryAfter = trainingRetryAfter
 	runs, listErr := s.o.Control.Workflows(c.UserContext(), model, 1)
 	if listErr != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/serve"
 )
 
 // codeInfo is what HTTP says for one code.
@@ -100,6 +101,9 @@ func problemOf(err error) *problem {
 	message, hint, fields := perennial.Explain(err)
 	p := newProblem(code, message)
 	p.Hint, p.Errors, p.cause = hint, fields, err
+	if len(fields) == 1 && fields[0].Rule == serve.RuleNoVersion {
+		p.retryAfter = 0 // waiting doesn't help
+	}
 	return p
 }
 

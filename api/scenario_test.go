@@ -217,6 +217,7 @@ func TestRefusals(t *testing.T) {
 		{name: "predict broken JSON", do: "POST /predict", body: `{"model":`, status: 400},
 		{name: "predict unknown model", do: "POST /predict", body: `{"model":"nope"}`, status: 404},
 		{name: "predict wrong field", do: "POST /predict", body: `{"model":"picky"}`, status: 422},
+		{name: "predict without a version", do: "POST /predict", body: `{"model":"rejected"}`, status: 503, headers: map[string]string{"Retry-After": ""}},
 		{name: "predict before the first version", do: "POST /predict", body: `{"model":"young"}`, status: 503, headers: map[string]string{"Retry-After": "5"}},
 		{name: "predict panics", do: "POST /predict", body: `{"model":"panics"}`, status: 500},
 		{name: "predict foreign error", do: "POST /predict", body: `{"model":"broken"}`, status: 500},

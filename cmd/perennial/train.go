@@ -121,7 +121,11 @@ func (c *cli) printTraining(ctx context.Context, api *client.Client, dir, name s
 		c.sayf("The search was cut by its time limit: %s. A longer tuning.max_time may find a better model.", cut)
 	}
 	if view.Result.Outcome == perennial.OutcomeRejectedByGates {
-		return perennial.Errorf(perennial.CodePrecondition, "", "%s was trained, and its gates rejected it (%s)", name, view.Result.Outcome).
+		why := ""
+		if d, err := api.Decision(ctx, view.Result.DecisionID); err == nil {
+			why = ": " + d.Reason
+		}
+		return perennial.Errorf(perennial.CodePrecondition, "", "%s was trained, and its gates rejected it (%s)%s", name, view.Result.Outcome, why).
 			WithHint("See why with: perennial decision show %s", view.Result.DecisionID)
 	}
 	kept, err := c.keepResults(ctx, api, dir, name, view.Result.RunID)

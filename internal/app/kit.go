@@ -120,7 +120,7 @@ func (k *kit) serving(drain time.Duration) []Part {
 	k.serves = true
 	engine := serve.New(serve.Options{
 		Traffic: s.traffic, Versions: s.tracking, Blobs: s.blobs, Log: k.predictions, Replica: replica(c.Listen), Replicas: s.traffic, Lease: c.TrafficLease, MaxInstances: c.MaxInstances,
-		Pending: s.known, Logger: k.log, Registerer: k.registry,
+		Absent: s.absent, Logger: k.log, Registerer: k.registry,
 	})
 	options := api.Options{
 		Predictor: engine, Predictions: k.predictions, Registry: s.tracking, Blobs: s.blobs, Pipelines: s.pipelines, Traffic: s.traffic,

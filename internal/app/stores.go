@@ -93,13 +93,6 @@ func checkMigrated(ctx context.Context, g *gorm.DB, component string, files fs.F
 	return err
 }
 
-// known reports whether a model has a pipeline, so that a request for it before
-// its first version is told to wait rather than that there is no such model.
-func (s *stores) known(model string) bool {
-	_, err := s.pipelines.Get(context.Background(), model)
-	return perennial.CodeOf(err) != perennial.CodeNotFound
-}
-
 func (s *stores) close() {
 	for _, g := range []*gorm.DB{s.state, s.predictions} {
 		if g != nil {

@@ -59,7 +59,7 @@ type Options struct {
 	Blobs        Blobs
 	Log          Log
 	Decode       func(file []byte) (Model, error) // of a model file; default: package models
-	Pending      func(model string) bool          // is it a known pipeline without a traffic row? default: never
+	Absent       func(model string) *Absence      // why nothing of a model is in service; nil: there is no such model
 	Replica      string                           // the name of this process, in the log and among the replicas
 	Replicas     Replicas                         // default: nobody is told what is loaded here
 	Poll         time.Duration                    // default DefaultPoll
@@ -76,7 +76,7 @@ type Engine struct {
 	blobs        Blobs
 	log          Log
 	decode       func([]byte) (Model, error)
-	pending      func(string) bool
+	absent       func(string) *Absence
 	replica      string
 	replicas     Replicas
 	poll         time.Duration
@@ -100,15 +100,15 @@ type Engine struct {
 // New makes an Engine that serves nothing yet.
 func New(o Options) *Engine {
 	e := &Engine{
-		traffic: o.Traffic, versions: o.Versions, blobs: o.Blobs, log: o.Log, decode: o.Decode, pending: o.Pending,
+		traffic: o.Traffic, versions: o.Versions, blobs: o.Blobs, log: o.Log, decode: o.Decode, absent: o.Absent,
 		replica: o.Replica, replicas: o.Replicas, poll: o.Poll, lease: o.Lease, maxInstances: o.MaxInstances, logger: o.Logger,
 		metrics: newMetrics(o.Registerer), retries: map[string]retry{}, leases: map[string]lease{}, loads: map[string]*loading{},
 	}
 	if e.decode == nil {
 		e.decode = decodeModel
 	}
-	if e.pending == nil {
-		e.pending = func(string) bool { return false }
+	if e.absent == nil {
+		e.absent = func(string) *Absence { return nil }
 	}
 	if e.poll <= 0 {
 		e.poll = DefaultPoll

@@ -147,7 +147,12 @@ func (w *world) log() []perennial.Prediction {
 
 func (w *world) options() serve.Options {
 	return serve.Options{Traffic: w, Versions: w, Blobs: w, Log: w, Decode: w.decode, Replica: "here", Registerer: prometheus.NewRegistry(),
-		Pending: func(model string) bool { return model == "training" }}
+		Absent: func(model string) *serve.Absence {
+			if model != "training" {
+				return nil
+			}
+			return &serve.Absence{Rule: serve.RuleTraining, What: "has no version in service yet.", Hint: "It answers as soon as its first version is trained and loaded."}
+		}}
 }
 
 func feature(name string, t perennial.ColumnType) perennial.Column {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -225,6 +226,28 @@ func TestModelInTrainingIsUnavailable(t *testing.T) {
 	require.Equal(t, []finding{{"/model", "not_serving", `"training"`}}, findings(t, err))
 	_, err = e.Schema("training")
 	require.Equal(t, perennial.CodeUnavailable, perennial.CodeOf(err))
+}
+
+func TestAModelThatIsNotHereSaysWhatWouldHelp(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.slow = map[string]chan struct{}{"late/3": make(chan struct{})}
+	defer close(w.slow["late/3"])
+	w.files["late/3"] = w.files["house/1"]
+	e := start(t, w)
+	w.put(perennial.Traffic{Model: "late", Mode: perennial.ModeServing, Champion: "3", Epoch: 1})
+	w.put(perennial.Traffic{Model: "retired", Mode: perennial.ModeNone, Epoch: 4})
+	for model, want := range map[string]struct{ rule, says string }{
+		"training": {serve.RuleTraining, "training has no version in service yet."},
+		"late":     {serve.RuleLoading, "late isn't ready yet: version 3 is on its way into service."},
+		"retired":  {serve.RuleNoVersion, "retired has no version in service."},
+	} {
+		require.Eventually(t, func() bool {
+			_, err := e.Predict(t.Context(), []byte(`{"model":"`+model+`","features":{}}`), perennial.KindLive)
+			message, hint, fields := perennial.Explain(err)
+			return perennial.CodeOf(err) == perennial.CodeUnavailable && message == want.says && hint != "" && fields[0].Rule == want.rule
+		}, 10*time.Second, 10*time.Millisecond, model)
+	}
 }
 
 func TestTooManyInstances(t *testing.T) {

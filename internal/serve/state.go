@@ -1,11 +1,9 @@
 package serve
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -101,39 +99,6 @@ func (m *served) assign(unit string) (*seat, int) {
 func (m *served) seats() []*seat {
 	all := []*seat{m.champion, m.challenger, m.previous}
 	return slices.DeleteFunc(all, func(s *seat) bool { return s == nil })
-}
-
-// serving finds a model that has a champion.
-func (e *Engine) serving(model string) (*served, error) {
-	s := e.state.Load()
-	m := s.models[model]
-	switch {
-	case m != nil && m.champion != nil:
-		return m, nil
-	case m != nil && m.err != nil && !errors.Is(m.err, errLoading):
-		message, _, _ := perennial.Explain(m.err)
-		return nil, unavailable(model, "can't answer: version "+m.failed+" is in service and can't be loaded: "+message+".",
-			"Put the object back from a good copy; it is tried again by itself.")
-	case m != nil || e.pending(model):
-		return nil, unavailable(model, "has no version in service yet.", "It answers as soon as its first version is trained and loaded; /models/"+model+" shows how far it is.")
-	case !s.synced:
-		return nil, unavailable(model, "can't be looked up: the traffic state couldn't be read yet.", "Try again in a moment.")
-	}
-	err := perennial.Errorf(perennial.CodeNotFound, op, "There is no model named %q.", shorten(model))
-	if names := slices.Sorted(maps.Keys(s.models)); len(names) > 0 {
-		more := ""
-		if len(names) > 5 {
-			names, more = names[:5], ", …"
-		}
-		err = err.WithHint("In service: %s%s.", strings.Join(names, ", "), more)
-	}
-	return nil, err
-}
-
-func unavailable(model, what, hint string) error {
-	err := perennial.Errorf(perennial.CodeUnavailable, op, "%s %s", model, what).WithHint("%s", hint)
-	err.Fields = []perennial.FieldError{{Path: "/model", Rule: "not_serving", Came: model, Message: err.Message}}
-	return err
 }
 
 // ModelState is how one model stands in this process.
