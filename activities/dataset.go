@@ -39,7 +39,10 @@ func (a *Activities) ValidateDataset(ctx context.Context, in ValidateInput) (Val
 		return Validated{}, perennial.Wrap(op, err)
 	}
 	out := Validated{Rows: t.Rows}
-	var told []string
+	told, err := classes(t.Table)
+	if err != nil {
+		return Validated{}, perennial.Wrap(op, err)
+	}
 	for _, w := range t.report.Warnings {
 		out.Warnings += w.Count
 		told = append(told, fmt.Sprintf("%d × %s", w.Count, w.Message))

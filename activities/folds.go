@@ -35,6 +35,10 @@ func (m *material) dealFolds(k int) (fit, score [][]int, err error) {
 		classes = m.labels(m.train)
 	}
 	dealt := tune.Folds(len(m.train), classes, units, k, p.Tuning.Seed)
+	if groups := distinct(units); len(dealt) < 2 && p.Split.By == perennial.SplitGroup && groups < 2 {
+		return nil, nil, perennial.Errorf(perennial.CodeInvalid, "folds", "the %d training rows are in one group by %s, and a group stays together: cross-validation needs two groups at least for training, besides those that are held out", len(m.train), p.Split.Column).
+			WithHint("Take a column that tells more groups apart (split.column), or another split.")
+	}
 	if len(dealt) < 2 {
 		return nil, nil, perennial.Errorf(perennial.CodeInvalid, "folds", "the %d rows are too few: %d of them are for training, the others are held out, and cross-validation needs two different training rows or groups at least", m.table.Rows, len(m.train)).
 			WithHint("Add rows: a model is worth something from some hundred rows on.")
@@ -53,6 +57,14 @@ func (m *material) dealFolds(k int) (fit, score [][]int, err error) {
 		fit, score = append(fit, rest), append(score, pick(m.train, test))
 	}
 	return fit, score, nil
+}
+
+func distinct(units []string) int {
+	seen := map[string]bool{}
+	for _, u := range units {
+		seen[u] = true
+	}
+	return len(seen)
 }
 
 // when gives the time of each training row.

@@ -67,6 +67,8 @@ func TestDataAtItsLimitsTrainsOrSaysWhyNot(t *testing.T) {
 		{"categories of one row each", perennial.Regression, numberX + wordC + numberY, csv("x,c,y", 60, func(i int, x float64) string { return fmt.Sprintf("%g,only%d,%g", x, i, x) }), ""},
 		{"constant columns", perennial.Classification, numberX + wordC + "  same: {type: integer}\n" + classY, csv("x,c,same,y", 60, func(_ int, x float64) string { return fmt.Sprintf("%g,all,7,%v", x, x > 0) }), ""},
 		{"a single class", perennial.Classification, numberX + classY, csv("x,y", 40, func(_ int, x float64) string { return fmt.Sprintf("%g,yes", x) }), "the data has a single class"},
+		{"a single class of two that are listed", perennial.Classification, numberX + strings.Replace(classY, "categorical", "categorical, values: [no, yes]", 1), csv("x,y", 40, func(_ int, x float64) string { return fmt.Sprintf("%g,yes", x) }), "the data has a single class"},
+		{"rows all alike", perennial.Regression, numberX + numberY, "x,y\n" + strings.Repeat("1,2\n", 30), "all 30 rows are alike"},
 		{"two rows", perennial.Regression, numberX + numberY, "x,y\n1,2\n3,4\n", "the 2 rows are too few"},
 		{"one row", perennial.Regression, numberX + numberY, "x,y\n1,2\n", "both parts need at least one"},
 		{"one time", perennial.Regression, numberX + "  day: {type: date}\n" + numberY, csv("x,day,y", 20, func(_ int, x float64) string { return fmt.Sprintf("%g,2026-01-01,%g", x, x) }), "two different times"},

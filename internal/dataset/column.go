@@ -108,5 +108,17 @@ func (c *columnDecoder) check(s string) *perennial.Fault {
 		return nil
 	}
 	_, fault := c.column.FromText(s)
+	if fault != nil && c.column.Role == perennial.RoleTarget {
+		return &perennial.Fault{Rule: fault.Rule, Allowed: fault.Allowed, Message: fmt.Sprintf("%s has the class %q, which the schema doesn't list: it knows %s.", c.column.Name, shorten(s), someOf(c.column.Values))}
+	}
 	return fault
+}
+
+// someOf lists the first of some values.
+func someOf(values []string) string {
+	const most = 10
+	if len(values) > most {
+		return strings.Join(values[:most], ", ") + fmt.Sprintf(" and %d more", len(values)-most)
+	}
+	return strings.Join(values, ", ")
 }

@@ -73,12 +73,33 @@ func Split(t *perennial.Table, split perennial.Split, given []int) (Sides, error
 		sides[u] = perennial.SideTrain
 	}
 	if len(test) == 0 || len(test) == len(sides) {
-		return nil, perennial.Errorf(perennial.CodeInvalid, "dataset.Split", "the split leaves %d of %d distinct rows or groups in the test part; both parts need at least one", len(test), len(sides))
+		return nil, lopsided(t.Rows, split, len(test), len(sides))
 	}
 	for _, u := range test {
 		sides[u] = perennial.StreamSide(split.Seed, u, split.Stream)
 	}
 	return sides, nil
+}
+
+// lopsided says why a split has nothing on one side.
+func lopsided(rows int, split perennial.Split, test, all int) error {
+	const op = "dataset.Split"
+	switch {
+	case all == 1 && split.By == perennial.SplitGroup:
+		return perennial.Errorf(perennial.CodeInvalid, op, "all %d rows are in one group by %s, and a group stays on one side: nothing is left to test on", rows, split.Column).
+			WithHint("Take a column that tells more groups apart (split.column), or another split.")
+	case all == 1 && rows > 1:
+		return perennial.Errorf(perennial.CodeInvalid, op, "all %d rows are alike, and equal rows stay on one side: nothing is left to test on", rows).
+			WithHint("Are they different ones? Give the schema the column that names each (role: id), or more features.")
+	case split.By == perennial.SplitGiven:
+		return perennial.Errorf(perennial.CodeInvalid, op, "the split file %s puts %d of %d distinct rows on the test side; both sides need at least one", split.File, test, all)
+	}
+	unit := "distinct rows"
+	if split.By == perennial.SplitGroup {
+		unit = "groups"
+	}
+	return perennial.Errorf(perennial.CodeInvalid, op, "the split leaves %d of %d %s in the test part; both parts need at least one", test, all, unit).
+		WithHint("Add rows, or give the test part another share (split.test).")
 }
 
 // testPart gives the units held out.

@@ -232,7 +232,8 @@ func TestSplitRefusesWhatTheTableDoesNotAllow(t *testing.T) {
 		given []int
 		want  string
 	}{
-		"one unit":           {same, perennial.Split{By: perennial.SplitRandom, Test: 0.5}, nil, "at least one"},
+		"one unit":           {same, perennial.Split{By: perennial.SplitRandom, Test: 0.5}, nil, "all 2 rows are alike"},
+		"one group":          {same, perennial.Split{By: perennial.SplitGroup, Test: 0.5, Column: "g"}, nil, "all 2 rows are in one group by g"},
 		"classes of one":     {good, perennial.Split{By: perennial.SplitStratified, Test: 0.5}, nil, "at least one"},
 		"numeric target":     {numeric, perennial.Split{By: perennial.SplitStratified, Test: 0.5}, nil, "categorical target"},
 		"no such column":     {good, perennial.Split{By: perennial.SplitGroup, Test: 0.5, Column: "nope"}, nil, `"nope"`},

@@ -153,15 +153,46 @@ func (v validator) columns(p *perennial.Pipeline, s *perennial.Schema) {
 		read("/split/column", p.Split.Column, "so that it orders the rows in time", perennial.TypeDate, perennial.TypeNumeric, perennial.TypeInteger)
 	case perennial.SplitRandom, perennial.SplitStratified, perennial.SplitGiven:
 	}
-	const why = "so that each of its values is a slice"
 	for i, name := range p.Slices {
-		read(fmt.Sprintf("/slices/%d", i), name, why, perennial.TypeCategorical, perennial.TypeBoolean)
+		v.slice(fmt.Sprintf("/slices/%d", i), name, s)
 	}
 	for i, g := range p.Gates {
 		if g.Slice != "" && !slices.Contains(p.Slices, g.Slice) {
 			v.badf(fmt.Sprintf("/gates/%d/slice", i), RuleReference, g.Slice, p.Slices, "A gate can look at a column of slices only: add %s there.", shorten(g.Slice))
 		}
 	}
+}
+
+// slice checks a column whose values are to be slices.
+func (v validator) slice(at, name string, s *perennial.Schema) {
+	var can []string
+	for _, f := range s.Features() {
+		if f.Type == perennial.TypeCategorical || f.Type == perennial.TypeBoolean {
+			can = append(can, f.Name)
+		}
+	}
+	c, ok := s.Column(name)
+	if !ok {
+		v.missing(at, name, s)
+		return
+	}
+	if slices.Contains(can, name) {
+		return
+	}
+	is := "the " + string(c.Role)
+	switch c.Role {
+	case perennial.RoleIgnore:
+		v.badf(at, RuleReference, name, can[:min(20, len(can))], "%s has role: ignore in the schema and isn't read.", shorten(name))
+		return
+	case perennial.RoleFeature:
+		is = string(c.Type)
+	case perennial.RoleID, perennial.RoleTarget:
+	}
+	advice := "The schema has none: make a column categorical there."
+	if len(can) > 0 {
+		advice = "There are " + strings.Join(can[:min(20, len(can))], ", ") + "."
+	}
+	v.badf(at, RuleApplies, name, can[:min(20, len(can))], "%s can't be sliced by: each value of a slice's column is a slice, so that it must be a categorical or boolean feature, and it is %s. %s", shorten(name), is, advice)
 }
 
 // missing says that a column isn't in the schema, and which was probably meant.

@@ -286,3 +286,26 @@ func TestNoYAMLIsToldWithItsLine(t *testing.T) {
 		})
 	}
 }
+
+func TestASliceSaysWhichColumnsThereAre(t *testing.T) {
+	t.Parallel()
+	schema := "columns:\n  id: {role: id}\n  plan: {type: categorical, values: [a, b]}\n  vip: {type: boolean}\n  age: {type: integer}\n  species: {role: target, type: categorical, values: [setosa, versicolor]}\n"
+	for column, want := range map[string]string{
+		"plan": "", "vip": "",
+		"age":     "age can't be sliced by: each value of a slice's column is a slice, so that it must be a categorical or boolean feature, and it is integer. There are plan, vip.",
+		"species": "species can't be sliced by: each value of a slice's column is a slice, so that it must be a categorical or boolean feature, and it is the target. There are plan, vip.",
+		"plam":    `The schema has no column "plam"; did you mean plan?`,
+	} {
+		files := good()
+		files["pipelines/iris.yaml"] = "name: iris\ntask: classification\ndata: {path: data/raw/iris.csv, target: species}\nschema: pipelines/iris.schema.yaml\ncandidates: [{algorithm: random_forest}]\nslices: [" + column + "]\n"
+		files["pipelines/iris.schema.yaml"] = schema
+		_, err := pipeline.Load(project(t, files), "pipelines/iris.yaml")
+		if want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		_, _, fields := perennial.Explain(err)
+		require.Len(t, fields, 1)
+		require.Equal(t, want, fields[0].Message)
+	}
+}

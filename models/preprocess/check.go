@@ -117,6 +117,9 @@ func (c *checker) choice(path, v string, choices []string) {
 		return
 	}
 	name := path[strings.LastIndexByte(path, '/')+1:]
+	if strings.Contains(path, "/parts/") {
+		name = "A date part"
+	}
 	c.add(path, "choice", v, choices, fmt.Sprintf("%s can't be %q; it is one of %s.", name, v, strings.Join(choices, ", ")))
 }
 

@@ -134,3 +134,17 @@ func TestAConstantMustBeAValueThatTheSchemaLists(t *testing.T) {
 		})
 	}
 }
+
+func TestADatePartSaysWhichThereAre(t *testing.T) {
+	t.Parallel()
+	since := perennial.Column{Name: "since", Role: perennial.RoleFeature, Type: perennial.TypeDate}
+	for path, p := range map[string]perennial.Preprocess{
+		"/preprocess/date/parts/1":          {Date: perennial.DatePrep{Parts: []string{"month", "moon"}}},
+		"/preprocess/columns/since/parts/1": {Columns: []perennial.ColumnPrep{{Name: "since", Parts: []string{"month", "moon"}}}},
+	} {
+		faults := preprocess.Check(p, &perennial.Schema{Columns: []perennial.Column{since}})
+		require.Len(t, faults, 1)
+		require.Equal(t, path, faults[0].Path)
+		require.Equal(t, `A date part can't be "moon"; it is one of year, month, day, weekday, hour, days.`, faults[0].Message)
+	}
+}
