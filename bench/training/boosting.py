@@ -12,26 +12,11 @@ It makes a venv of its own (bench/training/.venv-boosting unless VENV is set),
 installs the versions named below, builds the Go side and prints ratios from one
 run: fits are interleaved, times are medians and include binning.
 """
-import argparse, csv, json, os, statistics, subprocess, sys, tempfile, time, venv
+import argparse, os, statistics
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-VENV = os.environ.get("VENV", os.path.join(HERE, ".venv-boosting"))
-NEEDS = ["numpy==2.4.6", "scikit-learn==1.9.1", "lightgbm==4.7.0"]
+import rival
 
-
-def inside():
-    """Runs this script again with the venv's Python, made where it is missing."""
-    python = os.path.join(VENV, "bin", "python")
-    if os.path.realpath(sys.prefix) == os.path.realpath(VENV):
-        return
-    if not os.path.exists(python):
-        venv.create(VENV, with_pip=True)
-        subprocess.run([python, "-m", "pip", "-q", "install", *NEEDS], check=True)
-    os.execv(python, [python, *sys.argv])
-
-
-inside()
+rival.inside("boosting", "numpy==2.4.6", "scikit-learn==1.9.1", "lightgbm==4.7.0")
 import lightgbm as lgb
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
@@ -43,56 +28,23 @@ parser.add_argument("parts", nargs="*", default=[])
 parser.add_argument("--rounds", type=int, default=5)
 parser.add_argument("--threads", type=int, default=2)
 args = parser.parse_args()
-work = tempfile.TemporaryDirectory()
-binary = os.path.join(work.name, "boosting")
-subprocess.run(["go", "build", "-o", binary, "./bench/training/boosting"], cwd=ROOT, check=True, env={**os.environ, "CGO_ENABLED": "0"})
 med = statistics.median
 
 
-class Ours:
+class Ours(rival.Go):
     """A process of the Go side with one table."""
 
     def __init__(self, x, y, test, classes=0, categories=None):
-        self.dir = tempfile.mkdtemp(dir=work.name)
+        super().__init__("boosting")
         self.shape = {"Rows": len(x), "Test": len(test), "Cols": x.shape[1], "Classes": classes, "Categories": categories}
-        for name, a in (("x", x), ("y", y), ("test", test)):
-            np.ascontiguousarray(a, dtype="<f8").tofile(os.path.join(self.dir, name + ".f64"))
-        self.process = subprocess.Popen([binary, self.dir], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.write(x=x, y=y, test=test)
 
     def fit(self, **settings):
-        self.process.stdin.write(json.dumps({**self.shape, "Threads": args.threads, **settings}) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        answer["p"] = np.fromfile(answer["predictions"], dtype="<f8").reshape(self.shape["Test"], -1)
-        return answer
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-def timed(model, x, y, **more):
-    """Seconds on the clock and of all processors."""
-    start, used = time.perf_counter(), time.process_time()
-    model.fit(x, y, **more)
-    return time.perf_counter() - start, time.process_time() - used
+        return self.ask(**{**self.shape, "Threads": args.threads, **settings})
 
 
 def rmse(y, p):
     return float(np.sqrt(np.mean((p.reshape(-1) - y) ** 2)))
-
-
-def housing_table():
-    with open(os.environ.get("HOUSING", os.path.join(ROOT, "data/raw/california-housing.csv"))) as f:
-        return np.array([[float(v) for v in row] for row in list(csv.reader(f))[1:]])
-
-
-def reference_split():
-    table = housing_table()
-    with open(os.path.join(ROOT, "pipelines/california-housing.split.csv")) as f:
-        mask = np.zeros(len(table), bool)
-        mask[[int(line) for line in f.read().split()[1:]]] = True
-    return table[~mask, :-1], table[~mask, -1], table[mask, :-1], table[mask, -1]
 
 
 BOOST = dict(Trees=1000, LearningRate=0.05, Leaves=31)
@@ -103,19 +55,19 @@ def theirs(**more):
 
 
 def housing():
-    x, y, test, truth = reference_split()
+    x, y, test, truth = rival.reference_split()
     go = Ours(x, y, test)
-    ours, one, rival, used, lgb_used, hashes = [], [], [], [], [], set()
+    ours, one, lgb_fit, used, lgb_used, hashes = [], [], [], [], [], set()
     for i in range(args.rounds + 1):  # the first round warms up
         g, m = go.fit(**BOOST), theirs()
         g1 = go.fit(**{**BOOST, "Threads": 1})
-        t = timed(m, x, y)
+        t = rival.timed(m, x, y)
         hashes |= {g["sha256"], g1["sha256"]}
         if i > 0:
-            ours, one, rival = ours + [g["seconds"]], one + [g1["seconds"]], rival + [t[0]]
+            ours, one, lgb_fit = ours + [g["seconds"]], one + [g1["seconds"]], lgb_fit + [t[0]]
             used, lgb_used = used + [g1["processor"]], lgb_used + [t[1]]
-    print(f"housing: fit {med(ours):.3f} s ({med(one):.3f} s on 1 thread), LightGBM {med(rival):.3f} s, ratio {med(ours) / med(rival):.3f} ({med(one) / med(rival):.3f}) "
-          f"(medians of {args.rounds}, interleaved, {args.threads} threads; best {min(ours):.3f}, {min(one):.3f}, {min(rival):.3f}; "
+    print(f"housing: fit {med(ours):.3f} s ({med(one):.3f} s on 1 thread), LightGBM {med(lgb_fit):.3f} s, ratio {med(ours) / med(lgb_fit):.3f} ({med(one) / med(lgb_fit):.3f}) "
+          f"(medians of {args.rounds}, interleaved, {args.threads} threads; best {min(ours):.3f}, {min(one):.3f}, {min(lgb_fit):.3f}; "
           f"processor time {med(used):.3f} s on 1 thread, LightGBM {med(lgb_used):.3f} s, ratio {med(used) / med(lgb_used):.3f}); "
           f"RMSE {rmse(truth, g['p']):.4f}, LightGBM {rmse(truth, m.predict(test)):.4f}; "
           f"{'the same bits' if len(hashes) == 1 else 'DIFFERENT MODELS'} for 1 and {args.threads} threads", flush=True)
@@ -123,7 +75,7 @@ def housing():
 
 
 def splits():
-    table = housing_table()
+    table = rival.housing()
     a, b = [], []
     for seed in range(5):
         order = np.random.default_rng(seed).permutation(len(table))
@@ -164,14 +116,14 @@ def million():
         target, goal = ((y > np.median(y)).astype(float), (truth > np.median(y)).astype(float)) if classes else (y, truth)
         make = lgb.LGBMClassifier if classes else lgb.LGBMRegressor
         go = Ours(x, target, test, classes, [0] * 14 + SIZES)
-        ours, rival, used, lgb_used = [], [], [], []
+        ours, lgb_fit, used, lgb_used = [], [], [], []
         for _ in range(min(args.rounds, 3)):
             g = go.fit(Trees=100)
             m = make(n_estimators=100, n_jobs=args.threads, verbose=-1)
-            t = timed(m, x, target, categorical_feature=list(range(14, 20)))
-            ours, rival, used, lgb_used = ours + [g["seconds"]], rival + [t[0]], used + [g["processor"]], lgb_used + [t[1]]
+            t = rival.timed(m, x, target, categorical_feature=list(range(14, 20)))
+            ours, lgb_fit, used, lgb_used = ours + [g["seconds"]], lgb_fit + [t[0]], used + [g["processor"]], lgb_used + [t[1]]
         p = m.predict_proba(test) if classes else m.predict(test)
-        print(f"million, {'two classes' if classes else 'squared error'}: fit {med(ours):.2f} s, LightGBM {med(rival):.2f} s, ratio {med(ours) / med(rival):.3f} "
+        print(f"million, {'two classes' if classes else 'squared error'}: fit {med(ours):.2f} s, LightGBM {med(lgb_fit):.2f} s, ratio {med(ours) / med(lgb_fit):.3f} "
               f"(medians of {len(ours)}, interleaved, {args.threads} threads), "
               f"processor time {med(used):.2f} s, LightGBM {med(lgb_used):.2f} s, ratio {med(used) / med(lgb_used):.3f}; {'log loss' if classes else 'RMSE'} {score(goal, g['p']):.4f}, LightGBM {score(goal, p):.4f}; "
               f"peak memory with the table {g['peak']}", flush=True)
@@ -198,7 +150,7 @@ def quality():
         right = np.clip(p[np.arange(len(y)), y.astype(int)], 1e-15, 1)
         return [float(np.mean(np.argmax(p, axis=1) == y)), float(-np.mean(np.log(right)))]
 
-    table = housing_table()
+    table = rival.housing()
     folds("absolute error, California Housing, MAE", table[:, :-1], table[:, -1], 0, mae, dict(Trees=200, Loss="absolute_error"),
           LightGBM=lambda: lgb.LGBMRegressor(objective="l1", n_estimators=200, verbose=-1, n_jobs=args.threads),
           sklearn=lambda: HistGradientBoostingRegressor(loss="absolute_error", max_iter=200, early_stopping=False))

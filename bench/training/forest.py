@@ -8,61 +8,24 @@ installs the versions named below, builds the Go side and prints ratios from one
 run: fits are interleaved, times are medians. Two threads each. Accuracy varies
 by 0.003 from seed to seed, so classification takes four times as many rounds.
 """
-import argparse, csv, json, os, statistics, subprocess, sys, tempfile, time, venv
+import argparse, json, statistics, time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-VENV = os.environ.get("VENV", os.path.join(HERE, ".venv-forest"))
-NEEDS = ["numpy==2.4.6", "scikit-learn==1.9.1", "lightgbm==4.7.0"]
+import rival
 
-
-def inside():
-    """Runs this script again with the venv's Python, made where it is missing."""
-    python = os.path.join(VENV, "bin", "python")
-    if os.path.realpath(sys.prefix) == os.path.realpath(VENV):
-        return
-    if not os.path.exists(python):
-        venv.create(VENV, with_pip=True)
-        subprocess.run([python, "-m", "pip", "-q", "install", *NEEDS], check=True)
-    os.execv(python, [python, *sys.argv])
-
-
-inside()
+rival.inside("forest", "numpy==2.4.6", "scikit-learn==1.9.1", "lightgbm==4.7.0")
 import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor, ExtraTreesRegressor, ExtraTreesClassifier
 
 
-def housing():
-    """California Housing on the reference split, as the pipeline uses it."""
-    with open(os.environ.get("HOUSING", os.path.join(ROOT, "data/raw/california-housing.csv"))) as f:
-        table = np.array([[float(v) for v in row] for row in list(csv.reader(f))[1:]])
-    with open(os.path.join(ROOT, "pipelines/california-housing.split.csv")) as f:
-        test = np.array([int(line) for line in f.read().split()[1:]])
-    mask = np.zeros(len(table), bool)
-    mask[test] = True
-    return table[~mask, :-1], table[~mask, -1], table[mask, :-1], table[mask, -1]
-
-
-class Go:
-    """The Go side, one process for all commands."""
-
-    def __init__(self):
-        self.dir = tempfile.mkdtemp()
-        binary = os.path.join(self.dir, "forest")
-        subprocess.run(["go", "build", "-o", binary, "./bench/training/forest"], cwd=ROOT, check=True, env={**os.environ, "CGO_ENABLED": "0"})
-        self.process = subprocess.Popen([binary, self.dir], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "GOMAXPROCS": "2"})
+class Ours(rival.Go):
+    """The Go side with the table that it was given last."""
 
     def data(self, x, y, test, classes=0):
         self.shape = {"Rows": len(x), "Test": len(test), "Cols": x.shape[1], "Classes": classes}
-        for name, a in (("x", x), ("y", y), ("test", test)):
-            np.ascontiguousarray(a, dtype="<f8").tofile(os.path.join(self.dir, name + ".f64"))
+        self.write(x=x, y=y, test=test)
 
     def fit(self, **settings):
-        self.process.stdin.write(json.dumps({**self.shape, "Threads": 2, **settings}) + "\n")
-        self.process.stdin.flush()
-        answer = json.loads(self.process.stdout.readline())
-        answer["p"] = np.fromfile(answer["predictions"], dtype="<f8").reshape(self.shape["Test"], -1)
-        return answer
+        return self.ask(**{**self.shape, "Threads": 2, **settings})
 
 
 def compare(name, go, x, y, test, truth, make, score, rounds, **settings):
@@ -74,9 +37,7 @@ def compare(name, go, x, y, test, truth, make, score, rounds, **settings):
         ours.append(g["fit_seconds"])
         a.append(score(truth, g["p"]))
         m = make(seed)
-        start = time.perf_counter()
-        m.fit(x, y)
-        theirs.append(time.perf_counter() - start)
+        theirs.append(rival.timed(m, x, y)[0])
         b.append(score(truth, m.predict_proba(test) if classes else m.predict(test)[:, None]))
     med = statistics.median
     print(f"{name}: fit {med(ours):.3f} s, scikit-learn {med(theirs):.3f} s, ratio {med(ours) / med(theirs):.3f} "
@@ -100,8 +61,8 @@ def predict(go, x, y, test):
                 count += len(rows[at : at + 1000])
         return 1e6 * (time.process_time() - used) / count
 
-    def report(name, g, rival, theirs):
-        print(f"{name}: one row {g['one_row_us']:.2f} us, batch {g['batch_us']:.2f} us a row; {rival} batch {theirs:.2f} us a row, "
+    def report(name, g, library, theirs):
+        print(f"{name}: one row {g['one_row_us']:.2f} us, batch {g['batch_us']:.2f} us a row; {library} batch {theirs:.2f} us a row, "
               f"ratio {g['batch_us'] / theirs:.3f} (processor time, 1 thread); {g['nodes']} nodes, file {g['file_bytes'] / 1e6:.2f} MB, "
               f"encode {g['encode_seconds']:.3f} s, decode {g['decode_seconds']:.3f} s, compile {g['compile_seconds']:.3f} s", flush=True)
 
@@ -130,8 +91,8 @@ def main():
     parser.add_argument("what", nargs="*", default=["regression", "classification", "extra", "predict"])
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
-    go = Go()
-    x, y, test, truth = housing()
+    go = Ours("forest", GOMAXPROCS="2")
+    x, y, test, truth = rival.reference_split()
     cuts = np.quantile(y, [1 / 3, 2 / 3])
     k, ktruth = np.digitize(y, cuts), np.digitize(truth, cuts)
     if "regression" in args.what:

@@ -8,26 +8,11 @@ relative to max(1, |answer|), and the time of a row against the library's with o
 It fails where a difference is above 1e-9. It makes a venv of its own (bench/training/.venv-imported unless VENV is
 set), installs the versions named below, builds the program, and starts it on free ports.
 """
-import argparse, json, os, socket, statistics, subprocess, sys, tempfile, time, urllib.request, venv, warnings
+import argparse, json, os, statistics, subprocess, sys, tempfile, time, urllib.request, warnings
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-VENV = os.environ.get("VENV", os.path.join(HERE, ".venv-imported"))
-NEEDS = ["numpy==2.4.6", "pandas==3.1.1", "scikit-learn==1.9.1", "lightgbm==4.7.0", "xgboost==3.2.0"]
+import rival
 
-
-def inside():
-    """Runs this script again with the venv's Python, made where it is missing."""
-    python = os.path.join(VENV, "bin", "python")
-    if os.path.realpath(sys.prefix) == os.path.realpath(VENV):
-        return
-    if not os.path.exists(python):
-        venv.create(VENV, with_pip=True)
-        subprocess.run([python, "-m", "pip", "-q", "install", *NEEDS], check=True)
-    os.execv(python, [python, *sys.argv])
-
-
-inside()
+rival.inside("imported", "numpy==2.4.6", "pandas==3.1.1", "scikit-learn==1.9.1", "lightgbm==4.7.0", "xgboost==3.2.0")
 import lightgbm as lgb
 import numpy as np
 import pandas as pd
@@ -167,26 +152,15 @@ def cells(df):
     return [json.dumps(dict(zip(df.columns, row))) for row in out.itertuples(index=False)]
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Perennial:
     """The built program, on ports of its own."""
 
     def __init__(self):
-        self.binary = args.binary or path("perennial")
-        env = {**os.environ, "CGO_ENABLED": "0"}
-        if not args.binary:
-            subprocess.run(["go", "build", "-o", self.binary, "./cmd/perennial"], cwd=ROOT, check=True, env=env)
-        self.timer = path("timer")
-        subprocess.run(["go", "build", "-o", self.timer, "./bench/training/imported"], cwd=ROOT, check=True, env=env)
-        self.url = "http://127.0.0.1:%d" % free_port()
+        self.binary, self.timer = args.binary or rival.built("./cmd/perennial"), rival.built("./bench/training/imported")
+        self.url = "http://127.0.0.1:%d" % rival.free_port()
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("PERENNIAL_")}
         self.env.update(PERENNIAL_API=self.url, PERENNIAL_PROJECT=path("project"), PERENNIAL_HOME=path("home"), PERENNIAL_LISTEN=self.url[7:],
-                        PERENNIAL_TEMPORAL_PORT=str(free_port()), PERENNIAL_TEMPORAL_UI_PORT=str(free_port()))
+                        PERENNIAL_TEMPORAL_PORT=str(rival.free_port()), PERENNIAL_TEMPORAL_UI_PORT=str(rival.free_port()))
         self("init", path("project"))
         self.up = subprocess.Popen([self.binary, "up"], env=self.env, stdout=open(path("up.log"), "w"), stderr=subprocess.STDOUT)
         for _ in range(120):

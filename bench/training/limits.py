@@ -20,7 +20,8 @@ import time
 import urllib.request
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+import rival
+
 LIMIT = 2 * 1024  # MiB
 
 
@@ -153,9 +154,7 @@ def main():
     p.add_argument("--keep", default="", help="a directory to work in, kept")
     a = p.parse_args()
     work = Path(a.keep or tempfile.mkdtemp(prefix="perennial-limits-"))
-    binary = a.perennial or str(work / "perennial")
-    if not a.perennial:
-        subprocess.run(["go", "build", "-o", binary, "./cmd/perennial"], cwd=ROOT, check=True, env=os.environ | {"CGO_ENABLED": "0"})
+    binary = a.perennial or rival.built("./cmd/perennial")
     wanted = a.only.split(",") if a.only else list(CASES)
     bad = []
     for name in wanted:

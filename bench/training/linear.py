@@ -13,30 +13,13 @@ installs the versions named below, builds the Go side and prints, from one run:
 --rows sizes the generated table of 50 columns; 0 leaves it out. One thread is
 the fairer comparison on a busy machine, where OpenBLAS's threads wait in loops.
 """
-import argparse, csv, json, math, os, statistics, subprocess, sys, tempfile, time, venv, warnings
+import argparse, os, statistics, sys, warnings
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-VENV = os.environ.get("VENV", os.path.join(HERE, ".venv-linear"))
-NEEDS = ["numpy==2.4.6", "scipy==1.17.1", "scikit-learn==1.9.1"]
-
+import rival
 
 THREADS = sys.argv[sys.argv.index("--threads") + 1] if "--threads" in sys.argv else "2"
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = os.environ["GOMAXPROCS"] = THREADS
-
-
-def inside():
-    """Runs this script again with the venv's Python, made where it is missing."""
-    python = os.path.join(VENV, "bin", "python")
-    if os.path.realpath(sys.prefix) == os.path.realpath(VENV):
-        return
-    if not os.path.exists(python):
-        venv.create(VENV, with_pip=True)
-        subprocess.run([python, "-m", "pip", "-q", "install", *NEEDS], check=True)
-    os.execv(python, [python, *sys.argv])
-
-
-inside()
+rival.inside("linear", "numpy==2.4.6", "scipy==1.17.1", "scikit-learn==1.9.1")
 import numpy as np
 from scipy.special import logsumexp
 from sklearn import datasets, metrics
@@ -45,30 +28,9 @@ from sklearn.linear_model import ElasticNet, Lasso, LinearRegression, LogisticRe
 warnings.simplefilter("ignore")
 
 
-class Go:
-    """The Go side, one process for all commands."""
-
-    def __init__(self):
-        self.dir = tempfile.mkdtemp()
-        binary = os.path.join(self.dir, "linear")
-        subprocess.run(["go", "build", "-o", binary, "./bench/training/linear"], cwd=ROOT, check=True, env={**os.environ, "CGO_ENABLED": "0"})
-        self.process = subprocess.Popen([binary, self.dir], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def write(self, **arrays):
-        for name, a in arrays.items():
-            np.ascontiguousarray(a, dtype="<f8").tofile(os.path.join(self.dir, name + ".f64"))
-
-    def ask(self, **command):
-        self.process.stdin.write(json.dumps({"Threads": int(THREADS), **command}) + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
-
-
-def timed(make, x, y):
-    model = make()
-    start = time.perf_counter()
-    model.fit(x, y)
-    return model, time.perf_counter() - start
+class Ours(rival.Go):
+    def fit(self, **command):
+        return self.ask(Threads=int(THREADS), **command)
 
 
 def difference(ours, theirs):
@@ -102,16 +64,16 @@ def compare(go, name, kind, x, y, exact, default, rounds, classes=0, ours=None, 
     shape = {"Kind": kind, "Rows": len(x), "Cols": x.shape[1], "Classes": classes, **settings}
     line = f"{name:42s}"
     if exact is not None:
-        g, m = go.ask(**shape, Tolerance=1e-13 if kind in ("lasso", "elastic_net") else 1e-11, MaxIterations=10**7), exact().fit(x, y)
+        g, m = go.fit(**shape, Tolerance=1e-13 if kind in ("lasso", "elastic_net") else 1e-11, MaxIterations=10**7), exact().fit(x, y)
         d = max(difference(g["coef"], m.coef_), difference(g["intercept"], m.intercept_))
         worst = max(worst, d)
         line += f" difference {d:8.1e}"
     a, b = [], []
     for _ in range(rounds):
-        g = go.ask(**shape, **(ours or {}))
+        g = go.fit(**shape, **(ours or {}))
         a.append(g["seconds"])
-        m, seconds = timed(default, x, y)
-        b.append(seconds)
+        m = default()
+        b.append(rival.timed(m, x, y)[0])
     fa, fb = objective(kind, settings, x, y, g["coef"], g["intercept"]), objective(kind, settings, x, y, m.coef_, m.intercept_)
     gap = (fa - fb) / abs(fb)
     line += f"; time {statistics.median(a):.4f} s : {statistics.median(b):.4f} s = {statistics.median(a) / statistics.median(b):.3f}; objective {'equal' if abs(gap) < 1e-12 else f'{gap:+.1e}'}"
@@ -151,7 +113,7 @@ def scores(go, rng, n):
         p /= p.sum(1, keepdims=True)
         v = p.argmax(1)
         go.write(y=y, values=v, proba=p)
-        got = go.ask(Kind="metrics", Rows=n, Classes=k)["metrics"]
+        got = go.fit(Kind="metrics", Rows=n, Classes=k)["metrics"]
         average = "binary" if k == 2 else "macro"
         want = {"accuracy": metrics.accuracy_score(y, v), "balanced_accuracy": metrics.balanced_accuracy_score(y, v), "log_loss": metrics.log_loss(y, p),
                 "brier_score_loss": metrics.brier_score_loss(y, p[:, 1] if k == 2 else p), "matthews_corrcoef": metrics.matthews_corrcoef(y, v),
@@ -170,7 +132,7 @@ def scores(go, rng, n):
     y = np.exp(rng.normal(1, 1, n))
     v = y * np.exp(rng.normal(0, 0.5, n))
     go.write(y=y, values=v)
-    got = go.ask(Kind="metrics", Rows=n, Classes=0)["metrics"]
+    got = go.fit(Kind="metrics", Rows=n, Classes=0)["metrics"]
     names = {"rmse": "root_mean_squared_error", "r2": "r2_score", "explained_variance": "explained_variance_score"}
     report("metrics of numbers", got, {name: getattr(metrics, names.get(name, name))(y, v) for name in got})
 
@@ -190,16 +152,17 @@ def main():
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--threads", type=int, default=2)  # read above
     args = parser.parse_args()
-    go, rng = Go(), np.random.default_rng(0)
+    go, rng = Ours("linear"), np.random.default_rng(0)
     scores(go, rng, 20_000)
     for name, data in (("iris", datasets.load_iris()), ("wine", datasets.load_wine()), ("breast cancer", datasets.load_breast_cancer())):
         fits(go, name, data.data, data.target, int(data.target.max()) + 1, args.rounds)
     data = datasets.load_diabetes()
     fits(go, "diabetes", data.data, data.target, 0, args.rounds)
-    housing = os.environ.get("HOUSING", os.path.join(ROOT, "data/raw/california-housing.csv"))
-    if os.path.exists(housing):  # perennial data pull gets it
-        with open(housing) as f:
-            table = np.array([[float(v) for v in row] for row in list(csv.reader(f))[1:]])
+    try:
+        table = rival.housing()
+    except FileNotFoundError:  # perennial data pull gets it
+        table = None
+    if table is not None:
         fits(go, "California Housing", table[:, :-1], table[:, -1], 0, args.rounds)
         fits(go, "California Housing in 3", table[:, :-1], np.digitize(table[:, -1], np.quantile(table[:, -1], [1 / 3, 2 / 3])), 3, args.rounds, exact=False)
     if args.rows:

@@ -20,7 +20,7 @@ It ends with 1 where a step fails. Standard library only.
 """
 import argparse, csv, glob, gzip, io, json, os, subprocess, sys, tarfile, tempfile, time, urllib.request, zipfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+import rival
 
 
 def fetch(package, into):
@@ -159,9 +159,7 @@ def main():
     p.add_argument("--keep", action="store_true", help="leave the project for a look")
     a = p.parse_args()
     folder = tempfile.mkdtemp(prefix="own-data-")
-    binary = os.path.abspath(a.binary) if a.binary else os.path.join(folder, "perennial")
-    if not a.binary:
-        subprocess.run(["go", "build", "-o", binary, "./cmd/perennial"], cwd=ROOT, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
+    binary = os.path.abspath(a.binary) if a.binary else rival.built("./cmd/perennial")
     project = os.path.join(folder, "project")
     os.mkdir(project)
     program = Program(binary, project, a.port)

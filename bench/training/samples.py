@@ -5,16 +5,11 @@ california-housing: the winner's RMSE on the reference split must be at most 0.4
 threads. iris: the winner's accuracy, 10-fold stratified over all 150 rows, mean of 10 seeds, at least 0.953.
 Run: python3 bench/training/samples.py [california-housing|iris ...]      (no rival: the figures are DESIGN §9's)
 """
-import json, os, pathlib, shutil, socket, statistics, subprocess, sys, tempfile, time, urllib.request
+import json, os, shutil, statistics, subprocess, sys, tempfile, time, urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+import rival
+
 MINUTES, RMSE, ACCURACY = 10, 0.430, 0.953
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def call(path, body=None):
@@ -54,14 +49,12 @@ def check(pipeline):
 
 
 WORK = tempfile.mkdtemp()
-BINARY, FOLDS = os.path.join(WORK, "perennial"), os.path.join(WORK, "folds")
-for binary, package in ((BINARY, "./cmd/perennial"), (FOLDS, "./bench/training/folds")):
-    subprocess.run(["go", "build", "-o", binary, package], cwd=ROOT, check=True, env={**os.environ, "CGO_ENABLED": "0"})
+BINARY, FOLDS = rival.built("./cmd/perennial"), rival.built("./bench/training/folds")
 HOME = os.path.join(WORK, "home")
 DEMO = os.path.join(HOME, "demo")  # in a directory without a project, up plays the samples as they are shipped
 os.mkdir(empty := os.path.join(WORK, "empty"))
-API = f"http://127.0.0.1:{free_port()}"
-command = [BINARY, "up", "--home", HOME, "--listen", API.removeprefix("http://"), "--temporal-port", str(free_port()), "--ui-port", str(free_port()), "--no-bootstrap"]
+API = f"http://127.0.0.1:{rival.free_port()}"
+command = [BINARY, "up", "--home", HOME, "--listen", API.removeprefix("http://"), "--temporal-port", str(rival.free_port()), "--ui-port", str(rival.free_port()), "--no-bootstrap"]
 up = subprocess.Popen(command, cwd=empty, stdout=subprocess.DEVNULL, env={**os.environ, "PERENNIAL_TRAIN_THREADS": "2", "GOMAXPROCS": "2"})
 try:
     for _ in range(300):

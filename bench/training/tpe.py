@@ -9,22 +9,14 @@ mean of the latter ratios is above 1.25. Run: python3 bench/training/tpe.py
 It makes a venv of its own (bench/training/.venv-tpe unless VENV is set) and needs Go;
 SEEDS=200 makes the medians steadier.
 """
-import json, math, os, pathlib, statistics, subprocess, sys, venv
+import json, math, os, statistics, subprocess, sys
 
-OPTUNA = "optuna==4.5.0"
+import rival
+
+rival.inside("tpe", "optuna==4.5.0")
+import optuna
+
 TRIALS, ROUND, SEEDS = 50, 8, int(os.environ.get("SEEDS", "60"))
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-HOME = pathlib.Path(os.environ.get("VENV", pathlib.Path(__file__).resolve().parent / ".venv-tpe"))
-
-try:
-    import optuna
-except ImportError:
-    if pathlib.Path(sys.prefix).resolve() == HOME.resolve():
-        raise
-    if not (HOME / "bin" / "python").exists():
-        venv.create(HOME, with_pip=True)
-    subprocess.check_call([HOME / "bin" / "python", "-m", "pip", "install", "-q", OPTUNA])
-    os.execv(HOME / "bin" / "python", [str(HOME / "bin" / "python"), *sys.argv])
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
@@ -114,8 +106,7 @@ def by_perennial(pipe, f, spaces, seed, strategy):
 
 
 def main():
-    subprocess.check_call(["go", "build", "-o", HOME / "study", "./bench/training/tpe"], cwd=ROOT)
-    pipe = subprocess.Popen([HOME / "study"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.Popen([rival.built("./bench/training/tpe")], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     print(f"median regret of {SEEDS} studies of {TRIALS} trials; optuna {optuna.__version__}\n")
     print(f"{'function':12}{'random':>11}{'optuna 1':>11}{'optuna 8':>11}{'perennial':>11}{'/optuna 1':>11}{'/optuna 8':>11}")
     ratios = []

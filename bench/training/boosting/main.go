@@ -4,22 +4,15 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"io"
-	"math"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"syscall"
 	"time"
 
+	"github.com/perennial-ml/perennial/bench/training/side"
 	"github.com/perennial-ml/perennial/models/tree"
 	"github.com/perennial-ml/perennial/models/tree/boosting"
 )
@@ -42,34 +35,25 @@ type answer struct {
 func main() {
 	var table *tree.Table
 	var test []float64
-	lines := bufio.NewScanner(os.Stdin)
-	for lines.Scan() {
-		var c command
-		err := json.Unmarshal(lines.Bytes(), &c) //nolint:musttag // the script uses the fields' names
-		if err == nil && table == nil {
-			table, test, err = read(os.Args[1], &c)
+	side.Obey(func(dir string, c *command) (*answer, error) {
+		if table == nil {
+			var err error
+			if table, test, err = read(dir, c); err != nil {
+				return nil, err
+			}
 		}
-		var a *answer
-		if err == nil {
-			a, err = obey(&c, table, test)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		b, _ := json.Marshal(a) //nolint:errchkjson // finite numbers
-		fmt.Println(string(b))  //nolint:forbidigo // the answer
-	}
+		return obey(dir, c, table, test)
+	})
 }
 
-func obey(c *command, table *tree.Table, test []float64) (*answer, error) {
+func obey(dir string, c *command, table *tree.Table, test []float64) (*answer, error) {
 	debug.FreeOSMemory()
-	start, used := time.Now(), processor()
+	start, used := time.Now(), side.Processor()
 	r, err := boosting.Fit(context.Background(), table, c.Settings)
 	if err != nil {
 		return nil, err
 	}
-	a := &answer{Seconds: time.Since(start).Seconds(), Processor: processor() - used, Iterations: r.Iterations, PeakMiB: peak(), Predictions: filepath.Join(os.Args[1], "predictions.f64")}
+	a := &answer{Seconds: time.Since(start).Seconds(), Processor: side.Processor() - used, Iterations: r.Iterations, PeakMiB: peak()}
 	model, err := r.Ensemble.Encode()
 	if err != nil {
 		return nil, err
@@ -78,48 +62,20 @@ func obey(c *command, table *tree.Table, test []float64) (*answer, error) {
 	a.SHA256 = hex.EncodeToString(sum[:])
 	out := make([]float64, c.Test*r.Ensemble.Outputs)
 	tree.Compile(r.Ensemble).PredictBatch(test, out, c.Test)
-	raw := make([]byte, 0, 8*len(out))
-	for _, v := range out {
-		raw = binary.LittleEndian.AppendUint64(raw, math.Float64bits(v))
-	}
-	return a, os.WriteFile(a.Predictions, raw, 0o600) //nolint:gosec // the script's own directory
+	a.Predictions, err = side.WritePredictions(dir, out)
+	return a, err
 }
 
 func read(dir string, c *command) (t *tree.Table, test []float64, err error) {
 	t = &tree.Table{Rows: c.Rows, Cols: c.Cols, Classes: c.Classes, Categories: c.Categories}
-	if t.X, err = floats(dir, "x.f64", c.Rows*c.Cols); err != nil {
+	if t.X, err = side.Floats(dir, "x.f64", c.Rows*c.Cols); err != nil {
 		return nil, nil, err
 	}
-	if t.Y, err = floats(dir, "y.f64", c.Rows); err != nil {
+	if t.Y, err = side.Floats(dir, "y.f64", c.Rows); err != nil {
 		return nil, nil, err
 	}
-	test, err = floats(dir, "test.f64", c.Test*c.Cols)
+	test, err = side.Floats(dir, "test.f64", c.Test*c.Cols)
 	return t, test, err
-}
-
-func floats(dir, name string, n int) ([]float64, error) {
-	f, err := os.Open(filepath.Join(dir, name)) //nolint:gosec // the script's own directory
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // read only
-	r, out, b := bufio.NewReaderSize(f, 1<<20), make([]float64, n), make([]byte, 8)
-	for i := range out {
-		if _, err := io.ReadFull(r, b); err != nil {
-			return nil, fmt.Errorf("%s: number %d of %d: %w", name, i, n, err)
-		}
-		out[i] = math.Float64frombits(binary.LittleEndian.Uint64(b))
-	}
-	return out, nil
-}
-
-// processor is the processor time of the process so far, in seconds.
-func processor() float64 {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
 }
 
 // peak is the largest resident size so far, as Linux tells it.

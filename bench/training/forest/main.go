@@ -5,18 +5,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
-	"encoding/json"
-	"fmt"
-	"math"
-	"os"
-	"path/filepath"
 	"runtime"
-	"syscall"
 	"time"
 
+	"github.com/perennial-ml/perennial/bench/training/side"
 	"github.com/perennial-ml/perennial/models/tree"
 	"github.com/perennial-ml/perennial/models/tree/boosting"
 )
@@ -42,40 +35,25 @@ type answer struct {
 	Predictions    string  `json:"predictions"` // file
 }
 
-func main() {
-	lines := bufio.NewScanner(os.Stdin)
-	for lines.Scan() {
-		a, err := obey(os.Args[1], lines.Bytes())
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		b, _ := json.Marshal(a) //nolint:errchkjson // finite numbers
-		fmt.Println(string(b))  //nolint:forbidigo // the answer
-	}
-}
+func main() { side.Obey(obey) }
 
-func obey(dir string, line []byte) (*answer, error) {
-	var c command
-	if err := json.Unmarshal(line, &c); err != nil { //nolint:musttag // the script uses the fields' names
-		return nil, err
-	}
-	x, err := floats(dir, "x.f64", c.Rows*c.Cols)
+func obey(dir string, c *command) (*answer, error) {
+	x, err := side.Floats(dir, "x.f64", c.Rows*c.Cols)
 	if err != nil {
 		return nil, err
 	}
-	y, err := floats(dir, "y.f64", c.Rows)
+	y, err := side.Floats(dir, "y.f64", c.Rows)
 	if err != nil {
 		return nil, err
 	}
-	test, err := floats(dir, "test.f64", c.Test*c.Cols)
+	test, err := side.Floats(dir, "test.f64", c.Test*c.Cols)
 	if err != nil {
 		return nil, err
 	}
 	runtime.GC()
-	a := &answer{Predictions: filepath.Join(dir, "predictions.f64")}
+	a := &answer{}
 	start := time.Now()
-	e, err := fit(&c, tree.Table{X: x, Y: y, Rows: c.Rows, Cols: c.Cols, Classes: c.Classes, Categories: c.Categories})
+	e, err := fit(c, tree.Table{X: x, Y: y, Rows: c.Rows, Cols: c.Cols, Classes: c.Classes, Categories: c.Categories})
 	a.FitSeconds = time.Since(start).Seconds()
 	if err != nil {
 		return nil, err
@@ -84,7 +62,7 @@ func obey(dir string, line []byte) (*answer, error) {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	a.HeapMiB = float64(m.Sys) / (1 << 20)
-	return a, a.predict(e, test, &c)
+	return a, a.predict(dir, e, test, c)
 }
 
 func fit(c *command, t tree.Table) (*tree.Ensemble, error) {
@@ -102,7 +80,7 @@ func fit(c *command, t tree.Table) (*tree.Ensemble, error) {
 	return r.Ensemble, nil
 }
 
-func (a *answer) predict(e *tree.Ensemble, x []float64, c *command) error {
+func (a *answer) predict(dir string, e *tree.Ensemble, x []float64, c *command) error {
 	start := time.Now()
 	b, err := e.Encode()
 	if err != nil {
@@ -120,50 +98,22 @@ func (a *answer) predict(e *tree.Ensemble, x []float64, c *command) error {
 	out := make([]float64, c.Test*e.Outputs)
 	compiled.PredictBatch(x, out, c.Test)
 	if c.Predict > 0 {
-		used := processor()
+		used := side.Processor()
 		for range c.Predict {
 			for i := range c.Test {
 				compiled.Predict(x[i*c.Cols:(i+1)*c.Cols], out[i*e.Outputs:(i+1)*e.Outputs])
 			}
 		}
-		a.OneRowMicros = 1e6 * (processor() - used) / float64(c.Predict*c.Test)
-		used = processor()
+		a.OneRowMicros = 1e6 * (side.Processor() - used) / float64(c.Predict*c.Test)
+		used = side.Processor()
 		for range c.Predict {
 			for at := 0; at < c.Test; at += 1000 {
 				end := min(at+1000, c.Test)
 				compiled.PredictBatch(x[at*c.Cols:end*c.Cols], out[at*e.Outputs:end*e.Outputs], end-at)
 			}
 		}
-		a.BatchMicros = 1e6 * (processor() - used) / float64(c.Predict*c.Test)
+		a.BatchMicros = 1e6 * (side.Processor() - used) / float64(c.Predict*c.Test)
 	}
-	raw := make([]byte, 0, 8*len(out))
-	for _, v := range out {
-		raw = binary.LittleEndian.AppendUint64(raw, math.Float64bits(v))
-	}
-	return os.WriteFile(a.Predictions, raw, 0o600)
-}
-
-// processor is the process's time on processors, which other processes of a busy
-// machine don't lengthen; predicting uses one.
-func processor() float64 {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
-}
-
-func floats(dir, name string, n int) ([]float64, error) {
-	b, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // the script's own directory
-	if err != nil {
-		return nil, err
-	}
-	if len(b) != 8*n {
-		return nil, fmt.Errorf("%s has %d bytes, not %d numbers", name, len(b), n)
-	}
-	out := make([]float64, n)
-	for i := range out {
-		out[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
-	}
-	return out, nil
+	a.Predictions, err = side.WritePredictions(dir, out)
+	return err
 }

@@ -4,18 +4,12 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
-	"encoding/json"
-	"fmt"
-	"math"
-	"os"
-	"path/filepath"
 	"runtime"
 	"time"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/bench/training/side"
 	"github.com/perennial-ml/perennial/models/evaluate"
 	"github.com/perennial-ml/perennial/models/linear"
 )
@@ -39,32 +33,17 @@ type answer struct {
 	Metrics    map[string]float64 `json:"metrics,omitempty"`
 }
 
-func main() {
-	lines := bufio.NewScanner(os.Stdin)
-	for lines.Scan() {
-		a, err := obey(os.Args[1], lines.Bytes())
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		b, _ := json.Marshal(a) //nolint:errchkjson // finite numbers
-		fmt.Println(string(b))  //nolint:forbidigo // the answer
-	}
-}
+func main() { side.Obey(obey) }
 
-func obey(dir string, line []byte) (*answer, error) {
-	var c command
-	if err := json.Unmarshal(line, &c); err != nil { //nolint:musttag // the script uses the fields' names
-		return nil, err
-	}
+func obey(dir string, c *command) (*answer, error) {
 	if c.Kind == "metrics" {
 		return metrics(dir, c)
 	}
-	x, err := floats(dir, "x.f64", c.Rows*c.Cols)
+	x, err := side.Floats(dir, "x.f64", c.Rows*c.Cols)
 	if err != nil {
 		return nil, err
 	}
-	y, err := floats(dir, "y.f64", c.Rows)
+	y, err := side.Floats(dir, "y.f64", c.Rows)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +57,7 @@ func obey(dir string, line []byte) (*answer, error) {
 	return a, nil
 }
 
-func fit(d linear.Data, c command) (*answer, error) {
+func fit(d linear.Data, c *command) (*answer, error) {
 	ctx := context.Background()
 	var m *linear.Regression
 	var err error
@@ -103,18 +82,18 @@ func fit(d linear.Data, c command) (*answer, error) {
 }
 
 // metrics scores the answers of values.f64 and proba.f64 to y.f64.
-func metrics(dir string, c command) (*answer, error) {
+func metrics(dir string, c *command) (*answer, error) {
 	o := evaluate.Observed{Task: perennial.Regression, Classes: c.Classes, Positive: -1}
 	var err error
-	if o.Y, err = floats(dir, "y.f64", c.Rows); err != nil {
+	if o.Y, err = side.Floats(dir, "y.f64", c.Rows); err != nil {
 		return nil, err
 	}
-	if o.Values, err = floats(dir, "values.f64", c.Rows); err != nil {
+	if o.Values, err = side.Floats(dir, "values.f64", c.Rows); err != nil {
 		return nil, err
 	}
 	if c.Classes > 0 {
 		o.Task = perennial.Classification
-		if o.Proba, err = floats(dir, "proba.f64", c.Rows*c.Classes); err != nil {
+		if o.Proba, err = side.Floats(dir, "proba.f64", c.Rows*c.Classes); err != nil {
 			return nil, err
 		}
 	}
@@ -127,19 +106,4 @@ func metrics(dir string, c command) (*answer, error) {
 	}
 	a.Seconds = time.Since(start).Seconds()
 	return a, nil
-}
-
-func floats(dir, name string, n int) ([]float64, error) {
-	b, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // the script's own directory
-	if err != nil {
-		return nil, err
-	}
-	if len(b) != 8*n {
-		return nil, fmt.Errorf("%s has %d bytes, not %d numbers", name, len(b), n)
-	}
-	out := make([]float64, n)
-	for i := range out {
-		out[i] = math.Float64frombits(binary.LittleEndian.Uint64(b[8*i:]))
-	}
-	return out, nil
 }
