@@ -70,9 +70,6 @@ test-queries: build ## every query of dashboards and alerts against a real Prome
 	@.ci/install prometheus:prometheus promtool:prometheus
 	PERENNIAL_TEST_BINARY=$(BINARY) $(TEST) -count=1 -run Live ./dashboards
 
-notebooks: build ## every notebook against a fresh up, with Python's mlflow
-	notebooks/check $(BINARY)
-
 # MLflow and what it needs are most of a gigabyte of Python; MLFLOW_PYTHON can name
 # one that has it already.
 MLFLOW_PYTHON := $(CURDIR)/dist/mlflow/bin/python
@@ -86,6 +83,9 @@ $(MLFLOW): tools/interop/requirements.txt
 
 interop-mlflow: build $(MLFLOW) ## MLflow's own client against a running up
 	PERENNIAL_TEST_BINARY=$(BINARY) PYTHONDONTWRITEBYTECODE=1 $(MLFLOW_PYTHON) -m pytest -q -p no:cacheprovider tools/interop
+
+notebooks: build $(MLFLOW) ## every notebook against a fresh up, rollouts included
+	PYTHON=$(MLFLOW_PYTHON) notebooks/check $(BINARY)
 
 fuzz-short: ## every fuzz test for FUZZTIME (10s)
 	@grep -rlE --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u | while read -r dir; do \

@@ -150,7 +150,7 @@ func (c *Control) flavor(ctx context.Context, v perennial.ModelVersion) (library
 			if library == "xgboost" {
 				booster = "model.get_booster()"
 			}
-			return "", f, perennial.Errorf(perennial.CodeInvalid, op, "Version %s of %s holds a pickled %s: Perennial never runs what a file holds.", v.Version, v.Model, cmp.Or(f.Class, "object")).
+			return "", f, perennial.Errorf(perennial.CodeInvalid, op, "Version %s of %s holds %s as Python objects (%s), which Perennial never loads.", v.Version, v.Model, cmp.Or(f.Class, "a model"), f.Path).
 				WithHint(saveAsBooster, library, booster, v.Model)
 		default:
 			return library, f, nil

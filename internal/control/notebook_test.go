@@ -130,7 +130,7 @@ func TestNotebooksVersionsThatCannotBeServed(t *testing.T) {
 		"another library": {map[string]string{"MLmodel": flavor("sklearn: {pickled_model: model.pkl}")}, perennial.CodeInvalid,
 			[]string{"a model of sklearn", "LightGBM and XGBoost"}},
 		"a pickle": {map[string]string{"MLmodel": flavor("lightgbm: {data: model.pkl, model_class: lightgbm.sklearn.LGBMRegressor}")}, perennial.CodeInvalid,
-			[]string{"pickled lightgbm.sklearn.LGBMRegressor", "mlflow.lightgbm.log_model(model.booster_"}},
+			[]string{"holds lightgbm.sklearn.LGBMRegressor as Python objects (model.pkl)", "mlflow.lightgbm.log_model(model.booster_"}},
 		"skops": {map[string]string{"MLmodel": flavor("lightgbm: {data: model.skops}")}, perennial.CodeInvalid, []string{"mlflow.lightgbm.log_model(model.booster_"}},
 		"a pickle of XGBoost": {map[string]string{"MLmodel": flavor("xgboost: {data: model.pkl}")}, perennial.CodeInvalid,
 			[]string{"model.get_booster()"}},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -61,7 +62,7 @@ func refused(err error) error {
 		}
 		message, hint, _ := perennial.Explain(err)
 		if hint != "" {
-			message += ". " + hint
+			message = strings.TrimSuffix(message, ".") + ". " + hint
 		}
 		return mlflow.Invalid("%s", message)
 	}

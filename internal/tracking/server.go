@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gofiber/fiber/v2"
@@ -142,7 +143,7 @@ func wireError(err error) (e *mlflow.Error, status int) {
 	}
 	message, hint, _ := perennial.Explain(err)
 	if hint != "" {
-		message += ". " + hint
+		message = strings.TrimSuffix(message, ".") + ". " + hint
 	}
 	e = mlflow.Errorf(code, "%s", message)
 	return e, e.Status()
