@@ -48,6 +48,9 @@ func openStores(ctx context.Context, c *config.Config, migrate bool, log *slog.L
 	if s.blobs, err = blob.OpenWith(c.ArtifactURL, blob.S3Options{Endpoint: c.S3Endpoint}); err != nil {
 		return nil, err
 	}
+	if err := s.blobs.Sweep(); err != nil {
+		log.Warn("what killed processes left among the artifacts stays there", "error", err)
+	}
 	if s.state, err = db.Open(ctx, db.Options{URL: c.DatabaseURL, MaxConns: c.DatabaseMaxConns, Logger: log}); err != nil {
 		return nil, err
 	}

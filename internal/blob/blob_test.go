@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -65,6 +66,30 @@ func TestOpenRefusesWhatIsNoDirectory(t *testing.T) {
 	s, err := blob.Open("file:///srv/objects")
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(s.Path(blob.Key(nil)), "/srv/objects/sha256/"))
+}
+
+func TestSweepTakesWhatNobodyWrites(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := blob.Open(dir)
+	require.NoError(t, err)
+	key, err := s.Put(t.Context(), []byte("x"))
+	require.NoError(t, err)
+	long := time.Now().Add(-2 * time.Hour)
+	for _, name := range []string{".perennial-1.tmp", ".perennial-2.tmp", "other.tmp"} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("x"), 0o600))
+	}
+	for _, name := range []string{filepath.Join(dir, ".perennial-1.tmp"), filepath.Join(dir, "other.tmp"), s.Path(key)} {
+		require.NoError(t, os.Chtimes(name, long, long))
+	}
+	require.NoError(t, s.Sweep())
+	require.NoFileExists(t, filepath.Join(dir, ".perennial-1.tmp"))
+	require.FileExists(t, filepath.Join(dir, ".perennial-2.tmp"), "it is being written")
+	require.FileExists(t, filepath.Join(dir, "other.tmp"))
+	require.NoError(t, s.Verify(t.Context(), key))
+	nowhere, err := blob.Open(filepath.Join(dir, "nowhere"))
+	require.NoError(t, err)
+	require.NoError(t, nowhere.Sweep())
 }
 
 func TestUnwritableStoreIsUnavailable(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/perennial-ml/perennial"
 )
@@ -17,13 +18,36 @@ type temp struct {
 	size int64
 }
 
+// tempPattern names files that are being written.
+const tempPattern = ".perennial-*.tmp"
+
+// staleAfter is how long such a file may stand still: one that was touched longer
+// ago was left by a process that was killed.
+const staleAfter = time.Hour
+
+// Sweep removes what killed processes left of objects that they were writing. It
+// takes none away from a process that is still at work.
+func (s *Store) Sweep() error {
+	left, err := filepath.Glob(filepath.Join(s.place.spool(), tempPattern))
+	for _, name := range left {
+		found, serr := os.Stat(name)
+		if serr == nil && time.Since(found.ModTime()) > staleAfter {
+			serr = os.Remove(name)
+		}
+		if serr != nil && !isMissing(serr) { // another process may sweep, too
+			err = errors.Join(err, serr)
+		}
+	}
+	return perennial.Wrap("blob.Sweep", err)
+}
+
 // writeTemp writes and syncs a new file in dir, which is made where it is
 // missing. Nothing is left behind after an error.
 func writeTemp(dir string, fill func(io.Writer) error) (temp, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // DVC's mode
 		return temp{}, cantWrite(dir, err)
 	}
-	f, err := os.CreateTemp(dir, ".perennial-*.tmp")
+	f, err := os.CreateTemp(dir, tempPattern)
 	if err != nil {
 		return temp{}, cantWrite(dir, err)
 	}
