@@ -11,7 +11,7 @@ FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
 .PHONY: help build build-lean run admin-token test race lint fmt fmt-check vet workflowcheck actionlint replay histories \
-	test-stores test-process test-queries notebooks interop-mlflow fuzz-short bench nightly image check-prometheus check-container temporal ci clean
+	test-stores test-process test-queries notebooks interop-mlflow interop-dvc fuzz-short bench nightly image check-prometheus check-container temporal ci clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,19 @@ $(MLFLOW): tools/interop/requirements.txt
 interop-mlflow: build $(MLFLOW) ## MLflow's own client against a running up
 	PERENNIAL_TEST_BINARY=$(BINARY) PYTHONDONTWRITEBYTECODE=1 $(MLFLOW_PYTHON) -m pytest -q -p no:cacheprovider tools/interop
 
+# DVC with its S3 support, and moto's S3 server; DVC_PYTHON can name one that has them.
+DVC_PYTHON := $(CURDIR)/dist/dvc/bin/python
+DVC        := dist/dvc/.installed
+
+$(DVC): tools/interop_dvc/requirements.txt
+	@python3 -c 'import ensurepip' 2>/dev/null || .ci/install ensurepip:python3-venv
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+interop-dvc: build $(DVC) ## dvc and perennial on the same projects, with a remote in a directory and on S3
+	PERENNIAL_TEST_BINARY=$(BINARY) PYTHONDONTWRITEBYTECODE=1 $(DVC_PYTHON) -m pytest -q -p no:cacheprovider tools/interop_dvc
+
 notebooks: build $(MLFLOW) ## every notebook against a fresh up, rollouts included
 	PYTHON=$(MLFLOW_PYTHON) notebooks/check $(BINARY)
 
@@ -134,7 +147,7 @@ check-container: build ## the image: as anybody, read-only, answers /predict; wi
 
 # The steps of CI after go test ./..., the quick ones first.
 ci: ## what CI runs after go test ./...
-	@.ci/steps fmt-check vet build-lean lint workflowcheck actionlint replay test-stores race test-process interop-mlflow check-prometheus test-queries check-container
+	@.ci/steps fmt-check vet build-lean lint workflowcheck actionlint replay test-stores race test-process interop-mlflow interop-dvc check-prometheus test-queries check-container
 
 ##@ Tools, pinned in tools/
 

@@ -172,7 +172,7 @@ func (s *Server) runView(ctx context.Context, r *perennial.Run) (client.RunView,
 func oneRun(r *perennial.Run) client.RunView {
 	v := client.RunView{
 		RunID: r.ID, Name: r.Name, Status: r.Status, StartedAt: instant(r.StartedAt), Inputs: r.Inputs,
-		Kind: r.Tag(perennial.TagKind), Algorithm: r.Tag(perennial.TagAlgorithm), Outcome: r.Tag(perennial.TagOutcome),
+		Pipeline: r.Tag(perennial.TagPipeline), Kind: r.Tag(perennial.TagKind), Algorithm: r.Tag(perennial.TagAlgorithm), Outcome: r.Tag(perennial.TagOutcome),
 		ParentRunID: r.Tag(perennial.TagParentRun), WorkflowID: r.Tag(perennial.TagWorkflow), WorkflowRunID: r.Tag(perennial.TagWorkflowRun),
 		Version: r.Tag(perennial.TagVersion), DecisionID: r.Tag(perennial.TagDecision), DataMD5: r.Tag(perennial.TagDataMD5),
 		Params: tagMap(r.Params), Tags: tagMap(r.Tags), Metrics: make(map[string]*float64, len(r.Metrics)),

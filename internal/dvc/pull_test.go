@@ -182,6 +182,14 @@ func TestLostObjectsAreNamed(t *testing.T) {
 	}
 }
 
+func TestAnObjectThatGitLFSHolds(t *testing.T) {
+	t.Parallel()
+	r, dir := setup(t)
+	write(t, dir, remoteObject(irisMD5), "version https://git-lfs.github.com/spec/v1\noid sha256:1c7b\nsize 8\n")
+	_, err := r.Pull(t.Context(), "data/iris.csv")
+	requireCode(t, perennial.CodeInternal, err, "git lfs pull")
+}
+
 func TestSeveralLostObjectsComeTogether(t *testing.T) {
 	t.Parallel()
 	r, dir := setup(t)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -167,11 +168,29 @@ func (r *Repo) lostError(p Pointer, w wanted, remoteErr error) error {
 	default:
 		places = append(places, "and missing from "+name)
 	}
-	if file, err := filepath.Rel(r.root, w.from.store.Path(blob.MD5+w.oid)); w.from.dir != "" && err == nil && filepath.IsLocal(file) {
+	object := w.from.store.Path(blob.MD5 + w.oid)
+	switch file, err := filepath.Rel(r.root, object); {
+	case isLFSPointer(object):
+		hint = "Git LFS has its content, and it isn't here yet: git lfs pull"
+	case w.from.dir != "" && err == nil && filepath.IsLocal(file):
 		hint += ", or git checkout -- " + filepath.ToSlash(file)
 	}
 	return perennial.Errorf(code, "", "%s is %s", what, strings.Join(places, " ")).WithHint("%s.", hint).Because(remoteErr)
 }
+
+// isLFSPointer reports whether Git LFS has put a note in the place of a file.
+func isLFSPointer(file string) bool {
+	f, err := os.Open(file) //nolint:gosec // an object of a remote
+	if err != nil {
+		return false
+	}
+	defer f.Close() //nolint:errcheck // only read from
+	head := make([]byte, len(lfsHead))
+	_, err = io.ReadFull(f, head)
+	return err == nil && string(head) == lfsHead
+}
+
+const lfsHead = "version https://git-lfs.github.com/spec/"
 
 // pointers gives the pointers of some data, or all of them.
 func (r *Repo) pointers(ctx context.Context, paths []string) ([]Pointer, error) {
