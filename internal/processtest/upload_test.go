@@ -14,14 +14,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/perennial-ml/perennial/internal/blob"
+	"github.com/perennial-ml/perennial/internal/project"
 )
 
 // A kill in the middle of an upload leaves no file of the run and no object; the
 // next upload brings it, and a later start takes away what was written.
 func TestKilledWhileAFileIsUploaded(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	require.NoError(t, os.Mkdir(filepath.Join(dir, "pipelines"), 0o700))
+	dir := filepath.Join(t.TempDir(), "project")
+	require.NoError(t, project.Init(dir, false))
 	p := setup(t, dir, "--no-bootstrap")
 	const files = "/api/2.0/mlflow-artifacts/artifacts"
 	const file = files + "/1/0123456789abcdef0123456789abcdef/artifacts/model.bin"

@@ -64,12 +64,12 @@ def uri(tmp_path_factory):
         yield given.rstrip("/")
         return
     api, temporal, ui = free_ports(3)
-    home = tmp_path_factory.mktemp("perennial")
-    (home / "project" / "pipelines").mkdir(parents=True)
+    home, program = tmp_path_factory.mktemp("perennial"), os.environ["PERENNIAL_TEST_BINARY"]
+    subprocess.run([program, "init", home / "project"], check=True, stdout=subprocess.DEVNULL)
     url, log = f"http://127.0.0.1:{api}", home / "log"
     with log.open("w") as out:
         process = subprocess.Popen(
-            [os.environ["PERENNIAL_TEST_BINARY"], "up", "--no-bootstrap", "--project", home / "project", "--home", home / "state",
+            [program, "up", "--no-bootstrap", "--project", home / "project", "--home", home / "state",
              "--listen", f"127.0.0.1:{api}", "--temporal-port", str(temporal), "--ui-port", str(ui)],
             stdout=out, stderr=subprocess.STDOUT,
         )
