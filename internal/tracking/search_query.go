@@ -12,6 +12,7 @@ import (
 // runQuery is SQL that reads runs r with the values they are ordered by.
 type runQuery struct {
 	from      string
+	id        string // the run's id in the first table: what it rules out needs no look-up of the run
 	fromArgs  []any
 	joins     []string
 	joinArgs  []any

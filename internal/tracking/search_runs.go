@@ -3,6 +3,7 @@ package tracking
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -185,16 +186,19 @@ func (s *runSearch) indexed(c condition) (table, sql string, args []any) {
 	default:
 		return "", "", nil
 	}
-	return table, "d.key = ? AND substr(d.value, 1, 100) = ? AND d.value = ?", []any{c.key, truncate(c.text, 100), c.text}
+	return table, "d.key = ? AND " + valueIs("d", c.text), append([]any{c.key}, valueArgs(c.text)...)
 }
 
 // query begins a query with the runs of the experiments and stages that fulfil the
 // conditions.
 func (s *runSearch) query(begin *start) *runQuery {
-	q := &runQuery{from: "runs r"}
+	q := &runQuery{from: "runs r", id: "r.run_id"}
 	done := -1
 	if begin != nil {
 		q.from, done = begin.from, begin.at
+		if first, _, joined := strings.Cut(begin.from, " CROSS JOIN "); joined {
+			q.id = first[strings.LastIndexByte(first, ' ')+1:] + ".run_id"
+		}
 		if strings.Contains(begin.from, "?") {
 			q.fromArgs = begin.args
 			q.where(begin.sql)
@@ -206,7 +210,7 @@ func (s *runSearch) query(begin *start) *runQuery {
 	oneOf(q, "r.lifecycle_stage", s.stages)
 	for i, c := range s.conditions {
 		if i != done {
-			q.whereExpr(runCondition(s.g, c))
+			q.whereExpr(runCondition(s.g, q.id, c))
 		}
 	}
 	return q
@@ -222,9 +226,9 @@ func oneOf(q *runQuery, column string, list []string) {
 	}
 }
 
-// runCondition gives the SQL of one condition on a run r.
-func runCondition(g *gorm.DB, c condition) clause.Expr {
-	const belongs = "x.run_id = r.run_id"
+// runCondition gives the SQL of one condition on a run r, whose id is in a column.
+func runCondition(g *gorm.DB, id string, c condition) clause.Expr {
+	belongs := "x.run_id = " + id
 	switch c.kind {
 	case kindAttribute:
 		return compare(g, "r."+c.key, c, runGrammar.numeric(c))
@@ -239,9 +243,42 @@ func runCondition(g *gorm.DB, c condition) clause.Expr {
 		e := compare(g, "x."+c.key, c, false)
 		return gorm.Expr("EXISTS (SELECT 1 FROM inputs x WHERE "+belongs+" AND "+e.SQL+")", e.Vars...)
 	case kindParam:
-		return keyed(g, "params", belongs, c)
+		return hasValue(g, "params", belongs, c)
 	case kindTag:
-		return keyed(g, "tags", belongs, c)
+		return hasValue(g, "tags", belongs, c)
 	}
 	return gorm.Expr("FALSE") // the parser gives no other kind
+}
+
+// hasValue is keyed for the tables whose values are indexed. For a value that it is
+// equal to, the index has it all, while SQLite would look up the row.
+func hasValue(g *gorm.DB, table, belongs string, c condition) clause.Expr {
+	if c.op != opEqual {
+		return keyed(g, table, belongs, c)
+	}
+	from := table + " x"
+	if g.Name() == "sqlite" {
+		from += " INDEXED BY " + table + "_value"
+	}
+	return gorm.Expr("EXISTS (SELECT 1 FROM "+from+" WHERE "+belongs+" AND x.key = ? AND "+valueIs("x", c.text)+")", append([]any{c.key}, valueArgs(c.text)...)...)
+}
+
+// indexedValue is how many characters of a value its index has.
+const indexedValue = 100
+
+// valueIs gives the SQL that a param or tag has a value, for its index; valueArgs
+// gives the arguments. A short value is in the index whole.
+func valueIs(alias, value string) string {
+	sql := "substr(" + alias + ".value, 1, 100) = ?"
+	if utf8.RuneCountInString(value) >= indexedValue {
+		sql += " AND " + alias + ".value = ?"
+	}
+	return sql
+}
+
+func valueArgs(value string) []any {
+	if utf8.RuneCountInString(value) >= indexedValue {
+		return []any{truncate(value, indexedValue), value}
+	}
+	return []any{value}
 }
