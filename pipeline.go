@@ -55,6 +55,7 @@ type CSVOptions struct {
 	NullValues []string `json:"null_values"`
 	Thousands  string   `json:"thousands,omitempty"`   // between groups of three digits of a number, as , in 1,234.5; empty: none
 	Strip      []string `json:"strip,omitempty"`       // texts taken away before and after numbers: "$", "%", "EUR"
+	Negative   string   `json:"negative,omitempty"`    // minus (the default), or parentheses: (12) is -12 too
 	NullTarget string   `json:"null_target,omitempty"` // a row without a target: reject (the default) or drop
 }
 
@@ -64,6 +65,12 @@ type FeedbackSpec struct {
 	MaxAge   Duration `json:"max_age"`
 	MaxShare float64  `json:"max_share"`
 }
+
+// How negative numbers are written.
+const (
+	NegativeMinus       = "minus"       // -12 alone: the default
+	NegativeParentheses = "parentheses" // (12) too, as in accounts
+)
 
 // The ways to treat a row whose target is null.
 const (

@@ -233,14 +233,26 @@ func (c *Column) FromText(s string) (float64, *Fault) {
 		}
 		return c.FromNumber(v)
 	case TypeBoolean:
-		v, err := strconv.ParseBool(s)
-		if err != nil {
-			return null, &Fault{Rule: RuleType, Message: fmt.Sprintf("%s must be true or false.", c.Name), Allowed: []string{"true", "false", "1", "0"}}
+		v, ok := ParseBool(s)
+		if !ok {
+			return null, &Fault{Rule: RuleType, Message: fmt.Sprintf("%s must be true or false.", c.Name), Allowed: []string{"true", "false", "1", "0", "yes", "no"}}
 		}
 		return c.FromBool(v)
 	default:
 		return c.FromString(s)
 	}
+}
+
+// ParseBool reads a boolean of a text file: true, t, yes, y and 1, or false, f, no,
+// n and 0, in small or capital letters.
+func ParseBool(s string) (v, ok bool) {
+	switch strings.ToLower(s) {
+	case "true", "t", "yes", "y", "1":
+		return true, true
+	case "false", "f", "no", "n", "0":
+		return false, true
+	}
+	return false, false
 }
 
 // TypeLabel names the JSON type that a request must use for the column.

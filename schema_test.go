@@ -65,7 +65,7 @@ func TestColumnFromText(t *testing.T) {
 		"fraction":            {integer, "7.5", math.NaN(), perennial.RuleType, false},
 		"true":                {boolean, "true", 1, "", false},
 		"zero is false":       {boolean, "0", 0, "", false},
-		"no boolean":          {boolean, "yes", math.NaN(), perennial.RuleType, false},
+		"no boolean":          {boolean, "maybe", math.NaN(), perennial.RuleType, false},
 		"category":            {plan, "plus", 1, "", false},
 		"unknown, rejected":   {plan, "gold", 2, perennial.RuleCategory, false},
 		"unknown, warned":     {planWarn, "gold", 2, perennial.RuleCategory, true},

@@ -297,7 +297,7 @@ func (c *csvRows) typed(column *perennial.Column, cell string) any {
 			return v
 		}
 	case perennial.TypeBoolean:
-		if v, err := strconv.ParseBool(cell); err == nil {
+		if v, ok := perennial.ParseBool(cell); ok {
 			return v
 		}
 	case perennial.TypeCategorical, perennial.TypeDate:

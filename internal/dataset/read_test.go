@@ -169,6 +169,7 @@ func TestReadLeavesOutRowsWithoutATarget(t *testing.T) {
 func TestNumbersReadsOtherNotations(t *testing.T) {
 	t.Parallel()
 	us, eu, swiss := dataset.Numbers{Thousands: ",", Strip: []string{"$", "%"}}, dataset.Numbers{Comma: true, Thousands: ".", Strip: []string{"EUR", "€"}}, dataset.Numbers{Thousands: "'"}
+	accounts := dataset.Numbers{Thousands: ",", Strip: []string{"$"}, Parens: true}
 	for _, c := range []struct {
 		form     dataset.Numbers
 		in, want string
@@ -189,6 +190,12 @@ func TestNumbersReadsOtherNotations(t *testing.T) {
 		{swiss, "1'000'000.25", "1000000.25"},
 		{dataset.Numbers{Comma: true}, "1.000,5", ""},
 		{dataset.Numbers{}, "1.5", "1.5"},
+		{accounts, "(12)", "-12"},
+		{accounts, "$(1,234.5)", "-1234.5"},
+		{accounts, "( $5 )", "-5"},
+		{accounts, "-5", "-5"},
+		{accounts, "(-5)", ""},
+		{accounts, "((5))", ""},
 	} {
 		got, ok := c.form.Plain(c.in)
 		require.Equal(t, c.want != "", ok, c.in)

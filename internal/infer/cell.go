@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/perennial-ml/perennial/internal/dataset"
 )
 
 // number is a cell read as a number in both ways there are: [0] with a decimal
@@ -17,6 +19,7 @@ type number struct {
 	sign    string  // a currency or percent sign beside the number
 	whole   bool    // digits only
 	padded  bool    // digits with a leading zero, as codes have
+	parens  bool    // it stands in parentheses: it is negative
 }
 
 // units are the signs that may stand beside a number. Longer ones come first.
@@ -31,6 +34,16 @@ const digitsSigns = "0123456789.-+"
 
 // parseNumber reads a cell; ok is false for one that is no number in either way.
 func parseNumber(s string) (n number, ok bool) {
+	if inner, ok := dataset.Unparenthesise(s, units); ok {
+		if n, ok = parseNumber(inner); !ok || strings.ContainsAny(inner[:1], "+-(") {
+			return n, false
+		}
+		for way := range n.value {
+			n.value[way] = -n.value[way]
+		}
+		n.parens, n.whole, n.padded = true, false, false
+		return n, true
+	}
 	if s == "" || len(s) > 64 {
 		return n, false
 	}

@@ -33,6 +33,7 @@ type column struct {
 	grouped [2]int // of them those with thousands separators
 	low     [2]float64
 	high    [2]float64
+	parens  int            // numbers in parentheses, as negative ones are in accounts
 	whole   int            // digits only
 	padded  int            // digits with a leading zero
 	big     int            // whole numbers above 2^53, which float64 doesn't hold
@@ -194,6 +195,9 @@ func (c *column) addNumber(n number) {
 	}
 	if n.spaces != "" {
 		c.spaces[n.spaces]++
+	}
+	if n.parens {
+		c.parens++
 	}
 	if n.sign != "" {
 		c.signs[n.sign]++

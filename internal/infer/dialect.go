@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/csv"
 	"fmt"
+	"io"
 	"strings"
 	"unicode/utf8"
 
@@ -117,10 +118,39 @@ func noText(file string, head []byte) error {
 			return refuse(file, 0, "the file is %s, not CSV", kind).WithHint("Export the table as CSV in UTF-8; .csv.gz is read too.")
 		}
 	}
-	if bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")) || bytes.IndexByte(head, 0) >= 0 {
+	marked := bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff"))
+	nul := bytes.IndexByte(head, 0)
+	if marked || nul >= 0 && bytes.Count(head, []byte{0})*4 >= len(head) { // of plain letters, every second byte
 		return refuse(file, 1, "the file is UTF-16, or no text").WithHint("Convert it: iconv -f UTF-16 -t UTF-8 %s > utf8.csv", file)
 	}
+	if nul >= 0 {
+		return nulByte(file, int64(nul))
+	}
 	return nil
+}
+
+// nulByte refuses a text with a byte that no text has, at an offset from 0.
+func nulByte(file string, at int64) error {
+	return refuse(file, 0, "byte %d (counted from 0) is NUL, which no text holds", at).
+		WithHint("Was the file cut off while it was written, or its disk full? Get it again; or take the NULs out: tr -d '\\000' < %s > clean.csv", file)
+}
+
+// noNUL is a text that ends with an error at its first NUL byte.
+type noNUL struct {
+	io.Reader
+
+	file string
+	at   int64
+}
+
+// Read reads up to the first NUL byte.
+func (r *noNUL) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if i := bytes.IndexByte(p[:n], 0); i >= 0 {
+		return i, nulByte(r.file, r.at+int64(i))
+	}
+	r.at += int64(n)
+	return n, err
 }
 
 // preamble refuses a file whose table begins below some lines of titles.

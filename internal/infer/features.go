@@ -178,7 +178,7 @@ func (p *planner) feature(c *column, k kind, missing int) choice {
 	case kindDate:
 		return p.date(c, missing)
 	case kindBool:
-		return choice{column: perennial.Column{Role: perennial.RoleFeature, Type: perennial.TypeBoolean, Nullable: missing > 0}, why: p.lacking(missing)}
+		return choice{column: perennial.Column{Role: perennial.RoleFeature, Type: perennial.TypeBoolean, Nullable: missing > 0}, why: join(c.answers(), p.lacking(missing))}
 	case kindNumber:
 		if why, ok := p.code(c); ok {
 			ch := p.category(c, missing)
@@ -246,7 +246,7 @@ func (p *planner) number(c *column, missing int) choice {
 		whys = append(whys, "without "+sign)
 	}
 	if p.f.doubt == c.name {
-		whys = append(whys, "1,234 was read with a decimal "+[]string{"point", "comma"}[w])
+		whys = append(whys, []string{"1,234 was read as one thousand and more: a comma between thousands", "1,234 was read as one and a bit: a decimal comma"}[w])
 		p.notef(true, c.name, "its commas can be decimal commas or thousands separators; they were read as %s. See data.csv", []string{"thousands separators", "decimal commas"}[w])
 	}
 	return choice{column: col, why: join(append(whys, p.lacking(missing))...)}

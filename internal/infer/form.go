@@ -3,6 +3,7 @@ package infer
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/perennial-ml/perennial"
@@ -25,6 +26,7 @@ type form struct {
 	way       int // 0: decimal point, 1: decimal comma
 	thousands string
 	strip     []string
+	parens    bool // (12) is -12
 	nulls     map[string]bool
 	doubt     string // the column whose 1,234 may be either, "" for none
 }
@@ -34,6 +36,9 @@ func (f *form) options(d dialect) perennial.CSVOptions {
 	o := perennial.CSVOptions{Delimiter: string(d.delimiter), Decimal: ".", Thousands: f.thousands, Strip: f.strip}
 	if f.way == 1 {
 		o.Decimal = ","
+	}
+	if f.parens {
+		o.Negative = perennial.NegativeParentheses
 	}
 	for _, n := range slices.Sorted(maps.Keys(f.nulls)) {
 		if n != "" {
@@ -81,7 +86,7 @@ func decide(s *survey) (*form, error) {
 // reads reports whether one way reads the column: all cells are numbers but a few
 // texts that may stand for null.
 func (c *column) reads(way int) bool {
-	if c.cells == 0 || c.numbers[way] == 0 {
+	if c.cells == 0 || c.numbers[way] == 0 || c.parens == c.cells { // with all of them in parentheses these say something else
 		return false
 	}
 	return c.numbers[way] == c.cells || c.numbers[way]+c.strays() == c.cells
@@ -125,6 +130,7 @@ func (f *form) separate(s *survey) {
 		for g := range c.spaces {
 			count[g]++
 		}
+		f.parens = f.parens || c.parens > 0
 		if c.signsAgree() {
 			for sign := range c.signs {
 				signs[sign] = true
@@ -188,18 +194,36 @@ func (f *form) groups(c *column) bool {
 	return c.grouped[f.way] == 0 || f.thousands == []string{",", "."}[f.way]
 }
 
+// isBool reports whether a column holds true and false, or yes and no (y and n)
+// that aren't always written alike: as a category each way of writing them would
+// be one more.
 func (c *column) isBool() bool {
-	if c.distinct() > 6 {
+	if c.distinct() > 8 {
 		return false
 	}
+	words := map[string]bool{}
 	for text := range c.counts {
-		switch text {
-		case "true", "false", "True", "False", "TRUE", "FALSE":
-		default:
-			return false
+		words[strings.ToLower(text)] = true
+	}
+	of := func(yes, no string) bool {
+		for w := range words {
+			if w != yes && w != no {
+				return false
+			}
+		}
+		return true
+	}
+	return of("true", "false") || len(words) < len(c.counts) && (of("yes", "no") || of("y", "n"))
+}
+
+// answers says how a column of yes and no is read; "" for one of true and false.
+func (c *column) answers() string {
+	for text := range c.counts {
+		if _, err := strconv.ParseBool(text); err != nil || len(text) == 1 {
+			return "yes and no, written in several ways: read as true and false, which requests send"
 		}
 	}
-	return true
+	return ""
 }
 
 // findNulls collects the texts that stand for null, from the columns of numbers

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"path"
+	"strconv"
 	"strings"
 
 	"github.com/perennial-ml/perennial"
@@ -184,6 +185,9 @@ func (p *planner) enough(columns []choice) error {
 	if len(a.classes) > 50 {
 		p.notef(true, a.column.Name, "%d classes are many; those with few rows can't be learned", len(a.classes))
 	}
+	if twice := odd(a.classes); twice != "" {
+		p.notef(true, a.column.Name, "%s, and each is a class of its own; write them alike in the data where that isn't meant", twice)
+	}
 	if n := a.counts[a.smallest]; a.smallest != "" && n < learnable {
 		p.notef(true, a.column.Name, "too few rows of the class %s to learn or to test it: %d", quoted(a.smallest), n)
 	}
@@ -225,7 +229,8 @@ func (f *form) value(c *perennial.Column, cell string) string {
 		}
 		return "null"
 	case perennial.TypeBoolean:
-		return strings.ToLower(cell)
+		v, _ := perennial.ParseBool(cell)
+		return strconv.FormatBool(v)
 	default:
 		return jsonText(cell)
 	}

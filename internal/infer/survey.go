@@ -49,11 +49,12 @@ func look(ctx context.Context, file string, in io.Reader, o *Options) (*survey, 
 		in = z
 	}
 	limited := &io.LimitedReader{R: in, N: maxBytes + 1}
-	b := bufio.NewReaderSize(limited, sampleBytes)
-	head, err := b.Peek(sampleBytes)
+	start := bufio.NewReaderSize(limited, sampleBytes)
+	head, err := start.Peek(sampleBytes)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, perennial.Errorf(perennial.CodeUnavailable, "infer.Infer", "can't read %s", file).Because(err)
 	}
+	b := bufio.NewReaderSize(&noNUL{Reader: start, file: file}, sampleBytes)
 	s := &survey{file: file}
 	if s.dialect, err = sniff(file, head); err != nil {
 		return nil, err
@@ -240,6 +241,9 @@ func (s *survey) keep(record []string, nulls int) {
 // syntax counts a row that is no CSV. A quote that is never closed ends the file.
 func (s *survey) syntax(err error) error {
 	p, ok := errors.AsType[*csv.ParseError](err)
+	if nul, ok := errors.AsType[*perennial.Error](err); ok {
+		return nul
+	}
 	if !ok {
 		return perennial.Errorf(perennial.CodeUnavailable, "infer.Infer", "can't read %s", s.file).Because(err)
 	}

@@ -83,6 +83,9 @@ func (w *writer) data() {
 	if o.Thousands != "" {
 		w.linef("    thousands: %s   # between groups of three digits", jsonText(o.Thousands))
 	}
+	if o.Negative != "" {
+		w.linef("    negative: %s   # (12) is -12", o.Negative)
+	}
 	if len(o.Strip) > 0 {
 		w.linef("    strip: %s   # taken away from numbers; requests send numbers without them", flowTexts(o.Strip))
 	}

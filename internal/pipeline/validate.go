@@ -136,6 +136,9 @@ func (v validator) numbers(o perennial.CSVOptions) {
 		}
 	}
 	v.unique("/data/csv/strip", o.Strip)
+	if o.Negative != "" {
+		v.choice("/data/csv/negative", o.Negative, perennial.NegativeMinus, perennial.NegativeParentheses)
+	}
 	if o.NullTarget != "" {
 		v.choice("/data/csv/null_target", o.NullTarget, perennial.NullTargetReject, perennial.NullTargetDrop)
 	}
