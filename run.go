@@ -137,8 +137,8 @@ type DatasetInput struct {
 
 // Artifact is one file of a run.
 type Artifact struct {
-	Path   string `json:"path"` // relative to the run's artifact root, slashes
-	Blob   string `json:"blob"` // sha256:<hex>
+	Path   string `json:"path"`           // relative to the run's artifact root, slashes
+	Blob   string `json:"blob,omitempty"` // sha256:<hex> of what is logged; "" in a list
 	Size   int64  `json:"file_size"`
 	Folder bool   `json:"is_dir"`
 }

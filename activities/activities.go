@@ -18,10 +18,10 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/ledger"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/internal/predlog"
 	"github.com/perennial-ml/perennial/internal/serve"
-	"github.com/perennial-ml/perennial/internal/tracking"
 )
 
 // Trainer is the version of the training code. It is part of every params hash
@@ -74,21 +74,29 @@ type Blobs interface {
 	Get(ctx context.Context, key string) ([]byte, error)
 }
 
-// Tracker keeps runs and versions. CreateRun and CreateVersion give the first
-// result back when called again with the same op.
+// Tracker keeps runs and versions (internal/mlflow). CreateRun and CreateVersion give
+// the first result back when called again with the same op, LogModel when called
+// again with the same content.
 type Tracker interface {
-	EnsureExperiment(ctx context.Context, name string, now int64) (perennial.Experiment, error)
-	CreateRun(ctx context.Context, spec tracking.RunSpec) (perennial.Run, error)
-	UpdateRun(ctx context.Context, id string, status perennial.RunStatus, endedAt int64) error
-	GetRun(ctx context.Context, id string) (perennial.Run, error)
-	LogBatch(ctx context.Context, runID string, metrics []perennial.Metric, params, tags []perennial.Tag) error
-	LogInput(ctx context.Context, runID string, in perennial.DatasetInput) error
-	LogArtifact(ctx context.Context, runID string, a perennial.Artifact) error
-	Artifacts(ctx context.Context, runID string) ([]perennial.Artifact, error)
-	EnsureModel(ctx context.Context, name string, now int64) (perennial.RegisteredModel, error)
+	Runs
+	LogModel(ctx context.Context, m mlflow.ModelSpec) (modelID string, err error)
+	EnsureModel(ctx context.Context, name string) (perennial.RegisteredModel, error)
 	CreateVersion(ctx context.Context, v perennial.ModelVersion, op string) (perennial.ModelVersion, error)
 	GetVersion(ctx context.Context, model, version string) (perennial.ModelVersion, error)
 	AliasRegistry
+}
+
+// Runs keeps runs with what is logged to them.
+type Runs interface {
+	EnsureExperiment(ctx context.Context, name string) (perennial.Experiment, error)
+	CreateRun(ctx context.Context, spec mlflow.RunSpec) (perennial.Run, error)
+	UpdateRun(ctx context.Context, id string, status perennial.RunStatus, endedAt int64) error
+	GetRun(ctx context.Context, id string) (perennial.Run, error)
+	LogBatch(ctx context.Context, runID string, metrics []perennial.Metric, params, tags []perennial.Tag) error
+	LogInput(ctx context.Context, runID string, in perennial.DatasetInput, schema *perennial.Schema) error
+	LogArtifact(ctx context.Context, runID string, a perennial.Artifact) error
+	Artifacts(ctx context.Context, runID string) ([]perennial.Artifact, error)
+	ReadArtifact(ctx context.Context, runID, path string) ([]byte, error)
 }
 
 // Ledger keeps what was tried and decided. Every write is safe to repeat.

@@ -4,30 +4,44 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
+	"strconv"
 
+	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/ledger"
 	"github.com/perennial-ml/perennial/models/evaluate"
 )
 
-// logCandidates writes a run for each candidate that was tried; best is the
-// number of the trial that was selected, -1 for none.
+// logCandidates marks one run for each candidate that was tried: its best trial's or,
+// where none has a score, its first one's, with the reason; best is the number of the
+// trial that was selected, -1 for none.
 func (a *Activities) logCandidates(ctx context.Context, runID string, bundle *Bundle, list []ledger.Trial, best int) error {
 	search, metric, err := bundle.search()
 	if err != nil {
 		return err
 	}
+	parent, err := a.Tracker.GetRun(ctx, runID)
+	if err != nil {
+		return err
+	}
 	p := &bundle.Spec.Pipeline
 	for c := range p.Candidates {
-		run := candidateRun{folds: search.Folds()}
-		var ok bool
-		if run.Trial, ok = bestOf(Comparable(list, c), metric.HigherIsBetter); !ok {
-			if run.Trial, run.failure, ok = failed(list, c); !ok {
+		failure := ""
+		trial, ok := bestOf(Comparable(list, c), metric.HigherIsBetter)
+		if !ok {
+			if trial, failure, ok = failed(list, c); !ok {
 				continue // the study was cut before it came to this one
 			}
 		}
-		run.selected = run.Index == best
-		if err := a.logCandidate(ctx, runID, p, &run); err != nil {
+		tags := []perennial.Tag{
+			{Key: perennial.TagKind, Value: perennial.KindCandidate}, {Key: "perennial.selected", Value: strconv.FormatBool(trial.Index == best)},
+			{Key: perennial.TagFailure, Value: failure},
+		}
+		if failure == "" && trial.State != ledger.TrialCompleted {
+			tags = append(tags, perennial.Tag{Key: perennial.TagStopped, Value: fmt.Sprintf("%d of %d folds", len(trial.Scores), search.Folds())})
+		}
+		if err := a.logTrial(ctx, p, &trial, trialRun{parent: &parent, began: a.nowMillis(), tags: tags}); err != nil {
 			return err
 		}
 	}

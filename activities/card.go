@@ -94,14 +94,14 @@ func (a *Activities) writeCard(ctx context.Context, p Progress, ended int64) err
 	if err != nil {
 		return err
 	}
-	kept := map[string]string{}
+	kept := map[string]bool{}
 	for _, f := range files {
-		kept[f.Path] = f.Blob
+		kept[f.Path] = true
 	}
-	if kept[CardFactsPath] == "" {
+	if !kept[CardFactsPath] {
 		return nil
 	}
-	c, err := getJSON[card.Card](ctx, a.Blobs, kept[CardFactsPath])
+	c, err := artifactJSON[card.Card](ctx, a.Tracker, p.RunID, CardFactsPath)
 	if err != nil {
 		return err
 	}
@@ -112,8 +112,8 @@ func (a *Activities) writeCard(ctx context.Context, p Progress, ended int64) err
 	if err != nil {
 		return err
 	}
-	if b, ok := kept[numbersPath(plots.Candidates)]; ok {
-		list, err := getJSON[evaluate.Candidates](ctx, a.Blobs, b)
+	if path := numbersPath(plots.Candidates); kept[path] {
+		list, err := artifactJSON[evaluate.Candidates](ctx, a.Tracker, p.RunID, path)
 		if err != nil {
 			return err
 		}
@@ -137,6 +137,19 @@ func (a *Activities) writeCard(ctx context.Context, p Progress, ended int64) err
 		return err
 	}
 	return a.logJSON(ctx, p.RunID, CardFactsPath, c)
+}
+
+// artifactJSON reads a document among a run's files.
+func artifactJSON[T any](ctx context.Context, t Tracker, runID, path string) (T, error) {
+	var doc T
+	b, err := t.ReadArtifact(ctx, runID, path)
+	if err != nil {
+		return doc, err
+	}
+	if err := json.Unmarshal(b, &doc); err != nil {
+		return doc, perennial.Errorf(perennial.CodeInvalid, "decode", "%s of run %s can't be read", path, runID).Because(err)
+	}
+	return doc, nil
 }
 
 // complete adds what is known once a training has ended.
@@ -186,14 +199,14 @@ func warningsOf(run *perennial.Run) []string {
 
 // draw draws every picture that the run has numbers for. One that can't be drawn
 // is left out.
-func (a *Activities) draw(ctx context.Context, runID string, kept map[string]string) (map[string][]byte, error) {
+func (a *Activities) draw(ctx context.Context, runID string, kept map[string]bool) (map[string][]byte, error) {
 	pictures := map[string][]byte{}
 	for _, picture := range plots.Titles() {
-		key, ok := kept[numbersPath(picture.Name)]
-		if !ok {
+		path := numbersPath(picture.Name)
+		if !kept[path] {
 			continue
 		}
-		numbers, err := a.Blobs.Get(ctx, key)
+		numbers, err := a.Tracker.ReadArtifact(ctx, runID, path)
 		if err != nil {
 			return nil, err
 		}

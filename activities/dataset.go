@@ -113,7 +113,7 @@ func (a *Activities) SplitDataset(ctx context.Context, in SplitInput) (Snapshot,
 	}
 	data = snapshot.Data
 	data.Snapshot = hexOf(key)
-	if err := a.Tracker.LogInput(ctx, in.RunID, perennial.DatasetInput{Context: "training", Data: data}); err != nil {
+	if err := a.Tracker.LogInput(ctx, in.RunID, perennial.DatasetInput{Context: "training", Data: data}, &bundle.Spec.Schema); err != nil {
 		return Snapshot{}, perennial.Wrap(op, err)
 	}
 	if err := a.tellLeaks(ctx, &bundle, t, units, sides, in.RunID); err != nil {

@@ -3,11 +3,13 @@ package activities
 import (
 	"context"
 	"maps"
+	"path"
 	"runtime"
 	"slices"
 	"strconv"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/usage"
 	"github.com/perennial-ml/perennial/models"
 	"github.com/perennial-ml/perennial/models/evaluate"
@@ -50,7 +52,10 @@ func (a *Activities) FitModel(ctx context.Context, in FitInput) (modelKey string
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
-	if err := a.logFit(ctx, in.RunID, model, key, int64(len(b)), trial); err != nil {
+	if err := a.logFit(ctx, in.RunID, model, key, trial); err != nil {
+		return "", perennial.Wrap(op, err)
+	}
+	if err := a.logModel(ctx, in.RunID, m, model, perennial.Artifact{Path: path.Base(ModelPath), Blob: key, Size: int64(len(b))}); err != nil {
 		return "", perennial.Wrap(op, err)
 	}
 	if m.sampled != "" {
@@ -61,10 +66,7 @@ func (a *Activities) FitModel(ctx context.Context, in FitInput) (modelKey string
 	if err := a.logThreshold(ctx, in.RunID, choice); err != nil {
 		return "", perennial.Wrap(op, err)
 	}
-	if err := a.logUsage(ctx, in.RunID, "fit", used); err != nil {
-		return "", perennial.Wrap(op, err)
-	}
-	return key, perennial.Wrap(op, a.logExample(ctx, in.RunID, m))
+	return key, perennial.Wrap(op, a.logUsage(ctx, in.RunID, "fit", used))
 }
 
 // fit fits a trial on every training row and gives the model, its file and the
@@ -82,13 +84,23 @@ func (a *Activities) fit(ctx context.Context, m *material, trial tune.Trial, par
 	return model, b, choice, err
 }
 
-// logExample keeps the first training row as a request to try the model with.
-func (a *Activities) logExample(ctx context.Context, runID string, m *material) error {
+// logModel logs the model file, with the first training row as a request to try it
+// with.
+func (a *Activities) logModel(ctx context.Context, runID string, m *material, model *models.Model, file perennial.Artifact) error {
 	b, err := example(m.table, m.train[0])
 	if err != nil {
 		return err
 	}
-	return a.logFile(ctx, runID, ExamplePath, b)
+	key, err := a.Blobs.Put(ctx, b)
+	if err != nil {
+		return err
+	}
+	_, err = a.Tracker.LogModel(ctx, mlflow.ModelSpec{
+		RunID: runID, Task: model.Task(), Algorithm: model.Algorithm(), Schema: model.Schema(), Params: fittedParams(model), SHA256: hexOf(file.Blob),
+		File: file.Path, Files: []perennial.Artifact{file, {Path: path.Base(ExamplePath), Blob: key, Size: int64(len(b))}},
+		CreatedAt: a.asked(ctx), Build: a.Build,
+	})
+	return err
 }
 
 // paramTrial is the run's parameter with the number of the selected trial.
@@ -104,13 +116,10 @@ func selectedTrial(run *perennial.Run) (index int, ok bool) {
 	return n, err == nil
 }
 
-func (a *Activities) logFit(ctx context.Context, runID string, model *models.Model, key string, size int64, trial tune.Trial) error {
+func (a *Activities) logFit(ctx context.Context, runID string, model *models.Model, key string, trial tune.Trial) error {
 	number := strconv.Itoa(trial.Index + 1)
 	params := []perennial.Tag{{Key: "algorithm", Value: model.Algorithm()}, {Key: paramTrial, Value: number}}
-	fitted := model.Params()
-	for _, name := range sortedKeys(fitted) {
-		params = append(params, perennial.Tag{Key: name, Value: format(fitted[name])})
-	}
+	params = append(params, fittedParams(model)...)
 	tags := []perennial.Tag{
 		{Key: perennial.TagAlgorithm, Value: model.Algorithm()}, {Key: perennial.TagModelSHA256, Value: hexOf(key)},
 		{Key: perennial.TagTrainer, Value: model.Provenance().Trainer}, {Key: perennial.TagPlatform, Value: runtime.GOARCH},
@@ -119,16 +128,23 @@ func (a *Activities) logFit(ctx context.Context, runID string, model *models.Mod
 	if err := a.Tracker.LogBatch(ctx, runID, nil, params, tags); err != nil {
 		return err
 	}
-	if err := a.logTrace(ctx, runID, model.Trace()); err != nil {
-		return err
-	}
-	return a.Tracker.LogArtifact(ctx, runID, perennial.Artifact{Path: ModelPath, Blob: key, Size: size})
+	return a.logTrace(ctx, runID, model.Trace())
 }
 
-// The artifacts of a training run.
+// fittedParams are a model's parameters, by their names.
+func fittedParams(model *models.Model) []perennial.Tag {
+	var out []perennial.Tag
+	fitted := model.Params()
+	for _, name := range sortedKeys(fitted) {
+		out = append(out, perennial.Tag{Key: name, Value: format(fitted[name])})
+	}
+	return out
+}
+
+// The artifacts of a training run; the first two belong to the model that it logs.
 const (
-	ModelPath       = "model/model.perennial"
-	ExamplePath     = "model/input_example.json"
+	ModelPath       = mlflow.LoggedName + "/model.perennial"
+	ExamplePath     = mlflow.LoggedName + "/input_example.json"
 	ReportPath      = "report.json"
 	PredictionsPath = "predictions.csv" // of some held-out rows
 )

@@ -24,6 +24,22 @@ func execution(ctx context.Context) workflow.Execution {
 	return activity.GetInfo(ctx).WorkflowExecution
 }
 
+// attempt says which try of a step this is, from 1.
+func attempt(ctx context.Context) int32 {
+	if !activity.IsActivity(ctx) {
+		return 1
+	}
+	return activity.GetInfo(ctx).Attempt
+}
+
+// asked says when a step was asked for, the same in every try (ms).
+func (a *Activities) asked(ctx context.Context) int64 {
+	if !activity.IsActivity(ctx) {
+		return a.nowMillis()
+	}
+	return activity.GetInfo(ctx).ScheduledTime.UnixMilli()
+}
+
 // Outputs are the files of a training that a project keeps.
 type Outputs struct {
 	Model       []byte

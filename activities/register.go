@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
 // RegisterInput names what becomes a version.
@@ -35,15 +36,15 @@ func (a *Activities) RegisterVersion(ctx context.Context, in RegisterInput) (ver
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
-	name, now := bundle.Spec.Pipeline.Name, a.nowMillis()
-	if _, err := a.Tracker.EnsureModel(ctx, name, now); err != nil {
+	name := bundle.Spec.Pipeline.Name
+	if _, err := a.Tracker.EnsureModel(ctx, name); err != nil {
 		return "", perennial.Wrap(op, err)
 	}
 	data := snapshot.Data
 	data.Snapshot = hexOf(in.Snapshot)
 	exec := activity.GetInfo(ctx).WorkflowExecution
 	v, err := a.Tracker.CreateVersion(ctx, perennial.ModelVersion{
-		Model: name, RunID: in.RunID, Source: run.ArtifactURI + "/model", Status: "READY", CreatedAt: now, UpdatedAt: now,
+		Model: name, RunID: in.RunID, Source: run.ArtifactURI + "/" + mlflow.LoggedName,
 		Tags: []perennial.Tag{{Key: perennial.TagDecision, Value: in.Decision}},
 		Lineage: perennial.Lineage{
 			RunID: in.RunID, WorkflowID: exec.ID, WorkflowRunID: exec.RunID,

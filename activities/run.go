@@ -10,7 +10,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/ledger"
-	"github.com/perennial-ml/perennial/internal/tracking"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
 // StartRunInput opens the tracked run of a training.
@@ -31,19 +31,18 @@ func (a *Activities) StartRun(ctx context.Context, in StartRunInput) (runID stri
 		return "", perennial.Wrap(op, err)
 	}
 	name := bundle.Spec.Pipeline.Name
-	now := a.nowMillis()
-	experiment, err := a.Tracker.EnsureExperiment(ctx, name, now)
+	experiment, err := a.Tracker.EnsureExperiment(ctx, name)
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
 	exec := execution(ctx)
-	run, err := a.Tracker.CreateRun(ctx, tracking.RunSpec{
+	run, err := a.Tracker.CreateRun(ctx, mlflow.RunSpec{
 		ExperimentID: experiment.ID,
 		User:         in.Actor,
-		StartedAt:    now,
+		StartedAt:    a.nowMillis(),
 		Op:           exec.RunID,
 		Tags: []perennial.Tag{
-			{Key: perennial.TagKind, Value: "train"},
+			{Key: perennial.TagKind, Value: perennial.KindTrain},
 			{Key: perennial.TagPipeline, Value: name},
 			{Key: perennial.TagWorkflow, Value: exec.ID},
 			{Key: perennial.TagWorkflowRun, Value: exec.RunID},

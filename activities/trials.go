@@ -8,9 +8,11 @@ import (
 	"slices"
 	"strconv"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/ledger"
-	"github.com/perennial-ml/perennial/internal/tracking"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/usage"
 	"github.com/perennial-ml/perennial/models"
 	"github.com/perennial-ml/perennial/models/evaluate"
@@ -33,8 +35,12 @@ type TrialsDone struct {
 	Ended  int64 `json:"ended,omitempty"`
 }
 
-// RunTrials cross-validates proposed trials on the training side and stores
-// each score. Safe to repeat: a trial that has a stored result is not run
+// trialLogs is how many trials are logged at once while the next one is fitted: a
+// study waits for the tracking server only where that is slower than its fits.
+const trialLogs = 2
+
+// RunTrials cross-validates proposed trials on the training side, stores each score
+// and logs each trial as a run. Safe to repeat: a trial that has a stored result is not run
 // again, and a trial's result depends on nothing but its inputs. It heartbeats
 // and stops within two seconds of being cancelled.
 func (a *Activities) RunTrials(ctx context.Context, in TrialsInput) (TrialsDone, error) {
@@ -63,20 +69,35 @@ func (a *Activities) RunTrials(ctx context.Context, in TrialsInput) (TrialsDone,
 	if in.Folds > 0 {
 		folds = min(folds, in.Folds)
 	}
+	parent, err := a.Tracker.GetRun(ctx, in.RunID)
+	if err != nil {
+		return done, perennial.Wrap(op, err)
+	}
+	logs, logging := errgroup.WithContext(ctx)
+	logs.SetLimit(trialLogs)
 	for _, index := range in.Trials {
 		t, ok := stored[index]
 		if !ok {
-			return done, perennial.Errorf(perennial.CodeInternal, op, "trial %d was never proposed", index+1)
+			err = perennial.Errorf(perennial.CodeInternal, "", "trial %d was never proposed", index+1)
+			break
 		}
+		log := trialRun{parent: &parent, began: a.nowMillis(), fresh: attempt(ctx) == 1 && len(t.Scores) == 0 && !t.State.Ended()}
 		if !t.State.Ended() && len(t.Scores) < folds {
 			if t, err = a.runTrial(ctx, m, cv, t, folds); err != nil {
-				return done, perennial.Wrap(op, err)
+				break
 			}
-			if err := a.Ledger.SaveTrial(ctx, t); err != nil {
-				return done, perennial.Wrap(op, err)
+			if err = a.Ledger.SaveTrial(ctx, t); err != nil {
+				break
 			}
 		}
 		done.Millis += t.Millis
+		logs.Go(func() error { return a.logTrial(logging, &m.bundle.Spec.Pipeline, &t, log) })
+	}
+	if logErr := logs.Wait(); err == nil {
+		err = logErr
+	}
+	if err != nil {
+		return done, perennial.Wrap(op, err)
 	}
 	done.Ended = a.nowMillis()
 	return done, nil
@@ -207,70 +228,52 @@ func observe(model *models.Model, t *perennial.Table, rows []int) (evaluate.Obse
 	return evaluate.Observed{Task: model.Task(), Y: y, Values: p.Values, Proba: p.Proba, Classes: p.Classes, Positive: positive}, nil
 }
 
-// candidateRun is what a candidate's own run says: of its best trial or, where
-// none has a score, of its first, and why it has none.
-type candidateRun struct {
-	ledger.Trial
-
-	failure  string // "" where it has a score
-	folds    int    // of the search
-	selected bool
+// trialRun is how a trial is logged as a run of its own.
+type trialRun struct {
+	parent *perennial.Run
+	fresh  bool // it was never logged before
+	began  int64
+	tags   []perennial.Tag
 }
 
-func (c *candidateRun) tags(p *perennial.Pipeline) []perennial.Tag {
-	out := []perennial.Tag{
-		{Key: perennial.TagKind, Value: "candidate"},
-		{Key: perennial.TagPipeline, Value: p.Name},
-		{Key: perennial.TagAlgorithm, Value: c.Algorithm},
-		{Key: "perennial.selected", Value: strconv.FormatBool(c.selected)},
-		{Key: perennial.TagTrial, Value: strconv.Itoa(c.Index + 1)},
-	}
-	if c.failure != "" {
-		return append(out, perennial.Tag{Key: perennial.TagFailure, Value: c.failure})
-	}
-	if c.State != ledger.TrialCompleted {
-		out = append(out, perennial.Tag{Key: perennial.TagStopped, Value: fmt.Sprintf("%d of %d folds", len(c.Scores), c.folds)})
-	}
-	return out
-}
-
-func (c *candidateRun) metrics(selectedBy string, at int64) []perennial.Metric {
-	out := append(trialUsage(&c.Trial, at), perennial.Metric{Key: "fit_seconds", Value: float64(c.Millis) / 1000, Timestamp: at})
-	if c.failure != "" {
-		return out
-	}
-	out = append(out, perennial.Metric{Key: "cv_" + selectedBy, Value: c.Score, Timestamp: at})
-	for k, s := range c.Scores {
-		out = append(out, perennial.Metric{Key: "fold_" + selectedBy, Value: s, Timestamp: at, Step: int64(k)})
-	}
-	return out
-}
-
-func (a *Activities) logCandidate(ctx context.Context, parent string, p *perennial.Pipeline, c *candidateRun) error {
-	now := a.nowMillis()
-	parentRun, err := a.Tracker.GetRun(ctx, parent)
-	if err != nil {
-		return err
-	}
-	run, err := a.Tracker.CreateRun(ctx, tracking.RunSpec{
-		ExperimentID: parentRun.ExperimentID, Name: c.Algorithm, User: parentRun.User, StartedAt: now,
-		Op: fmt.Sprintf("%s candidate %d", parent, c.Candidate), ParentRunID: parent, Tags: c.tags(p),
+// logTrial logs a trial as a run below its training's: with three calls where it is
+// fresh. Safe to repeat: the run is found again by the trial's number, and a trial
+// that is scored on more folds later gets a point of a higher step.
+func (a *Activities) logTrial(ctx context.Context, p *perennial.Pipeline, t *ledger.Trial, log trialRun) error {
+	parent := log.parent
+	run, err := a.Tracker.CreateRun(ctx, mlflow.RunSpec{
+		ExperimentID: parent.ExperimentID, Name: fmt.Sprintf("%s-%d", t.Algorithm, t.Index+1), User: parent.User, StartedAt: log.began,
+		Op: fmt.Sprintf("%s trial %d", parent.ID, t.Index), Fresh: log.fresh, ParentRunID: parent.ID,
+		Tags: []perennial.Tag{
+			{Key: perennial.TagKind, Value: perennial.KindTrial},
+			{Key: perennial.TagPipeline, Value: p.Name},
+			{Key: perennial.TagAlgorithm, Value: t.Algorithm},
+			{Key: perennial.TagTrial, Value: strconv.Itoa(t.Index + 1)},
+		},
 	})
 	if err != nil {
 		return err
 	}
-	params, err := paramTags(c.Params)
+	at := run.StartedAt
+	metrics := append(trialUsage(t, at), perennial.Metric{Key: "fit_seconds", Value: float64(t.Millis) / 1000, Timestamp: at})
+	status, tags := perennial.RunFinished, log.tags
+	switch {
+	case t.State == ledger.TrialFailed || !finite(t.Score):
+		status, tags = perennial.RunFailed, append([]perennial.Tag{{Key: perennial.TagFailure, Value: t.Error}}, tags...)
+	default:
+		metrics = append(metrics, perennial.Metric{Key: "cv_" + p.Select.Metric, Value: t.Score, Timestamp: at, Step: int64(len(t.Scores))})
+	}
+	for k, s := range t.Scores {
+		metrics = append(metrics, perennial.Metric{Key: "fold_" + p.Select.Metric, Value: s, Timestamp: at, Step: int64(k)})
+	}
+	params, err := paramTags(t.Params)
 	if err != nil {
 		return err
 	}
-	if err := a.Tracker.LogBatch(ctx, run.ID, c.metrics(p.Select.Metric, run.StartedAt), params, nil); err != nil {
+	if err := a.Tracker.LogBatch(ctx, run.ID, metrics, params, tags); err != nil {
 		return err
 	}
-	status := perennial.RunFinished
-	if c.failure != "" {
-		status = perennial.RunFailed
-	}
-	return a.Tracker.UpdateRun(ctx, run.ID, status, now)
+	return a.Tracker.UpdateRun(ctx, run.ID, status, at+t.Millis)
 }
 
 // paramTags turns a trial's parameters into a run's, in a stable order.

@@ -320,11 +320,28 @@ func (registryFake) SearchRuns(_ context.Context, experiment string, _ int, _ st
 	if experiment != "iris" {
 		return nil, "", notFound("experiment")
 	}
-	return []perennial.Run{fakeRun("child", "run1"), fakeRun("run1", "")}, "next", nil
+	return []perennial.Run{fakeRun("run1", "")}, "next", nil
 }
 
-func (registryFake) ChildRuns(_ context.Context, parent string) ([]perennial.Run, error) {
-	return []perennial.Run{fakeRun("child", parent)}, nil
+func (registryFake) Candidates(_ context.Context, trainings ...perennial.Run) (map[string][]perennial.Run, error) {
+	out := map[string][]perennial.Run{}
+	for _, r := range trainings {
+		out[r.ID] = []perennial.Run{fakeRun("child", r.ID)}
+	}
+	return out, nil
+}
+
+func (f registryFake) ReadArtifact(ctx context.Context, run, path string) ([]byte, error) {
+	files, err := f.Artifacts(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range files {
+		if a.Path == path && !a.Folder {
+			return []byte(`"sha256:` + map[string]string{"report/a b.json": "ab", "model.bin": "cd", "card.html": "ef"}[path] + `"`), nil
+		}
+	}
+	return nil, notFound("file")
 }
 
 func (registryFake) Artifacts(_ context.Context, run string) ([]perennial.Artifact, error) {
@@ -333,9 +350,9 @@ func (registryFake) Artifacts(_ context.Context, run string) ([]perennial.Artifa
 	}
 	return []perennial.Artifact{
 		{Path: "report", Folder: true},
-		{Path: "report/a b.json", Blob: "sha256:ab", Size: 8},
-		{Path: "model.bin", Blob: "sha256:cd", Size: 3},
-		{Path: "card.html", Blob: "sha256:ef", Size: 4},
+		{Path: "report/a b.json", Size: 8},
+		{Path: "model.bin", Size: 3},
+		{Path: "card.html", Size: 4},
 	}, nil
 }
 

@@ -42,18 +42,20 @@ type Lineage interface {
 	VersionsOfRuns(ctx context.Context, runIDs []string) ([]perennial.ModelVersion, error)
 }
 
-// Registry reads runs, models and versions (internal/tracking).
+// Registry reads runs, models and versions (internal/mlflow).
 type Registry interface {
 	Models(ctx context.Context) ([]perennial.RegisteredModel, error)
 	Versions(ctx context.Context, model string) ([]perennial.ModelVersion, error)
 	GetVersion(ctx context.Context, model, version string) (perennial.ModelVersion, error)
 	GetRun(ctx context.Context, id string) (perennial.Run, error)
 	SearchRuns(ctx context.Context, experimentName string, limit int, pageToken string) (runs []perennial.Run, next string, err error)
-	ChildRuns(ctx context.Context, parentID string) ([]perennial.Run, error)
+	// Candidates gives the candidates of some trainings of one experiment, oldest first, by training.
+	Candidates(ctx context.Context, trainings ...perennial.Run) (map[string][]perennial.Run, error)
 	Artifacts(ctx context.Context, runID string) ([]perennial.Artifact, error)
+	ReadArtifact(ctx context.Context, runID, path string) ([]byte, error)
 }
 
-// Blobs reads artifacts by key (internal/blob).
+// Blobs reads data by key (internal/blob).
 type Blobs interface {
 	Get(ctx context.Context, key string) ([]byte, error)
 }

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 	"time"
 
@@ -69,15 +68,13 @@ func (s *Server) listRuns(ctx context.Context, in *runsInput) (*answer[client.Li
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
+	candidates, err := s.o.Registry.Candidates(ctx, runs...)
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
 	list := client.List[client.RunView]{Items: []client.RunView{}, NextPageToken: next}
 	for i := range runs {
-		if runs[i].Tag(perennial.TagParentRun) != "" {
-			continue // shown below its parent
-		}
-		view, err := s.runView(ctx, &runs[i])
-		if err != nil {
-			return nil, perennial.Wrap(op, err)
-		}
+		view := runView(&runs[i], candidates)
 		view.Pipeline = in.Pipeline
 		list.Items = append(list.Items, view)
 	}
@@ -94,10 +91,13 @@ func (s *Server) getRun(ctx context.Context, in *runInput) (*answer[client.RunVi
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	view, err := s.runView(ctx, &run)
-	if err != nil {
-		return nil, perennial.Wrap(op, err)
+	var candidates map[string][]perennial.Run
+	if run.Tag(perennial.TagParentRun) == "" {
+		if candidates, err = s.o.Registry.Candidates(ctx, run); err != nil {
+			return nil, perennial.Wrap(op, err)
+		}
 	}
+	view := runView(&run, candidates)
 	files, err := s.listArtifacts(ctx, in)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
@@ -152,21 +152,13 @@ func (s *Server) reproduceRun(ctx context.Context, in *reproduceInput) (*trainOu
 	return s.accepted(started), nil
 }
 
-// runView shows a run, with its children where it can have any.
-func (s *Server) runView(ctx context.Context, r *perennial.Run) (client.RunView, error) {
+// runView shows a run with its candidates, where it has any.
+func runView(r *perennial.Run, candidates map[string][]perennial.Run) client.RunView {
 	v := oneRun(r)
-	if v.ParentRunID != "" {
-		return v, nil
+	for i := range candidates[r.ID] {
+		v.Candidates = append(v.Candidates, oneRun(&candidates[r.ID][i]))
 	}
-	children, err := s.o.Registry.ChildRuns(ctx, r.ID)
-	if err != nil {
-		return v, err
-	}
-	slices.SortStableFunc(children, func(a, b perennial.Run) int { return int(a.StartedAt - b.StartedAt) })
-	for i := range children {
-		v.Candidates = append(v.Candidates, oneRun(&children[i]))
-	}
-	return v, nil
+	return v
 }
 
 func oneRun(r *perennial.Run) client.RunView {
@@ -195,7 +187,7 @@ func (s *Server) listArtifacts(ctx context.Context, in *runInput) (*answer[clien
 	list := client.List[client.ArtifactView]{Items: []client.ArtifactView{}}
 	for _, a := range artifacts {
 		if !a.Folder {
-			list.Items = append(list.Items, client.ArtifactView{Path: a.Path, Size: a.Size, SHA256: strings.TrimPrefix(a.Blob, "sha256:")})
+			list.Items = append(list.Items, client.ArtifactView{Path: a.Path, Size: a.Size})
 		}
 	}
 	return ok(list), nil
@@ -217,15 +209,12 @@ func (s *Server) getArtifact(c *fiber.Ctx) error {
 	const op = "api.getArtifact"
 	ctx := c.UserContext()
 	run, wanted := unescaped(c.Params("run")), unescaped(c.Params("+"))
-	artifacts, err := s.o.Registry.Artifacts(ctx, run)
-	if err != nil {
-		return perennial.Wrap(op, err)
+	content, err := s.o.Registry.ReadArtifact(ctx, run, wanted)
+	if perennial.CodeOf(err) == perennial.CodeNotFound {
+		if _, runErr := s.o.Registry.GetRun(ctx, run); runErr == nil {
+			return perennial.Errorf(perennial.CodeNotFound, op, "The run %s has no file %q.", run, wanted).WithHint("GET /runs/%s/artifacts lists them.", url.PathEscape(run)).Because(err)
+		}
 	}
-	i := slices.IndexFunc(artifacts, func(a perennial.Artifact) bool { return a.Path == wanted && !a.Folder })
-	if i < 0 {
-		return perennial.Errorf(perennial.CodeNotFound, op, "The run %s has no file %q.", run, wanted).WithHint("GET /runs/%s/artifacts lists them.", url.PathEscape(run))
-	}
-	content, err := s.o.Blobs.Get(ctx, artifacts[i].Blob)
 	if err != nil {
 		return perennial.Wrap(op, err)
 	}

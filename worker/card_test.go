@@ -23,7 +23,7 @@ func (w *world) files(t *testing.T, runID string) map[string][]byte {
 	require.NoError(t, err)
 	out := map[string][]byte{}
 	for _, f := range list {
-		b, err := w.blobs.Get(t.Context(), f.Blob)
+		b, err := w.tracking.ReadArtifact(t.Context(), runID, f.Path)
 		require.NoError(t, err)
 		require.Len(t, b, int(f.Size))
 		out[f.Path] = b

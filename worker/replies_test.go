@@ -18,10 +18,10 @@ import (
 	"github.com/perennial-ml/perennial/activities"
 	"github.com/perennial-ml/perennial/internal/access"
 	"github.com/perennial-ml/perennial/internal/ledger"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/internal/predlog"
 	"github.com/perennial-ml/perennial/internal/serve"
-	"github.com/perennial-ml/perennial/internal/tracking"
 	"github.com/perennial-ml/perennial/worker"
 	"github.com/perennial-ml/perennial/workflows"
 )
@@ -62,12 +62,12 @@ type lossyTracker struct {
 	r *replies
 }
 
-func (l lossyTracker) EnsureExperiment(ctx context.Context, name string, now int64) (perennial.Experiment, error) {
-	v, err := l.Tracker.EnsureExperiment(ctx, name, now)
+func (l lossyTracker) EnsureExperiment(ctx context.Context, name string) (perennial.Experiment, error) {
+	v, err := l.Tracker.EnsureExperiment(ctx, name)
 	return answer(ctx, l.r, "EnsureExperiment", v, err)
 }
 
-func (l lossyTracker) CreateRun(ctx context.Context, spec tracking.RunSpec) (perennial.Run, error) {
+func (l lossyTracker) CreateRun(ctx context.Context, spec mlflow.RunSpec) (perennial.Run, error) {
 	v, err := l.Tracker.CreateRun(ctx, spec)
 	return answer(ctx, l.r, "CreateRun", v, err)
 }
@@ -85,16 +85,31 @@ func (l lossyTracker) LogBatch(ctx context.Context, runID string, metrics []pere
 	return l.r.reply(ctx, "LogBatch", l.Tracker.LogBatch(ctx, runID, metrics, params, tags))
 }
 
-func (l lossyTracker) LogInput(ctx context.Context, runID string, in perennial.DatasetInput) error {
-	return l.r.reply(ctx, "LogInput", l.Tracker.LogInput(ctx, runID, in))
+func (l lossyTracker) LogInput(ctx context.Context, runID string, in perennial.DatasetInput, schema *perennial.Schema) error {
+	return l.r.reply(ctx, "LogInput", l.Tracker.LogInput(ctx, runID, in, schema))
 }
 
 func (l lossyTracker) LogArtifact(ctx context.Context, runID string, a perennial.Artifact) error {
 	return l.r.reply(ctx, "LogArtifact", l.Tracker.LogArtifact(ctx, runID, a))
 }
 
-func (l lossyTracker) EnsureModel(ctx context.Context, name string, now int64) (perennial.RegisteredModel, error) {
-	v, err := l.Tracker.EnsureModel(ctx, name, now)
+func (l lossyTracker) Artifacts(ctx context.Context, runID string) ([]perennial.Artifact, error) {
+	v, err := l.Tracker.Artifacts(ctx, runID)
+	return answer(ctx, l.r, "Artifacts", v, err)
+}
+
+func (l lossyTracker) ReadArtifact(ctx context.Context, runID, path string) ([]byte, error) {
+	v, err := l.Tracker.ReadArtifact(ctx, runID, path)
+	return answer(ctx, l.r, "ReadArtifact", v, err)
+}
+
+func (l lossyTracker) LogModel(ctx context.Context, m mlflow.ModelSpec) (string, error) {
+	v, err := l.Tracker.LogModel(ctx, m)
+	return answer(ctx, l.r, "LogModel", v, err)
+}
+
+func (l lossyTracker) EnsureModel(ctx context.Context, name string) (perennial.RegisteredModel, error) {
+	v, err := l.Tracker.EnsureModel(ctx, name)
 	return answer(ctx, l.r, "EnsureModel", v, err)
 }
 

@@ -2,7 +2,6 @@ package worker_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -21,6 +20,7 @@ import (
 	"github.com/perennial-ml/perennial/internal/db"
 	"github.com/perennial-ml/perennial/internal/dvc"
 	"github.com/perennial-ml/perennial/internal/ledger"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/internal/project"
 	"github.com/perennial-ml/perennial/internal/serve"
@@ -35,24 +35,12 @@ import (
 type world struct {
 	dir      string
 	blobs    *blob.Store
-	tracking *tracking.Store
+	tracking *mlflow.Tracker
 	ledger   *ledger.Store
 	traffic  *serve.TrafficStore
 	pipeline *pipeline.Store
 	act      *activities.Activities
 	runs     int
-}
-
-// numbered makes the workflow run ids of the test environment, which are all
-// the same one, distinct.
-type numbered struct {
-	*tracking.Store
-	run int
-}
-
-func (n numbered) CreateRun(ctx context.Context, spec tracking.RunSpec) (perennial.Run, error) {
-	spec.Op = fmt.Sprint(spec.Op, " ", n.run)
-	return n.Store.CreateRun(ctx, spec)
 }
 
 func setup(t *testing.T) *world {
@@ -74,7 +62,7 @@ func setup(t *testing.T) *world {
 	require.NoError(t, db.Migrate(ctx, g, pipeline.Component, pipeline.Migrations))
 	w.blobs, err = blob.Open("file:" + filepath.Join(t.TempDir(), "artifacts"))
 	require.NoError(t, err)
-	w.tracking, w.ledger, w.traffic, w.pipeline = tracking.NewStore(g), ledger.NewStore(g), serve.NewTrafficStore(g), pipeline.NewStore(g)
+	w.tracking, w.ledger, w.traffic, w.pipeline = tracker(t, g, w.blobs), ledger.NewStore(g), serve.NewTrafficStore(g), pipeline.NewStore(g)
 	repo, err := dvc.Open(w.dir)
 	require.NoError(t, err)
 	_, err = repo.Restore(ctx, "data/raw/iris.csv", "data/raw/california-housing.csv")
@@ -171,6 +159,7 @@ func TestTrainingIris(t *testing.T) {
 
 	candidates, err := w.tracking.ChildRuns(ctx, result.RunID)
 	require.NoError(t, err)
+	require.Len(t, candidates, len(trials), "each trial is a run")
 	algorithms := map[string]bool{}
 	for _, c := range candidates {
 		algorithms[c.Tag(perennial.TagAlgorithm)] = true
@@ -416,9 +405,13 @@ func TestAnImportedChampionIsNotComparedWith(t *testing.T) {
 			require.NoError(t, err)
 			key, err := w.blobs.Put(ctx, b)
 			require.NoError(t, err)
-			_, err = w.tracking.EnsureModel(ctx, "iris", 1)
+			_, err = w.tracking.EnsureModel(ctx, "iris")
 			require.NoError(t, err)
-			v, err := w.tracking.CreateVersion(ctx, perennial.ModelVersion{Model: "iris", RunID: "r", Lineage: perennial.Lineage{
+			experiment, err := w.tracking.EnsureExperiment(ctx, "iris")
+			require.NoError(t, err)
+			imported, err := w.tracking.CreateRun(ctx, mlflow.RunSpec{ExperimentID: experiment.ID, StartedAt: 1, Op: "import"})
+			require.NoError(t, err)
+			v, err := w.tracking.CreateVersion(ctx, perennial.ModelVersion{Model: "iris", RunID: imported.ID, Source: imported.ArtifactURI + "/model", Lineage: perennial.Lineage{
 				ModelSHA256: strings.TrimPrefix(key, "sha256:"), Algorithm: m.Algorithm(), Imported: &perennial.ImportLineage{File: "model.json"},
 			}}, "import")
 			require.NoError(t, err)

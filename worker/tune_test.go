@@ -14,6 +14,7 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/activities"
 	"github.com/perennial-ml/perennial/internal/ledger"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/worker"
 	"github.com/perennial-ml/perennial/workflows"
 )
@@ -156,14 +157,24 @@ func TestAnOlderStudyRunsOn(t *testing.T) {
 	result, err := w.train(t, "iris", perennial.BudgetFull)
 	require.NoError(t, err)
 	older := w.study(t, result.RunID)
-	older.RunID = "older"
+	older.RunID = w.another(t, "older")
 	env := w.activities(t)
 	for _, in := range []activities.TrialsInput{{From: 4, To: 8}, {From: 0, To: 4}, {From: 8, To: 12}} {
 		in.StudyInput = older
 		_, err := env.ExecuteActivity(w.act.RunTrials, in)
 		require.NoError(t, err)
 	}
-	require.Equal(t, w.trials(t, result.RunID), w.trials(t, "older"))
+	require.Equal(t, w.trials(t, result.RunID), w.trials(t, older.RunID))
+}
+
+// another makes a run for a study of its own.
+func (w *world) another(t *testing.T, op string) string {
+	t.Helper()
+	e, err := w.tracking.EnsureExperiment(t.Context(), "iris")
+	require.NoError(t, err)
+	run, err := w.tracking.CreateRun(t.Context(), mlflow.RunSpec{ExperimentID: e.ID, StartedAt: 1, Op: op})
+	require.NoError(t, err)
+	return run.ID
 }
 
 // study gives what a run's study was run on.
@@ -181,15 +192,15 @@ func TestAFailingTrialIsNoFailingStudy(t *testing.T) {
 	result, err := w.train(t, "iris", perennial.BudgetFull)
 	require.NoError(t, err)
 	study := w.study(t, result.RunID)
-	study.RunID = "another"
+	study.RunID = w.another(t, "another")
 	require.NoError(t, w.ledger.ProposeTrials(t.Context(), []ledger.Trial{
-		{StudyID: "another", Index: 0, Algorithm: "logistic_regression", Params: json.RawMessage(`{"c":-1}`)},
-		{StudyID: "another", Index: 1, Algorithm: "logistic_regression", Params: json.RawMessage(`{"c":1}`)},
+		{StudyID: study.RunID, Index: 0, Algorithm: "logistic_regression", Params: json.RawMessage(`{"c":-1}`)},
+		{StudyID: study.RunID, Index: 1, Algorithm: "logistic_regression", Params: json.RawMessage(`{"c":1}`)},
 	}))
 	env := w.activities(t)
 	_, err = env.ExecuteActivity(w.act.RunTrials, activities.TrialsInput{StudyInput: study, Trials: []int{0, 1}, Folds: 3})
 	require.NoError(t, err)
-	list := w.trials(t, "another")
+	list := w.trials(t, study.RunID)
 	require.Equal(t, ledger.TrialFailed, list[0].State)
 	require.Contains(t, list[0].Error, "c")
 	require.Equal(t, ledger.TrialCompleted, list[1].State)

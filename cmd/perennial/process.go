@@ -40,7 +40,10 @@ pipeline apply", data by "perennial data add" and from PERENNIAL_DATA_URL. /heal
 
 // newProcessCommand completes a command that runs until it is stopped.
 func newProcessCommand(work func(context.Context, app.ProcessOptions) error, cmd *cobra.Command, flags ...string) *cobra.Command {
-	cmd.Long += "\n\nEvery setting can also come from the environment; a flag wins:\n\n" + settingsHelp()
+	cmd.Long += `
+
+Runs and versions are kept by the MLflow server that MLFLOW_TRACKING_URI names (with MLFLOW_TRACKING_TOKEN, or
+MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, where it asks who comes), else in the database.` + "\n\nEvery setting can also come from the environment; a flag wins:\n\n" + settingsHelp()
 	cmd.Args = cobra.NoArgs
 	values := settingFlags(cmd, flags...)
 	var c *config.Config

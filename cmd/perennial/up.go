@@ -39,9 +39,12 @@ Every setting can also come from the environment; a flag wins:
 	}
 	values := settingFlags(cmd, "project", "home", "pipelines", "listen", "temporal-port", "ui-port")
 	cmd.Flags().BoolVar(&noBootstrap, "no-bootstrap", false, "train nothing by itself")
+	tracking := cmd.Flags().String(config.TrackingFlag, "", "an MLflow server that keeps runs and versions (default: the embedded one; MLFLOW_TRACKING_URI is for api and worker)")
 	var c *config.Config
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) { // before the work begins: a wrong setting is wrong usage
-		c, err = config.Load(given(cmd, values), os.Environ())
+		if c, err = config.Load(given(cmd, values), os.Environ()); err == nil {
+			c.MLflow.URI = *tracking // whatever a notebook's environment says
+		}
 		return err
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -37,8 +37,9 @@ type kit struct {
 	gate       gate
 	serves     bool // this process answers requests
 
-	mlflow      *tracking.Server
-	predictions *predlog.Log // only a serving process starts it; others read
+	tracking    *registry
+	mlflow      *tracking.Server // what others reach of it on the API's address; nil beside a server of its own
+	predictions *predlog.Log     // only a serving process starts it; others read
 }
 
 // connection is a Temporal server as the parts see it.
@@ -48,18 +49,23 @@ type connection struct {
 	uiURL     string
 }
 
-func newKit(c *config.Config, build string, log *slog.Logger, s *stores, t connection) *kit {
+func newKit(c *config.Config, build string, log *slog.Logger, s *stores, t connection) (_ *kit, err error) {
 	k := &kit{config: c, build: build, log: log, stores: s, registry: telemetry.Registry(build), temporal: t}
 	k.attributes = control.NewAttributes(t.Client, t.namespace, log)
 	k.predictions = predlog.New(s.predictions, predlog.Options{Flush: c.LogFlush, BufferBytes: int64(c.LogBuffer), Logger: log, Registerer: k.registry})
-	k.mlflow = tracking.NewServer(s.tracking, s.blobs, k.hooks(), nil)
+	if k.tracking, err = openTracking(c, s); err != nil {
+		return nil, err
+	}
+	if k.tracking.Embedded() {
+		k.mlflow = tracking.NewServer(s.tracking, s.blobs, k.hooks(), nil)
+	}
 	k.operator = control.New(control.Options{
-		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: s.tracking, Audit: s.access, Tokens: s.access, Orders: s.access, KeepAdmin: c.Auth == config.AuthTokens && c.AdminToken == "", Applied: s.pipelines, Datasets: s.datasets,
-		Traffic: s.traffic, Registry: s.tracking, Blobs: s.blobs, Evidence: k.predictions, Imports: s.tracking, Files: s.blobs, Build: build,
-		Rollouts: activities.Rollouts{Steps: &activities.Activities{Pipelines: s.pipelines, Blobs: s.blobs, Traffic: s.traffic, Tracker: s.tracking, Now: time.Now}}, KeepVersions: c.KeepVersions, UIURL: t.uiURL, Namespace: t.namespace,
+		Temporal: t.Client, Pipelines: s.pipelines, Ledger: s.ledger, Runs: k.tracking, Audit: s.access, Tokens: s.access, Orders: s.access, KeepAdmin: c.Auth == config.AuthTokens && c.AdminToken == "", Applied: s.pipelines, Datasets: s.datasets,
+		Traffic: s.traffic, Registry: k.tracking, Blobs: s.blobs, Evidence: k.predictions, Imports: k.tracking, Sources: k.tracking, ForeignRegistry: !k.tracking.Embedded(), Files: s.blobs, Build: build,
+		Rollouts: activities.Rollouts{Steps: &activities.Activities{Pipelines: s.pipelines, Blobs: s.blobs, Traffic: s.traffic, Tracker: k.tracking, Now: time.Now}}, KeepVersions: c.KeepVersions, UIURL: t.uiURL, Namespace: t.namespace,
 		Queue: workflows.Queue(c.QueuePrefix, workflows.KindDefault), Attributes: k.attributes, Gone: s.gone, Broken: s.broken, Logger: log,
 	})
-	return k
+	return k, nil
 }
 
 // hooks make the registry ask whoever serves its models.
@@ -76,13 +82,21 @@ func (k *kit) hooks() tracking.Hooks {
 // tables, where nobody asks for it before.
 const reconcileEvery = time.Minute
 
+// aliasesEvery is how soon an alias that was moved on an MLflow server of its own is
+// seen.
+const aliasesEvery = 2 * time.Second
+
 // working makes the parts that do the steps of workflows, with data from where
 // this process gets it, and keep our tables true to Temporal.
 func (k *kit) working(steps *worker.Worker) []Part {
-	return []Part{
+	parts := []Part{
 		part{name: "worker", start: k.patiently(steps.Start), stop: steps.Stop, failed: steps.Failed()},
 		background("reconcile", func(ctx context.Context) { k.operator.Follow(ctx, reconcileEvery) }),
 	}
+	if k.tracking.Embedded() {
+		return parts
+	}
+	return append(parts, background("aliases", func(ctx context.Context) { k.operator.FollowAliases(ctx, aliasesEvery) }))
 }
 
 // worker makes the part that does the steps of workflows, with data from where
@@ -99,7 +113,7 @@ func (k *kit) worker(data activities.Data) *worker.Worker {
 func (k *kit) activities(data activities.Data) *activities.Activities {
 	c, s := k.config, k.stores
 	return &activities.Activities{
-		Pipelines: s.pipelines, Data: data, Blobs: s.blobs, Tracker: s.tracking, Ledger: s.ledger, Traffic: s.traffic,
+		Pipelines: s.pipelines, Data: data, Blobs: s.blobs, Tracker: k.tracking, Ledger: s.ledger, Traffic: s.traffic,
 		Starter: k.operator, Workflows: k.operator, Evidence: k.predictions, Orders: s.access, Guarded: k.guarded, Lease: c.TrafficLease, Now: time.Now, Build: k.build, Threads: c.TrainThreads, Project: c.Project,
 	}
 }
@@ -119,14 +133,14 @@ func (k *kit) serving(drain time.Duration) []Part {
 	c, s := k.config, k.stores
 	k.serves = true
 	engine := serve.New(serve.Options{
-		Traffic: s.traffic, Versions: s.tracking, Blobs: s.blobs, Log: k.predictions, Replica: replica(c.Listen), Replicas: s.traffic, Lease: c.TrafficLease, MaxInstances: c.MaxInstances,
+		Traffic: s.traffic, Versions: served{k.tracking}, Blobs: s.blobs, Log: k.predictions, Replica: replica(c.Listen), Replicas: s.traffic, Lease: c.TrafficLease, MaxInstances: c.MaxInstances,
 		Absent: s.absent, Logger: k.log, Registerer: k.registry,
 	})
 	options := api.Options{
-		Predictor: engine, Predictions: k.predictions, Registry: s.tracking, Blobs: s.blobs, Pipelines: s.pipelines, Traffic: s.traffic,
-		Lineage: s.tracking, Decisions: s.ledger, Trials: s.ledger, Datasets: s.datasets,
+		Predictor: engine, Predictions: k.predictions, Registry: k.tracking, Blobs: s.blobs, Pipelines: s.pipelines, Traffic: s.traffic,
+		Lineage: k.tracking, Decisions: s.ledger, Trials: s.ledger, Datasets: s.datasets,
 		Control: k.operator, Rollouts: k.operator, Audit: s.access,
-		Degraded: degraded(k.temporal, engine), Listen: c.Listen, Hosts: c.Hosts, MaxBody: c.MaxBody, MaxInFlight: c.MaxInFlight,
+		Degraded: degraded(k.temporal, k.tracking, engine), Listen: c.Listen, Hosts: c.Hosts, MaxBody: c.MaxBody, MaxInFlight: c.MaxInFlight,
 		RequestTimeout: c.RequestTimeout, Drain: drain, UIURL: k.temporal.uiURL, Namespace: k.temporal.namespace, Build: k.build, Logger: k.log,
 		Metrics: k.registry, TLS: k.gate.tls,
 	}
@@ -144,18 +158,23 @@ func (k *kit) serving(drain time.Duration) []Part {
 		parts = append(parts, part{name: "access", start: k.gate.guard.Start, stop: k.gate.guard.Stop})
 	}
 	server := api.New(options)
-	server.Mount(k.mlflow)
+	if k.mlflow != nil {
+		server.Mount(k.mlflow)
+	}
 	return append(parts, server)
 }
 
 // degraded tells which dependencies are down while predictions go on.
-func degraded(temporal connection, engine *serve.Engine) func(context.Context) []client.Degraded {
+func degraded(temporal connection, runs *registry, engine *serve.Engine) func(context.Context) []client.Degraded {
 	return func(ctx context.Context) []client.Degraded {
 		out := []client.Degraded{}
 		ctx, cancel := context.WithTimeout(ctx, time.Second)
 		defer cancel()
 		if _, err := temporal.CheckHealth(ctx, &temporalclient.CheckHealthRequest{}); err != nil {
 			out = append(out, client.Degraded{Part: "temporal", Message: "Temporal doesn't answer: nothing can be trained; predictions go on."})
+		}
+		if err := runs.Ping(ctx); err != nil && !runs.Embedded() {
+			out = append(out, client.Degraded{Part: "mlflow", Message: "The MLflow server " + runs.URI() + " doesn't answer: trainings wait for it; predictions go on."})
 		}
 		if err := engine.Err(); err != nil {
 			out = append(out, client.Degraded{Part: "database", Message: "The traffic rows can't be read: predictions go on with the last good state."})

@@ -74,7 +74,12 @@ func process(ctx context.Context, o ProcessOptions, parts func(*kit) ([]Part, er
 		return err
 	}
 	defer temporal.Close()
-	list, err := parts(newKit(c, o.Build, log, stores, temporal)) //nolint:contextcheck // MLflow requests bring their own context
+	k, err := newKit(c, o.Build, log, stores, temporal) //nolint:contextcheck // MLflow requests bring their own context
+	if err != nil {
+		return err
+	}
+	defer k.tracking.Close()
+	list, err := parts(k)
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,7 @@ func Stage(ctx context.Context, o StageOptions) (out offline.Result, err error) 
 	c := *o.Config
 	c.Home, c.ArtifactURL = home, "file:"+filepath.Join(home, "artifacts")
 	c.DatabaseURL, c.PredictionsURL = "sqlite:"+filepath.Join(home, "perennial.db"), "sqlite:"+filepath.Join(home, "predictions.db")
+	c.MLflow.URI = ""
 	log := telemetry.Logger(io.Discard, c.LogFormat, c.LogLevel)
 	stores, err := openStores(ctx, &c, true, log)
 	if err != nil {
@@ -58,6 +59,10 @@ func Stage(ctx context.Context, o StageOptions) (out offline.Result, err error) 
 	if err != nil {
 		return out, perennial.Wrap(op, err)
 	}
-	steps := newKit(&c, o.Build, log, stores, connection{}).activities(repo) //nolint:contextcheck // what the kit makes has contexts of its own
-	return offline.Train(ctx, steps, o.Pipeline, o.Progress)
+	k, err := newKit(&c, o.Build, log, stores, connection{}) //nolint:contextcheck // what the kit makes has contexts of its own
+	if err != nil {
+		return out, perennial.Wrap(op, err)
+	}
+	defer k.tracking.Close()
+	return offline.Train(ctx, k.activities(repo), o.Pipeline, o.Progress)
 }

@@ -74,7 +74,11 @@ func Up(ctx context.Context, o UpOptions) error {
 		return perennial.Wrap("app.Up", err)
 	}
 	defer lazy.Close()
-	k := newKit(c, o.Build, log, stores, connection{Client: lazy, namespace: temporalclient.DefaultNamespace, uiURL: temporal.UIURL()}) //nolint:contextcheck // MLflow requests bring their own context
+	k, err := newKit(c, o.Build, log, stores, connection{Client: lazy, namespace: temporalclient.DefaultNamespace, uiURL: temporal.UIURL()}) //nolint:contextcheck // MLflow requests bring their own context
+	if err != nil {
+		return err
+	}
+	defer k.tracking.Close()
 	k.gate = gate
 	return Run(ctx, log, c.ShutdownGrace, upParts(o, k, repo, temporal)...)
 }
@@ -87,6 +91,9 @@ func upParts(o UpOptions, k *kit, repo *dvc.Repo, temporal Temporal) []Part {
 		part{name: "addresses", start: func(context.Context) error {
 			o.Screen.Sayf("API", "%s  (routes: /docs, metrics: /metrics%s)", k.gate.url, k.gate.note())
 			o.Screen.Sayf("Temporal Web UI", "%s  (server: %s)", temporal.UIURL(), temporal.Address())
+			if !k.tracking.Embedded() {
+				o.Screen.Sayf("MLflow", "%s", k.tracking.URI())
+			}
 			o.Screen.Sayf("log", "%s  (Ctrl-C stops)", filepath.Join(c.Home, LogFile))
 			return nil
 		}},

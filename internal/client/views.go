@@ -71,7 +71,7 @@ type RunView struct {
 	RunID         string                   `json:"run_id"`
 	Name          string                   `json:"name"`
 	Pipeline      string                   `json:"pipeline,omitempty"`
-	Kind          string                   `json:"kind,omitempty"` // train | candidate
+	Kind          string                   `json:"kind,omitempty"` // train | trial | candidate | import
 	Algorithm     string                   `json:"algorithm,omitempty"`
 	Status        perennial.RunStatus      `json:"status"`
 	Outcome       string                   `json:"outcome,omitempty"`
@@ -121,9 +121,8 @@ type TrialView struct {
 
 // ArtifactView is one file of a run.
 type ArtifactView struct {
-	Path   string `json:"path"`
-	Size   int64  `json:"size"`   // bytes
-	SHA256 string `json:"sha256"` // of the content
+	Path string `json:"path"`
+	Size int64  `json:"size"` // bytes
 }
 
 // PipelineView is one applied pipeline. Spec and Schema are the files as JSON

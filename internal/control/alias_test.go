@@ -33,10 +33,7 @@ func (judgeFake) Refused(_ context.Context, o activities.Offer, _ string) (peren
 func moving(t *testing.T, onAlias string) *remote {
 	t.Helper()
 	w := at(t, 0, "", onAlias)
-	for _, v := range []string{"3", "4"} {
-		_, err := w.versions.CreateVersion(t.Context(), perennial.ModelVersion{Model: "iris", Lineage: perennial.Lineage{ModelSHA256: "file-" + v}}, v)
-		require.NoError(t, err)
-	}
+	register(t, w.versions, "3", "4")
 	o := w.options
 	o.Rollouts = judgeFake{lossyRollouts{w.lossy}}
 	w.Control = control.New(o)
@@ -145,10 +142,7 @@ func TestMovesThatAreRefused(t *testing.T) {
 func TestAliasesOfOtherModelsAreMLflowsOwn(t *testing.T) {
 	t.Parallel()
 	w, ctx := moving(t, ""), t.Context()
-	_, err := w.versions.EnsureModel(ctx, "other", 1)
-	require.NoError(t, err)
-	_, err = w.versions.CreateVersion(ctx, perennial.ModelVersion{Model: "other"}, "")
-	require.NoError(t, err)
+	registerFor(t, w.versions, "other", "1")
 	for _, alias := range []string{perennial.AliasChampion, perennial.AliasChallenger} {
 		require.NoError(t, w.AliasMoved(ctx, "ann", "other", alias, "1"))
 	}

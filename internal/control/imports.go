@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 
@@ -11,22 +12,23 @@ import (
 	"github.com/perennial-ml/perennial/activities"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/dataset"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/pipeline"
-	"github.com/perennial-ml/perennial/internal/tracking"
 	"github.com/perennial-ml/perennial/models"
 	"github.com/perennial-ml/perennial/models/imported"
 )
 
 // Imports keeps the runs and versions of models that are imported
-// (internal/tracking). CreateRun and CreateVersion give the first result back
-// when called again with the same op.
+// (internal/mlflow). CreateRun and CreateVersion give the first result back when
+// called again with the same op, LogModel when called again with the same content.
 type Imports interface {
-	EnsureExperiment(ctx context.Context, name string, now int64) (perennial.Experiment, error)
-	CreateRun(ctx context.Context, spec tracking.RunSpec) (perennial.Run, error)
+	EnsureExperiment(ctx context.Context, name string) (perennial.Experiment, error)
+	CreateRun(ctx context.Context, spec mlflow.RunSpec) (perennial.Run, error)
 	LogBatch(ctx context.Context, runID string, metrics []perennial.Metric, params, tags []perennial.Tag) error
 	LogArtifact(ctx context.Context, runID string, a perennial.Artifact) error
+	LogModel(ctx context.Context, m mlflow.ModelSpec) (modelID string, err error)
 	UpdateRun(ctx context.Context, id string, status perennial.RunStatus, endedAt int64) error
-	EnsureModel(ctx context.Context, name string, now int64) (perennial.RegisteredModel, error)
+	EnsureModel(ctx context.Context, name string) (perennial.RegisteredModel, error)
 	CreateVersion(ctx context.Context, v perennial.ModelVersion, op string) (perennial.ModelVersion, error)
 	Versions(ctx context.Context, model string) ([]perennial.ModelVersion, error)
 }
@@ -177,18 +179,21 @@ func (c *Control) knownImport(ctx context.Context, i *importing) (perennial.Mode
 func (c *Control) register(ctx context.Context, i *importing, actor string) (perennial.ModelVersion, error) {
 	var none perennial.ModelVersion
 	now, opID := c.o.Now().UnixMilli(), "import:"+i.model+":"+i.modelSHA256()
-	experiment, err := c.o.Imports.EnsureExperiment(ctx, i.model, now)
+	experiment, err := c.o.Imports.EnsureExperiment(ctx, i.model)
 	if err != nil {
 		return none, err
 	}
-	run, err := c.o.Imports.CreateRun(ctx, tracking.RunSpec{ExperimentID: experiment.ID, User: actor, StartedAt: now, Op: opID, Tags: []perennial.Tag{
-		{Key: perennial.TagKind, Value: "import"}, {Key: perennial.TagPipeline, Value: i.model}, {Key: perennial.TagAlgorithm, Value: i.fitted.Algorithm()},
+	run, err := c.o.Imports.CreateRun(ctx, mlflow.RunSpec{ExperimentID: experiment.ID, User: actor, StartedAt: now, Op: opID, Tags: []perennial.Tag{
+		{Key: perennial.TagKind, Value: perennial.KindImport}, {Key: perennial.TagPipeline, Value: i.model}, {Key: perennial.TagAlgorithm, Value: i.fitted.Algorithm()},
 		{Key: perennial.TagSource, Value: "perennial import " + i.lineage.File}, {Key: perennial.TagModelSHA256, Value: i.modelSHA256()}, {Key: "perennial.build", Value: c.o.Build},
 	}})
 	if err != nil {
 		return none, err
 	}
-	for _, f := range []stored{i.served, i.source, i.yaml} {
+	if _, err := c.o.Imports.LogModel(ctx, i.logged(run.ID, now, c.o.Build)); err != nil {
+		return none, err
+	}
+	for _, f := range []stored{i.source, i.yaml} {
 		if err := c.o.Imports.LogArtifact(ctx, run.ID, perennial.Artifact{Path: f.path, Blob: f.key, Size: int64(f.size)}); err != nil {
 			return none, err
 		}
@@ -196,11 +201,11 @@ func (c *Control) register(ctx context.Context, i *importing, actor string) (per
 	if err := c.o.Imports.LogBatch(ctx, run.ID, nil, i.params(), nil); err != nil {
 		return none, err
 	}
-	if _, err := c.o.Imports.EnsureModel(ctx, i.model, now); err != nil {
+	if _, err := c.o.Imports.EnsureModel(ctx, i.model); err != nil {
 		return none, err
 	}
 	version, err := c.o.Imports.CreateVersion(ctx, perennial.ModelVersion{
-		Model: i.model, RunID: run.ID, Source: run.ArtifactURI + "/model", Status: "READY", CreatedAt: now, UpdatedAt: now,
+		Model: i.model, RunID: run.ID, Source: run.ArtifactURI + "/" + mlflow.LoggedName,
 		Lineage: perennial.Lineage{
 			RunID: run.ID, ModelSHA256: i.modelSHA256(), Algorithm: i.fitted.Algorithm(), SchemaSHA256: i.schema, Build: c.o.Build, Imported: &i.lineage,
 		},
@@ -213,6 +218,15 @@ func (c *Control) register(ctx context.Context, i *importing, actor string) (per
 		return none, err
 	}
 	return version, c.o.Imports.UpdateRun(ctx, run.ID, perennial.RunFinished, now)
+}
+
+// logged is the model file as MLflow's own logged model.
+func (i *importing) logged(runID string, now int64, build string) mlflow.ModelSpec {
+	name := path.Base(i.served.path)
+	return mlflow.ModelSpec{
+		RunID: runID, Task: i.fitted.Task(), Algorithm: i.fitted.Algorithm(), Schema: i.fitted.Schema(), Params: i.params(), SHA256: i.modelSHA256(),
+		File: name, Files: []perennial.Artifact{{Path: name, Blob: i.served.key, Size: int64(i.served.size)}}, CreatedAt: now, Build: build,
+	}
 }
 
 // params are what the run shows of the model.

@@ -18,53 +18,58 @@ import (
 	"github.com/perennial-ml/perennial/internal/blob"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/control"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/serve"
-	"github.com/perennial-ml/perennial/internal/tracking"
 	"github.com/perennial-ml/perennial/models"
 )
 
 // lossyImports loses a reply of the registry or of the artifact store.
 type lossyImports struct {
-	*tracking.Store
+	*mlflow.Tracker
 
 	l     *lossy
 	blobs *blob.Store
 }
 
-func (s lossyImports) EnsureExperiment(ctx context.Context, name string, now int64) (perennial.Experiment, error) {
-	e, err := s.Store.EnsureExperiment(ctx, name, now)
+func (s lossyImports) EnsureExperiment(ctx context.Context, name string) (perennial.Experiment, error) {
+	e, err := s.Tracker.EnsureExperiment(ctx, name)
 	return e, s.l.reply(err)
 }
 
-func (s lossyImports) CreateRun(ctx context.Context, spec tracking.RunSpec) (perennial.Run, error) {
-	run, err := s.Store.CreateRun(ctx, spec)
+func (s lossyImports) CreateRun(ctx context.Context, spec mlflow.RunSpec) (perennial.Run, error) {
+	run, err := s.Tracker.CreateRun(ctx, spec)
 	return run, s.l.reply(err)
 }
 
 func (s lossyImports) LogBatch(ctx context.Context, runID string, metrics []perennial.Metric, params, tags []perennial.Tag) error {
-	return s.l.reply(s.Store.LogBatch(ctx, runID, metrics, params, tags))
+	return s.l.reply(s.Tracker.LogBatch(ctx, runID, metrics, params, tags))
 }
 
 func (s lossyImports) LogArtifact(ctx context.Context, runID string, a perennial.Artifact) error {
-	return s.l.reply(s.Store.LogArtifact(ctx, runID, a))
+	return s.l.reply(s.Tracker.LogArtifact(ctx, runID, a))
+}
+
+func (s lossyImports) LogModel(ctx context.Context, m mlflow.ModelSpec) (string, error) {
+	id, err := s.Tracker.LogModel(ctx, m)
+	return id, s.l.reply(err)
 }
 
 func (s lossyImports) UpdateRun(ctx context.Context, id string, status perennial.RunStatus, endedAt int64) error {
-	return s.l.reply(s.Store.UpdateRun(ctx, id, status, endedAt))
+	return s.l.reply(s.Tracker.UpdateRun(ctx, id, status, endedAt))
 }
 
-func (s lossyImports) EnsureModel(ctx context.Context, name string, now int64) (perennial.RegisteredModel, error) {
-	m, err := s.Store.EnsureModel(ctx, name, now)
+func (s lossyImports) EnsureModel(ctx context.Context, name string) (perennial.RegisteredModel, error) {
+	m, err := s.Tracker.EnsureModel(ctx, name)
 	return m, s.l.reply(err)
 }
 
 func (s lossyImports) CreateVersion(ctx context.Context, v perennial.ModelVersion, op string) (perennial.ModelVersion, error) {
-	v, err := s.Store.CreateVersion(ctx, v, op)
+	v, err := s.Tracker.CreateVersion(ctx, v, op)
 	return v, s.l.reply(err)
 }
 
 func (s lossyImports) Versions(ctx context.Context, model string) ([]perennial.ModelVersion, error) {
-	v, err := s.Store.Versions(ctx, model)
+	v, err := s.Tracker.Versions(ctx, model)
 	return v, s.l.reply(err)
 }
 
@@ -78,7 +83,7 @@ type customs struct {
 	*control.Control
 
 	l     *lossy
-	store *tracking.Store
+	store *mlflow.Tracker
 	blobs *blob.Store
 	audit *desk
 }
@@ -90,7 +95,7 @@ func atCustoms(t *testing.T, nth int) *customs {
 	require.NoError(t, err)
 	traffic := serve.NewTrafficStore(g)
 	_, audit := atDesk(t)
-	w := &customs{l: &lossy{Traffic: traffic, nth: nth}, store: tracking.NewStore(g), blobs: blobs, audit: audit}
+	w := &customs{l: &lossy{Traffic: traffic, nth: nth}, store: trackerWith(t, g, blobs), blobs: blobs, audit: audit}
 	in := lossyImports{w.store, w.l, blobs}
 	w.Control = control.New(control.Options{
 		Imports: in, Files: in, Traffic: w.l, Rollouts: activities.Rollouts{Steps: &activities.Activities{Blobs: blobs, Traffic: traffic, Tracker: w.store, Now: func() time.Time { return now }}}, Audit: audit, Build: "v1", Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
@@ -147,11 +152,13 @@ func TestAnImportIsAVersionWithItsLineage(t *testing.T) {
 	kept := map[string]string{}
 	for _, a := range artifacts {
 		if !a.Folder {
-			b, err := w.blobs.Get(ctx, a.Blob)
+			b, err := w.store.ReadArtifact(ctx, out.RunID, a.Path)
 			require.NoError(t, err)
 			kept[a.Path] = string(b)
 		}
 	}
+	require.Contains(t, kept["model/MLmodel"], "model_file: model.perennial")
+	delete(kept, "model/MLmodel")
 	require.Equal(t, map[string]string{"model/model.perennial": string(file), "source/prices.txt": string(req.File), "source/schema.yaml": req.Schema}, kept)
 
 	require.Len(t, w.audit.audit, 1)

@@ -17,15 +17,15 @@ import (
 	"github.com/perennial-ml/perennial/activities"
 	"github.com/perennial-ml/perennial/internal/blob"
 	"github.com/perennial-ml/perennial/internal/control"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/serve"
-	"github.com/perennial-ml/perennial/internal/tracking"
 	"github.com/perennial-ml/perennial/models"
 )
 
 // notebooks are the files with which versions of prices were registered, by
 // version and path, and what was made of them.
 type notebooks struct {
-	*tracking.Store
+	*mlflow.Tracker
 
 	files   map[string]map[string]string
 	lineage map[string]perennial.Lineage
@@ -45,7 +45,7 @@ func (n *notebooks) SetLineage(_ context.Context, _, version string, l perennial
 }
 
 func (n *notebooks) GetVersion(ctx context.Context, model, version string) (perennial.ModelVersion, error) {
-	v, err := n.Store.GetVersion(ctx, model, version)
+	v, err := n.Tracker.GetVersion(ctx, model, version)
 	if l, ok := n.lineage[version]; ok {
 		v.Lineage = l
 	}
@@ -60,10 +60,10 @@ func atSchool(t *testing.T, files ...map[string]string) (*control.Control, *note
 	blobs, err := blob.Open("file:" + t.TempDir())
 	require.NoError(t, err)
 	traffic := serve.NewTrafficStore(g)
-	n := &notebooks{Store: tracking.NewStore(g), files: map[string]map[string]string{}, lineage: map[string]perennial.Lineage{}}
+	n := &notebooks{Tracker: trackerWith(t, g, blobs), files: map[string]map[string]string{}, lineage: map[string]perennial.Lineage{}}
 	_, audit := atDesk(t)
 	c := control.New(control.Options{
-		Imports: n.Store, Files: blobs, Blobs: blobs, Traffic: traffic, Registry: n, Sources: n, Audit: audit, Pipelines: audit, Build: "v1",
+		Imports: n.Tracker, Files: blobs, Blobs: blobs, Traffic: traffic, Registry: n, Sources: n, Audit: audit, Pipelines: audit, Build: "v1",
 		Ledger: audit, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return now },
 		Rollouts: activities.Rollouts{Steps: &activities.Activities{Blobs: blobs, Tracker: n, Traffic: traffic}},
 	})
@@ -71,14 +71,14 @@ func atSchool(t *testing.T, files ...map[string]string) (*control.Control, *note
 	require.NoError(t, err)
 	_, err = traffic.Set(ctx, perennial.Traffic{Model: "prices", Mode: perennial.ModeServing, Champion: "1", OpID: "first"}, 0)
 	require.NoError(t, err)
-	experiment, err := n.EnsureExperiment(ctx, "notebooks", 1)
+	experiment, err := n.EnsureExperiment(ctx, "notebooks")
 	require.NoError(t, err)
 	for _, f := range files {
-		run, err := n.CreateRun(ctx, tracking.RunSpec{ExperimentID: experiment.ID, StartedAt: 1, Tags: []perennial.Tag{
+		run, err := n.CreateRun(ctx, mlflow.RunSpec{ExperimentID: experiment.ID, StartedAt: 1, Tags: []perennial.Tag{
 			{Key: perennial.TagDataMD5, Value: "dd"}, {Key: perennial.TagCommit, Value: "c0ffee"},
 		}})
 		require.NoError(t, err)
-		v, err := n.CreateVersion(ctx, perennial.ModelVersion{Model: "prices", RunID: run.ID}, run.ID)
+		v, err := n.CreateVersion(ctx, perennial.ModelVersion{Model: "prices", RunID: run.ID, Source: run.ArtifactURI + "/model"}, run.ID)
 		require.NoError(t, err)
 		n.files[v.Version] = f
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/perennial-ml/perennial/internal/control"
 	"github.com/perennial-ml/perennial/internal/db"
 	"github.com/perennial-ml/perennial/internal/ledger"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/tracking"
 	"github.com/perennial-ml/perennial/workflows"
 )
@@ -35,7 +36,7 @@ type world struct {
 
 	temporal *mocks.Client
 	ledger   *ledger.Store
-	tracking *tracking.Store
+	tracking *mlflow.Tracker
 	run      perennial.Run
 	child    perennial.Run
 }
@@ -48,18 +49,18 @@ func setup(t *testing.T) *world {
 	t.Cleanup(func() { require.NoError(t, db.Close(g)) })
 	require.NoError(t, db.Migrate(ctx, g, tracking.Component, tracking.Migrations))
 	require.NoError(t, db.Migrate(ctx, g, ledger.Component, ledger.Migrations))
-	w := &world{temporal: mocks.NewClient(t), ledger: ledger.NewStore(g), tracking: tracking.NewStore(g)}
+	w := &world{temporal: mocks.NewClient(t), ledger: ledger.NewStore(g), tracking: tracker(t, g)}
 	w.Control = control.New(control.Options{
 		Temporal: w.temporal, Ledger: w.ledger, Runs: w.tracking, Namespace: "default", Logger: slog.New(slog.DiscardHandler),
 	})
-	experiment, err := w.tracking.EnsureExperiment(ctx, "iris", 1)
+	experiment, err := w.tracking.EnsureExperiment(ctx, "iris")
 	require.NoError(t, err)
-	w.run, err = w.tracking.CreateRun(ctx, tracking.RunSpec{ExperimentID: experiment.ID, User: "me", StartedAt: 5, Tags: []perennial.Tag{
+	w.run, err = w.tracking.CreateRun(ctx, mlflow.RunSpec{ExperimentID: experiment.ID, User: "me", StartedAt: 5, Tags: []perennial.Tag{
 		{Key: perennial.TagKind, Value: "train"}, {Key: perennial.TagPipeline, Value: "iris"},
 		{Key: perennial.TagWorkflow, Value: workflowID}, {Key: perennial.TagWorkflowRun, Value: workflowRunID},
 	}})
 	require.NoError(t, err)
-	w.child, err = w.tracking.CreateRun(ctx, tracking.RunSpec{ExperimentID: experiment.ID, StartedAt: 6, ParentRunID: w.run.ID, Tags: []perennial.Tag{
+	w.child, err = w.tracking.CreateRun(ctx, mlflow.RunSpec{ExperimentID: experiment.ID, StartedAt: 6, ParentRunID: w.run.ID, Tags: []perennial.Tag{
 		{Key: perennial.TagKind, Value: "candidate"},
 	}})
 	require.NoError(t, err)

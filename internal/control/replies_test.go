@@ -20,10 +20,10 @@ import (
 	"github.com/perennial-ml/perennial/internal/control"
 	"github.com/perennial-ml/perennial/internal/datastore"
 	"github.com/perennial-ml/perennial/internal/ledger"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/internal/predlog"
 	"github.com/perennial-ml/perennial/internal/serve"
-	"github.com/perennial-ml/perennial/internal/tracking"
 )
 
 type lossyPipelines struct {
@@ -150,7 +150,7 @@ type remote struct {
 	*lossy
 
 	options  control.Options
-	versions *tracking.Store
+	versions *mlflow.Tracker
 	db       *gorm.DB
 	temporal *cluster
 	tokens   *access.Store
@@ -163,7 +163,7 @@ type remote struct {
 func at(t *testing.T, nth int, mode perennial.Mode, onAlias string) *remote {
 	t.Helper()
 	ctx, g := t.Context(), stores(t)
-	versions, traffic, specs, tokens := tracking.NewStore(g), serve.NewTrafficStore(g), pipeline.NewStore(g), access.NewStore(g)
+	versions, traffic, specs, tokens := tracker(t, g), serve.NewTrafficStore(g), pipeline.NewStore(g), access.NewStore(g)
 	register(t, versions, "1", "2")
 	rows := []perennial.Traffic{{Mode: perennial.ModeServing, Champion: "1"}}
 	if mode == perennial.ModeCanary {

@@ -16,11 +16,13 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/access"
+	"github.com/perennial-ml/perennial/internal/blob"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/control"
 	"github.com/perennial-ml/perennial/internal/datastore"
 	"github.com/perennial-ml/perennial/internal/db"
 	"github.com/perennial-ml/perennial/internal/ledger"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/internal/serve"
 	"github.com/perennial-ml/perennial/internal/tracking"
@@ -175,12 +177,28 @@ func loseInRollback(t *testing.T, nth int) (lost bool) {
 }
 
 // irisStores gives a registry with some versions of iris, and its traffic.
-func irisStores(t *testing.T, numbers ...string) (*tracking.Store, *serve.TrafficStore) {
+func irisStores(t *testing.T, numbers ...string) (*mlflow.Tracker, *serve.TrafficStore) {
 	t.Helper()
 	g := stores(t)
-	versions := tracking.NewStore(g)
+	versions := tracker(t, g)
 	register(t, versions, numbers...)
 	return versions, serve.NewTrafficStore(g)
+}
+
+// tracker gives a tracker on the embedded server over a database, with files of its
+// own.
+func tracker(t *testing.T, g *gorm.DB) *mlflow.Tracker {
+	t.Helper()
+	blobs, err := blob.Open("file:" + t.TempDir())
+	require.NoError(t, err)
+	return trackerWith(t, g, blobs)
+}
+
+func trackerWith(t *testing.T, g *gorm.DB, blobs *blob.Store) *mlflow.Tracker {
+	t.Helper()
+	c, err := mlflow.NewClient(mlflow.Options{URI: mlflow.EmbeddedURI, Transport: tracking.NewServer(tracking.NewStore(g), blobs, tracking.Hooks{}, nil)})
+	require.NoError(t, err)
+	return mlflow.NewTracker(c, blobs)
 }
 
 // stores gives a database with every table that a Control writes to.
@@ -199,17 +217,26 @@ func stores(t *testing.T) *gorm.DB {
 }
 
 // register gives iris some versions.
-func register(t *testing.T, versions *tracking.Store, numbers ...string) {
+func register(t *testing.T, versions *mlflow.Tracker, numbers ...string) {
+	t.Helper()
+	registerFor(t, versions, "iris", numbers...)
+}
+
+func registerFor(t *testing.T, versions *mlflow.Tracker, model string, numbers ...string) {
 	t.Helper()
 	ctx := t.Context()
-	experiment, err := versions.EnsureExperiment(ctx, "iris", 1)
+	experiment, err := versions.EnsureExperiment(ctx, model)
 	require.NoError(t, err)
-	_, err = versions.EnsureModel(ctx, "iris", 1)
+	_, err = versions.EnsureModel(ctx, model)
 	require.NoError(t, err)
 	for _, v := range numbers {
-		run, err := versions.CreateRun(ctx, tracking.RunSpec{ExperimentID: experiment.ID, StartedAt: 1, Op: v})
+		run, err := versions.CreateRun(ctx, mlflow.RunSpec{ExperimentID: experiment.ID, StartedAt: 1, Op: model + " " + v})
 		require.NoError(t, err)
-		_, err = versions.CreateVersion(ctx, perennial.ModelVersion{Model: "iris", RunID: run.ID, Status: "READY", Lineage: perennial.Lineage{RunID: run.ID, ModelSHA256: "file-" + v}}, v)
+		lineage := perennial.Lineage{RunID: run.ID}
+		if model == "iris" { // the others are not ours
+			lineage.ModelSHA256 = "file-" + v
+		}
+		_, err = versions.CreateVersion(ctx, perennial.ModelVersion{Model: model, RunID: run.ID, Source: run.ArtifactURI + "/model", Lineage: lineage}, v)
 		require.NoError(t, err)
 	}
 }

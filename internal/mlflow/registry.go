@@ -47,7 +47,7 @@ func (t *Tracker) registeredModel(ctx context.Context, name string) (RegisteredM
 // GetModel gives a registered model with its aliases and tags.
 func (t *Tracker) GetModel(ctx context.Context, name string) (perennial.RegisteredModel, error) {
 	m, err := t.registeredModel(ctx, name)
-	return domainModel(&m), perennial.Wrap("mlflow.GetModel", err)
+	return domainModel(&m), t.said("mlflow.GetModel", err, "model %s", name)
 }
 
 // Models lists all registered models by name, with their aliases and tags.
@@ -108,16 +108,18 @@ func versionByOp(model, op string) (string, error) {
 
 func (t *Tracker) versionRequest(ctx context.Context, v perennial.ModelVersion, op string) (CreateModelVersion, error) {
 	in := CreateModelVersion{Name: v.Model, Source: v.Source, RunID: v.RunID}
-	run, err := t.run(ctx, v.RunID)
-	if err != nil {
-		return in, err
-	}
-	logged, ok, err := t.loggedModel(ctx, &run, LoggedName, v.Lineage.ModelSHA256)
-	if err != nil {
-		return in, err
-	}
-	if ok {
-		in.ModelID, in.Source = logged.Info.ModelID, "models:/"+logged.Info.ModelID
+	if v.RunID != "" {
+		run, err := t.run(ctx, v.RunID)
+		if err != nil {
+			return in, err
+		}
+		logged, ok, err := t.loggedModel(ctx, &run, LoggedName, v.Lineage.ModelSHA256)
+		if err != nil {
+			return in, err
+		}
+		if ok {
+			in.ModelID, in.Source = logged.Info.ModelID, "models:/"+logged.Info.ModelID
+		}
 	}
 	lineage, err := json.Marshal(v.Lineage)
 	if err != nil {
@@ -141,7 +143,7 @@ func (t *Tracker) GetVersion(ctx context.Context, model, version string) (perenn
 		return perennial.ModelVersion{}, perennial.Errorf(perennial.CodeInvalid, op, "%q is no version: it is a number like 3", version)
 	}
 	got, err := get[ModelVersionAnswer](ctx, t.c, "model-versions/get", url.Values{"name": {model}, "version": {version}})
-	return domainVersion(&got.ModelVersion), perennial.Wrap(op, err)
+	return domainVersion(&got.ModelVersion), t.said(op, err, "model version %s %s", model, version)
 }
 
 // Versions lists a model's versions, newest first. A missing model is not_found.
@@ -149,7 +151,7 @@ func (t *Tracker) Versions(ctx context.Context, model string) ([]perennial.Model
 	const op = "mlflow.Versions"
 	registered, err := t.registeredModel(ctx, model) // a search gives no aliases, and nothing for a missing model
 	if err != nil {
-		return nil, perennial.Wrap(op, err)
+		return nil, t.said(op, err, "model %s", model)
 	}
 	filter, err := equals("", "name", model)
 	if err != nil {

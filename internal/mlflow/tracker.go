@@ -187,7 +187,19 @@ func (t *Tracker) run(ctx context.Context, id string) (Run, error) {
 	if err == nil {
 		t.keepRoot(id, got.Run.Info.ArtifactURI)
 	}
-	return got.Run, err
+	return got.Run, t.said("", err, "run %s", id)
+}
+
+// said adds the operation to an error, and tells of what is missing in our words.
+func (t *Tracker) said(op string, err error, what string, args ...any) error {
+	if perennial.CodeOf(err) == perennial.CodeNotFound {
+		what += " doesn't exist"
+		if !t.Embedded() {
+			what += " on the MLflow server " + t.URI()
+		}
+		return perennial.Errorf(perennial.CodeNotFound, op, what, args...).Because(err)
+	}
+	return perennial.Wrap(op, err)
 }
 
 // What MLflow takes in one batch, and how much of a value it keeps (characters).

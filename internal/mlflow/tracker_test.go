@@ -11,10 +11,14 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
+	"gorm.io/gorm"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/blob"
+	"github.com/perennial-ml/perennial/internal/db"
+	"github.com/perennial-ml/perennial/internal/db/dbtest"
 	"github.com/perennial-ml/perennial/internal/mlflow"
+	"github.com/perennial-ml/perennial/internal/tracking"
 )
 
 // world is a tracker on a server.
@@ -46,6 +50,14 @@ func (w *world) connect(t *testing.T) {
 // each runs a test against every server there is.
 func each(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Helper()
+	dbtest.Each(t, func(t *testing.T, open func() *gorm.DB) {
+		g := open()
+		require.NoError(t, db.Migrate(t.Context(), g, tracking.Component, tracking.Migrations))
+		w := newWorld(t, mlflow.Options{URI: mlflow.EmbeddedURI})
+		w.o.Transport = tracking.NewServer(tracking.NewStore(g), w.blobs, tracking.Hooks{}, nil)
+		w.connect(t)
+		f(t, w)
+	})
 	if realServer != "" {
 		t.Run("mlflow", func(t *testing.T) {
 			t.Parallel()
@@ -65,7 +77,7 @@ func (w *world) run(t *testing.T, op string, tags ...perennial.Tag) perennial.Ru
 	t.Helper()
 	e, err := w.EnsureExperiment(t.Context(), w.name)
 	require.NoError(t, err)
-	r, err := w.CreateRun(t.Context(), mlflow.RunSpec{ExperimentID: e.ID, User: "me", StartedAt: 1700000000123, Op: op, Tags: tags})
+	r, err := w.CreateRun(t.Context(), mlflow.RunSpec{ExperimentID: e.ID, User: "me", StartedAt: 1700000000123, Op: w.name + " " + op, Tags: tags})
 	require.NoError(t, err)
 	return r
 }
