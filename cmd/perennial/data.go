@@ -11,7 +11,8 @@ import (
 )
 
 func (c *cli) newData() *cobra.Command {
-	return group("data", "Look after the project's versioned data", c.newDataAdd(), c.newDataStatus(), c.newDataPull(), c.newDataPush(), c.newDataLineage(), c.newDataLock())
+	return group("data", "Look after the project's versioned data",
+		c.newDataAdd(), c.newDataStatus(), c.newDataPull(), c.newDataPush(), c.newDataVerify(), c.newDataDiff(), c.newDataLineage(), c.newDataLock())
 }
 
 // added is one data file as data add prints it.

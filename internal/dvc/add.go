@@ -139,7 +139,16 @@ func (r *Repo) newAdding(ctx context.Context, dataPaths []string) (*adding, erro
 	if err != nil {
 		return nil, err
 	}
-	return a, a.checkOverlaps(tracked, stages)
+	if err := a.checkOverlaps(tracked, stages); err != nil {
+		return nil, err
+	}
+	for _, t := range a.targets {
+		if !r.noSCM && a.gitignore.covered(t.pointer, false) {
+			return nil, perennial.Errorf(perennial.CodeInvalid, "", "git ignores the pointer file %s", r.rel(t.pointer)).
+				WithHint("Change the pattern in .gitignore: !%s behind it names the exception.", filepath.Base(t.pointer))
+		}
+	}
+	return a, nil
 }
 
 // check refuses what can't be versioned.

@@ -3,6 +3,7 @@ package dvc
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -37,4 +38,69 @@ func (r *Repo) git(ctx context.Context, in []byte, args ...string) ([]byte, erro
 	c.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GIT_") }), "GIT_OPTIONAL_LOCKS=0")
 	c.Stdin = bytes.NewReader(in)
 	return c.Output()
+}
+
+// filesAt gives those files of the project at a revision that want picks, by
+// their project-relative paths. A project outside git is a precondition error,
+// and a revision that git doesn't know not_found.
+func (r *Repo) filesAt(ctx context.Context, rev string, want func(path string) bool) (map[string][]byte, error) {
+	commit, err := r.git(ctx, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", rev+"^{commit}")
+	if err != nil {
+		return nil, r.noRevision(ctx, rev, err)
+	}
+	list, err := r.git(ctx, nil, "ls-tree", "-r", "-z", strings.TrimSpace(string(commit)))
+	if err != nil {
+		return nil, r.noRevision(ctx, rev, err)
+	}
+	var paths []string
+	var ids bytes.Buffer
+	for entry := range strings.SplitSeq(string(list), "\x00") {
+		meta, path, _ := strings.Cut(entry, "\t")
+		if parts := strings.Fields(meta); len(parts) == 3 && parts[1] == "blob" && want(path) {
+			paths = append(paths, path)
+			ids.WriteString(parts[2] + "\n")
+		}
+	}
+	if len(paths) == 0 {
+		return map[string][]byte{}, nil
+	}
+	out, err := r.git(ctx, ids.Bytes(), "cat-file", "--batch")
+	if err != nil {
+		return nil, r.noRevision(ctx, rev, err)
+	}
+	return splitBatch(out, paths)
+}
+
+// splitBatch takes apart what git cat-file --batch wrote for some paths.
+func splitBatch(out []byte, paths []string) (map[string][]byte, error) {
+	files := map[string][]byte{}
+	for _, path := range paths {
+		head, rest, ok := bytes.Cut(out, []byte("\n"))
+		parts := bytes.Fields(head)
+		if !ok || len(parts) != 3 {
+			return nil, perennial.Errorf(perennial.CodeUnavailable, "", "git has no content for %s", path)
+		}
+		n := 0
+		for _, c := range parts[2] {
+			n = n*10 + int(c-'0')
+		}
+		if n < 0 || n+1 > len(rest) {
+			return nil, perennial.Errorf(perennial.CodeUnavailable, "", "git has no content for %s", path)
+		}
+		files[path], out = rest[:n], rest[n+1:]
+	}
+	return files, nil
+}
+
+// noRevision says why git doesn't give a revision.
+func (r *Repo) noRevision(ctx context.Context, rev string, err error) error {
+	switch _, outside := r.git(ctx, nil, "rev-parse", "--git-dir"); {
+	case errors.Is(err, exec.ErrNotFound):
+		return perennial.Errorf(perennial.CodePrecondition, "", "comparing with a revision needs git, which isn't installed").Because(err)
+	case outside != nil:
+		return perennial.Errorf(perennial.CodePrecondition, "", "%s is in no git repository, so it has no earlier versions", r.root).Because(outside)
+	default:
+		return perennial.Errorf(perennial.CodeNotFound, "", "git doesn't know the revision %s", rev).
+			WithHint("Name a commit, a branch or a tag; git log shows them.").Because(err)
+	}
 }

@@ -115,6 +115,14 @@ func (c *hashCache) keep(path string, id identity, md5 string) {
 	c.fresh = append(c.fresh, key)
 }
 
+// forget makes get answer nothing of a path until it is hashed again.
+func (c *hashCache) forget(path string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.load()
+	delete(c.entries, c.key(path))
+}
+
 // key gives a path below the root relative to it, so that a project can be moved.
 func (c *hashCache) key(path string) string {
 	if rest, ok := strings.CutPrefix(path, c.root+string(filepath.Separator)); ok {

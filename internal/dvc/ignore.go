@@ -120,7 +120,10 @@ func (s *rules) add(text string, dvc bool) {
 	}
 	text, r.negate = strings.CutPrefix(text, "!")
 	text, r.dirOnly = strings.CutSuffix(text, "/")
-	if dvc && strings.HasSuffix(text, "/**") { // which DVC also reads as the directory itself
+	switch {
+	case dvc && r.dirOnly && strings.Trim(text, "*/") == "": // "*/", which DVC reads as nothing
+		return
+	case dvc && len(text) > len("/**") && strings.HasSuffix(text, "/**"): // which DVC also reads as the directory itself
 		text, r.dirOnly = "/"+strings.TrimPrefix(strings.TrimSuffix(text, "/**"), "/"), true
 	}
 	if strings.Trim(text, "/") == "" {
