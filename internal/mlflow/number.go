@@ -6,6 +6,7 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 )
 
 // Number is a float64 whose JSON form knows NaN and the infinities, as the strings
@@ -51,12 +52,12 @@ func ParseNumber(text string) (Number, bool) {
 }
 
 func parseNumber(text string) (float64, bool) {
-	switch text {
-	case "NaN":
+	switch strings.ToLower(text) { // the words of JSON for Python's own
+	case "nan":
 		return math.NaN(), true
-	case "Infinity":
+	case "infinity", "inf":
 		return math.Inf(1), true
-	case "-Infinity":
+	case "-infinity", "-inf":
 		return math.Inf(-1), true
 	}
 	if !plainNumber(text) {
@@ -77,8 +78,8 @@ func plainNumber(text string) bool {
 	return text != ""
 }
 
-// Int is an int64: a JSON number when written; read from a number, a whole one in
-// whatever notation, or a string with one.
+// Int is an int64: a JSON number when written; read from a number in whatever
+// notation, of which a fraction is dropped, or a string with a number.
 type Int int64
 
 // UnmarshalJSON reads the JSON form.
@@ -105,10 +106,10 @@ func ParseInt(text string) (Int, bool) {
 	}
 	const exact = 1 << 53 // up to here a float64 tells whole numbers apart
 	v, err := strconv.ParseFloat(text, 64)
-	if err != nil || v != math.Trunc(v) || math.Abs(v) > exact {
+	if err != nil || math.Abs(v) > exact {
 		return 0, false
 	}
-	return Int(v), true
+	return Int(math.Trunc(v)), true
 }
 
 // unquote gives the content of a JSON string without escapes, and anything else as

@@ -237,17 +237,18 @@ func (s *Server) moveExperiment(ctx context.Context, id, from, to string) (*mlfl
 }
 
 func (s *Server) setExperimentTag(ctx context.Context, in *mlflow.ExperimentTag) (*mlflow.Void, error) {
-	if in.Value == nil {
-		return nil, required("value")
+	value := ""
+	if in.Value != nil {
+		value = *in.Value
 	}
-	if err := checkExperimentTag(in.Key, *in.Value); err != nil {
+	if err := checkExperimentTag(in.Key, value); err != nil {
 		return nil, err
 	}
 	return s.changeExperiment(ctx, in.ExperimentID, func(tx *gorm.DB, row *experimentRow) error {
 		if err := mustBeActive("experiment", row.ExperimentID, row.LifecycleStage); err != nil {
 			return err
 		}
-		return putExperimentTags(tx, row.ExperimentID, []mlflow.Tag{{Key: in.Key, Value: *in.Value}})
+		return putExperimentTags(tx, row.ExperimentID, []mlflow.Tag{{Key: in.Key, Value: value}})
 	})
 }
 

@@ -107,7 +107,7 @@ func checkDataset(d mlflow.DatasetInput) error {
 		limit      int
 	}{
 		{"name", d.Dataset.Name, true, maxDatasetName}, {"digest", d.Dataset.Digest, true, maxDatasetDigest},
-		{"source_type", d.Dataset.SourceType, true, maxDatasetSource}, {"source", d.Dataset.Source, true, maxDatasetSource},
+		{"source_type", d.Dataset.SourceType, false, maxDatasetSource}, {"source", d.Dataset.Source, false, maxDatasetSource},
 		{"schema", d.Dataset.Schema, false, maxDatasetSchema}, {"profile", d.Dataset.Profile, false, maxDatasetProfile},
 	} {
 		if f.required && f.text == "" {

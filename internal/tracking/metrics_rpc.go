@@ -187,9 +187,6 @@ func (s *Server) history(ctx context.Context, in *mlflow.GetHistory) (*mlflow.Me
 	}
 	answer := &mlflow.Metrics{}
 	answer.Metrics, err = readHistory(g, in.ID(), in.MetricKey, place, limit)
-	if err == nil && len(answer.Metrics) == 0 {
-		_, err = findRun(g, in.ID())
-	}
 	if err != nil {
 		return nil, db.Fault(op, err)
 	}

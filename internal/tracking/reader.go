@@ -1,6 +1,7 @@
 package tracking
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"mime"
@@ -58,6 +59,11 @@ func readBody(contentType string, body []byte, in any) error {
 		return mlflow.Invalid("Bad Request. Content-Type must be one of ['application/json'].")
 	}
 	err = json.Unmarshal(body, in)
+	if _, ok := errors.AsType[*json.SyntaxError](err); ok {
+		if quoted := quoteNumbers(body); len(quoted) > len(body) {
+			err = json.Unmarshal(quoted, in)
+		}
+	}
 	if fault, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		if fault.Field == "" {
 			return mlflow.Invalid("Bad Request. The body must be a JSON object, not %s.", fault.Value)
@@ -69,6 +75,40 @@ func readBody(contentType string, body []byte, in any) error {
 		return mlflow.Invalid("Bad Request. The body is no JSON: %v", err)
 	}
 	return nil
+}
+
+// pythonNumbers are what Python writes into JSON that isn't JSON, the longest first.
+var pythonNumbers = []string{"-Infinity", "Infinity", "NaN"}
+
+// quoteNumbers puts Python's NaN and infinities into quotes, in which they are
+// understood.
+func quoteNumbers(body []byte) []byte {
+	var out []byte
+	inString := false
+	for i := 0; i < len(body); i++ {
+		c := body[i]
+		if inString && c == '\\' && i+1 < len(body) {
+			out = append(out, c, body[i+1])
+			i++
+			continue
+		}
+		if c == '"' {
+			inString = !inString
+		}
+		word := ""
+		for _, w := range pythonNumbers {
+			if !inString && word == "" && bytes.HasPrefix(body[i:], []byte(w)) {
+				word = w
+			}
+		}
+		if word == "" {
+			out = append(out, c)
+			continue
+		}
+		out = append(append(append(out, '"'), word...), '"')
+		i += len(word) - 1
+	}
+	return out
 }
 
 // wanted names a Go type in JSON's words.

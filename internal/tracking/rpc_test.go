@@ -300,11 +300,12 @@ func TestRemoteTags(t *testing.T) {
 		require.Equal(t, strings.Repeat("ü", 8000), tagsOf(got.Data.Tags)["long"])
 		w.do(t, "POST runs/delete-tag", object{"run_id": id, "key": "a"})
 		require.Equal(t, "No tag with name: a in run with id "+id, w.refused(t, mlflow.CodeNotFound, "POST runs/delete-tag", object{"run_id": id, "key": "a"}))
-		for _, bad := range []object{{"key": "a"}, {"value": "a"}, {"key": "a;b", "value": "x"}, {"key": "a/../b", "value": "x"}, {"key": "/a", "value": "x"}, {"key": "a//b", "value": ""}, {"key": ".", "value": ""}, {"key": strings.Repeat("k", 251), "value": "x"}, {"key": 3, "value": "x"}} {
+		for _, bad := range []object{{"value": "a"}, {"key": "a;b", "value": "x"}, {"key": "a/../b", "value": "x"}, {"key": "/a", "value": "x"}, {"key": "a//b", "value": ""}, {"key": ".", "value": ""}, {"key": strings.Repeat("k", 251), "value": "x"}, {"key": 3, "value": "x"}} {
 			bad["run_id"] = id
 			w.refused(t, mlflow.CodeInvalid, "POST runs/set-tag", bad)
 		}
 		w.do(t, "POST runs/set-tag", object{"run_id": id, "key": "größe/a b:c-d.e_f", "value": "x"})
+		w.do(t, "POST runs/set-tag", object{"run_id": id, "key": "no value"})
 		w.do(t, "POST runs/log-model", object{"run_id": id, "model_json": `{"artifact_path":"m","flavors":{},"utc_time_created":"x","run_id":"y","secret":1}`})
 		w.do(t, "POST runs/log-model", object{"run_id": id, "model_json": `{"artifact_path":"n","flavors":{},"utc_time_created":"x","run_id":"y","model_uuid":"u"}`})
 		require.JSONEq(t, `[{"artifact_path":"m","flavors":{},"utc_time_created":"x","run_id":"y"},{"artifact_path":"n","flavors":{},"utc_time_created":"x","run_id":"y","model_uuid":"u"}]`,

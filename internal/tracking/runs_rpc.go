@@ -238,10 +238,10 @@ func (s *Server) moveRun(ctx context.Context, id, stage string) (*mlflow.Void, e
 }
 
 func (s *Server) setTag(ctx context.Context, in *mlflow.SetTag) (*mlflow.Void, error) {
-	if in.Value == nil {
-		return nil, required("value")
+	tags := []mlflow.Tag{{Key: in.Key}}
+	if in.Value != nil {
+		tags[0].Value = *in.Value
 	}
-	tags := []mlflow.Tag{{Key: in.Key, Value: *in.Value}}
 	if err := checkTags(tags); err != nil {
 		return nil, err
 	}
