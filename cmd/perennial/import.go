@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/pipeline"
+	"github.com/perennial-ml/perennial/models/imported"
 )
 
 func (c *cli) newImport() *cobra.Command {
@@ -38,6 +40,10 @@ pipeline. A pickle is refused: it would run code. Save the model in Python with
 		}
 		file, err := readFile(args[1])
 		if err != nil {
+			return err
+		}
+		if len(bytes.TrimSpace(file)) == 0 { // the API takes no empty field
+			_, err := imported.Parse(file)
 			return err
 		}
 		text, err := readFile(schema)

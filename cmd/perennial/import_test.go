@@ -52,12 +52,14 @@ func TestImport(t *testing.T) {
 	require.Contains(t, got.out, "Warning: its rollout would be refused. Version 1 would refuse what the champion accepts: /features/x: x is new and required.")
 	require.NotContains(t, got.out, "Next: ")
 
-	asked := len(f.requests())
+	asked, empty := len(f.requests()), filepath.Join(dir, "empty.txt")
+	require.NoError(t, os.WriteFile(empty, []byte("\n"), 0o600))
 	for line, says := range map[string]string{
 		model + " --schema " + broken:     "broken.yaml:3:",
 		model + " --schema /nowhere":      "there is no file /nowhere",
 		"/nowhere.txt --schema " + schema: "there is no file /nowhere.txt",
 		dir + " --schema " + schema:       "can't be read",
+		empty + " --schema " + schema:     "this file is empty",
 	} {
 		got := perennialCLI(t, "", append([]string{"import", "churn", "--api", f.url}, strings.Fields(line)...)...)
 		require.Equal(t, exitFailed, got.code)

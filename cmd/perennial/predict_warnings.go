@@ -54,7 +54,7 @@ func (p *predictor) sayWarnings() {
 			p.sayf("warning: %d more columns and rules", len(all)-i)
 			break
 		}
-		p.sayf("warning: %s, %s: %d times: %s", w.column, w.rule, p.warnings.counts[w], w.message)
+		p.sayf("warning: %s, %s: %s: %s", w.column, w.rule, counted(p.warnings.counts[w], "times"), w.message)
 	}
 	if p.warnings.unlisted > 0 {
 		p.sayf("warning: %d more that the answers don't list", p.warnings.unlisted)
