@@ -42,6 +42,7 @@ type Activities struct {
 	Orders    Orders
 	Guarded   func(ctx context.Context) (bool, error) // do requests need a token?
 	Lease     time.Duration                           // after which serving processes take a rollout for unattended; 0: serve.DefaultLease
+	Look      time.Duration                           // between two looks at a rollout; default: a second
 	Now       func() time.Time
 	Build     string // version of the program, kept with every run
 	Threads   int    // that one fit may use

@@ -66,7 +66,7 @@ func (a *Activities) ObserveRollout(ctx context.Context, r Rollout) (Seen, error
 		return Seen{}, perennial.Wrap(op, err)
 	}
 	o := observer{a: a, r: r, policy: policy, id: activity.GetInfo(ctx)}
-	began := time.Now()
+	began, every := time.Now(), cmp.Or(a.Look, observeEvery)
 	for time.Since(began) < observeFor {
 		fault := o.renew(ctx)
 		look := time.Now()
@@ -83,7 +83,7 @@ func (a *Activities) ObserveRollout(ctx context.Context, r Rollout) (Seen, error
 				return Seen{What: SeenNothing}, nil
 			}
 			return Seen{}, ctx.Err()
-		case <-time.After(min(max(observeEvery, observeShare*time.Since(look)), max(observeEvery, o.a.renewEvery()))):
+		case <-time.After(min(max(every, observeShare*time.Since(look)), max(every, o.a.renewEvery()))):
 		}
 	}
 	return Seen{What: SeenNothing}, nil

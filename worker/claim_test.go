@@ -40,7 +40,7 @@ func (c *claims) EndAttempt(ctx context.Context, _ string, outcome perennial.Out
 func (w *world) claim(t *testing.T, run string, in activities.ClaimInput) activities.Claimed {
 	t.Helper()
 	env := new(testsuite.WorkflowTestSuite).NewTestActivityEnvironment()
-	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second})
+	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second, DeadlockDetectionTimeout: time.Minute})
 	w.act.Ledger = &claims{w.ledger, run}
 	env.RegisterActivity(w.act)
 	value, err := env.ExecuteActivity(w.act.ResolvePipeline, activities.ResolveInput{Pipeline: "iris", Budget: perennial.BudgetFull})

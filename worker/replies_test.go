@@ -26,10 +26,11 @@ import (
 	"github.com/perennial-ml/perennial/workflows"
 )
 
-// replies loses the reply of one call of each step: its nth, in the step's first
-// try. The call itself is carried out.
+// replies loses the reply of one call of each step of one kind of workflow: its
+// nth, in the step's first try. The call itself is carried out.
 type replies struct {
 	mu    sync.Mutex
+	of    string // the workflow's type
 	nth   int
 	calls map[string]int // by step
 	lost  []string
@@ -40,6 +41,9 @@ func (r *replies) reply(ctx context.Context, call string, err error) error {
 		return err
 	}
 	info := activity.GetInfo(ctx)
+	if info.WorkflowType.Name != r.of {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	step := info.WorkflowType.Name + info.ActivityID
@@ -302,14 +306,23 @@ func (a attended) Append(_ context.Context, e perennial.AuditEntry) (perennial.A
 	return e, nil
 }
 
-// lossy makes a world where the nth reply of each step is lost.
-func lossy(t *testing.T, nth, challengerErrors int) (*world, *replies) {
+// quickRollouts makes a world whose rollouts of iris take no time.
+func quickRollouts(t *testing.T) *world {
 	t.Helper()
-	w, r := setup(t), &replies{nth: nth, calls: map[string]int{}}
-	w.edit(t, "pipelines/iris.yaml", "gates:\n", "rollout: {steps: [5, 50], min_requests: 10, watch: {for: 1s, holdback: 5}}\ngates:\n")
+	w := setup(t)
+	w.edit(t, "pipelines/iris.yaml", "gates:\n", "rollout: {steps: [5, 50], min_requests: 10, watch: {for: 20ms, holdback: 5}}\ngates:\n")
 	w.apply(t)
+	return w
+}
+
+// lossy makes a world like another one, where the nth reply of each step of a
+// workflow is lost.
+func lossy(t *testing.T, like *world, of string, nth, challengerErrors int) (*world, *replies) {
+	t.Helper()
+	w, r := like.again(t), &replies{of: of, nth: nth, calls: map[string]int{}}
 	w.act.Blobs, w.act.Ledger, w.act.Traffic = lossyBlobs{w.blobs, r}, lossyLedger{w.ledger, r}, lossyTraffic{w.traffic, r}
 	w.act.Pipelines, w.act.Tracker, w.act.Evidence = lossyPipelines{w.pipeline, r}, lossyTracker{w.tracking, r}, counted{challengerErrors, r}
+	w.act.Look = time.Millisecond
 	w.act.Workflows, w.act.Orders, w.act.Guarded = attended{r}, attended{r}, func(context.Context) (bool, error) { return true, nil }
 	return w, r
 }
@@ -319,7 +332,7 @@ func (w *world) play(t *testing.T, prepare func(env *testsuite.TestWorkflowEnvir
 	t.Helper()
 	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
 	env.SetTestTimeout(2 * time.Minute)
-	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second})
+	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second, DeadlockDetectionTimeout: time.Minute})
 	worker.Register(env)
 	env.RegisterActivity(w.act)
 	prepare(env)
@@ -328,15 +341,45 @@ func (w *world) play(t *testing.T, prepare func(env *testsuite.TestWorkflowEnvir
 	require.NoError(t, env.GetWorkflowResult(result))
 }
 
-// TestEveryReplyLostOnce trains a first version and rolls a second one out, over
-// and over: the first time each step loses the reply of its first call of a store
-// or of the registry, the second time of its second, until no step makes so many.
-// However it goes, there is one run, one version and each step of the rollout.
-func TestEveryReplyLostOnce(t *testing.T) {
-	t.Parallel()
+// everyReplyLost runs something over and over: the first time each step loses the
+// reply of its first call of a store or of the registry, the second time of its
+// second, until no step makes so many.
+func everyReplyLost(t *testing.T, least int, run func(nth int) (lost []string)) {
+	t.Helper()
 	if testing.Short() {
-		t.Skip("it takes half a minute")
+		t.Skip("it takes seconds")
 	}
+	total := 0
+	for nth := 1; ; nth++ {
+		lost := run(nth)
+		if len(lost) == 0 {
+			break
+		}
+		total += len(lost)
+	}
+	t.Logf("%d replies were lost", total)
+	require.Greater(t, total, least)
+}
+
+// However a training goes, there is one run, one version, and it is in service.
+func TestEveryReplyOfATrainingLostOnce(t *testing.T) {
+	t.Parallel()
+	like := quickRollouts(t)
+	everyReplyLost(t, 50, func(nth int) []string {
+		w, r := lossy(t, like, "Train", nth, 0)
+		w.trainAndRegister(t, r)
+		require.Equal(t, []string{"serving 1/ 0"}, w.history(t), "after losing %v", r.lost)
+		versions, err := w.tracking.Versions(t.Context(), "iris")
+		require.NoError(t, err)
+		require.Len(t, versions, 1, "after losing %v", r.lost)
+		require.Equal(t, []string{perennial.AliasChampion}, versions[0].Aliases)
+		return r.lost
+	})
+}
+
+// However a rollout goes, there is each of its steps, once.
+func TestEveryReplyOfARolloutLostOnce(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		errors int
 		want   []string
@@ -346,24 +389,17 @@ func TestEveryReplyLostOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			total := 0
-			for nth := 1; ; nth++ {
-				lost := loseEach(t, nth, c.errors, c.want)
-				if len(lost) == 0 {
-					break
-				}
-				total += len(lost)
-			}
-			t.Logf("%d replies were lost", total)
-			require.Greater(t, total, 50)
+			like := quickRollouts(t)
+			like.trainAndRegister(t, &replies{})
+			everyReplyLost(t, 50, func(nth int) []string { return loseOfARollout(t, like, nth, c.errors, c.want) })
 		})
 	}
 }
 
-func loseEach(t *testing.T, nth, challengerErrors int, want []string) []string {
+// trainAndRegister trains a first version.
+func (w *world) trainAndRegister(t *testing.T, r *replies) {
 	t.Helper()
 	ctx := t.Context()
-	w, r := lossy(t, nth, challengerErrors)
 	var trained workflows.TrainResult
 	w.play(t, func(*testsuite.TestWorkflowEnvironment) {}, workflows.Train,
 		workflows.TrainInput{Pipeline: "iris", Budget: perennial.BudgetBootstrap, Trigger: "manual", Reason: "test", Actor: "me"}, &trained)
@@ -383,7 +419,12 @@ func loseEach(t *testing.T, nth, challengerErrors int, want []string) []string {
 	trials, err := w.ledger.Trials(ctx, trained.RunID)
 	require.NoError(t, err)
 	require.Len(t, trials, 2)
+}
 
+func loseOfARollout(t *testing.T, like *world, nth, challengerErrors int, want []string) []string {
+	t.Helper()
+	ctx := t.Context()
+	w, r := lossy(t, like, "Rollout", nth, challengerErrors)
 	first, err := w.tracking.GetVersion(ctx, "iris", "1")
 	require.NoError(t, err)
 	first.Version, first.Aliases = "", nil

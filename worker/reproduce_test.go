@@ -29,7 +29,7 @@ func (w *world) reproduce(t *testing.T, run string) (workflows.TrainResult, erro
 	}
 	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
-	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second})
+	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second, DeadlockDetectionTimeout: time.Minute})
 	worker.Register(env)
 	env.RegisterActivity(w.act)
 	env.ExecuteWorkflow(workflows.Reproduce, workflows.ReproduceInput{RunID: run, Pipeline: "iris", Actor: "me"})

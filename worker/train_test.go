@@ -12,19 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/testsuite"
 	sdkworker "go.temporal.io/sdk/worker"
+	"gorm.io/gorm"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/activities"
 	"github.com/perennial-ml/perennial/internal/blob"
 	"github.com/perennial-ml/perennial/internal/dataset"
-	"github.com/perennial-ml/perennial/internal/db"
 	"github.com/perennial-ml/perennial/internal/dvc"
 	"github.com/perennial-ml/perennial/internal/ledger"
 	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/internal/project"
 	"github.com/perennial-ml/perennial/internal/serve"
-	"github.com/perennial-ml/perennial/internal/tracking"
 	"github.com/perennial-ml/perennial/models"
 	"github.com/perennial-ml/perennial/worker"
 	"github.com/perennial-ml/perennial/workflows"
@@ -33,14 +32,16 @@ import (
 // world is a demo project with real stores and real activities; only Temporal
 // is the SDK's test environment.
 type world struct {
-	dir      string
-	blobs    *blob.Store
-	tracking *mlflow.Tracker
-	ledger   *ledger.Store
-	traffic  *serve.TrafficStore
-	pipeline *pipeline.Store
-	act      *activities.Activities
-	runs     int
+	dir       string
+	db        *gorm.DB
+	artifacts string // directory
+	blobs     *blob.Store
+	tracking  *mlflow.Tracker
+	ledger    *ledger.Store
+	traffic   *serve.TrafficStore
+	pipeline  *pipeline.Store
+	act       *activities.Activities
+	runs      int
 }
 
 func setup(t *testing.T) *world {
@@ -49,20 +50,7 @@ func setup(t *testing.T) *world {
 	w := &world{dir: filepath.Join(t.TempDir(), "project")}
 	require.NoError(t, project.Init(w.dir, true))
 	w.quick(t)
-	g, err := db.Open(ctx, db.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "state.db")})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		pool, err := g.DB()
-		require.NoError(t, err)
-		require.NoError(t, pool.Close())
-	})
-	require.NoError(t, db.Migrate(ctx, g, tracking.Component, tracking.Migrations))
-	require.NoError(t, db.Migrate(ctx, g, ledger.Component, ledger.Migrations))
-	require.NoError(t, db.Migrate(ctx, g, serve.Component, serve.Migrations))
-	require.NoError(t, db.Migrate(ctx, g, pipeline.Component, pipeline.Migrations))
-	w.blobs, err = blob.Open("file:" + filepath.Join(t.TempDir(), "artifacts"))
-	require.NoError(t, err)
-	w.tracking, w.ledger, w.traffic, w.pipeline = tracker(t, g, w.blobs), ledger.NewStore(g), serve.NewTrafficStore(g), pipeline.NewStore(g)
+	w.stores(t, filepath.Join(t.TempDir(), "state.db"), filepath.Join(t.TempDir(), "artifacts"))
 	repo, err := dvc.Open(w.dir)
 	require.NoError(t, err)
 	_, err = repo.Restore(ctx, "data/raw/iris.csv", "data/raw/california-housing.csv")
@@ -115,7 +103,7 @@ func (w *world) train(t *testing.T, name string, budget perennial.Budget) (workf
 	t.Helper()
 	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
 	env.SetTestTimeout(time.Minute)
-	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second})
+	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second, DeadlockDetectionTimeout: time.Minute})
 	worker.Register(env)
 	w.runs++
 	w.act.Tracker = numbered{w.tracking, w.runs}

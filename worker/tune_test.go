@@ -287,7 +287,7 @@ func TestWhatHalvingLeftIsStopped(t *testing.T) {
 func (w *world) activities(t *testing.T) *testsuite.TestActivityEnvironment {
 	t.Helper()
 	env := new(testsuite.WorkflowTestSuite).NewTestActivityEnvironment()
-	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second})
+	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second, DeadlockDetectionTimeout: time.Minute})
 	env.RegisterActivity(w.act)
 	return env
 }
