@@ -114,3 +114,21 @@ func replaceOnce(t *testing.T, s, old, replacement string) string {
 	require.Equal(t, 1, strings.Count(s, old))
 	return strings.Replace(s, old, replacement, 1)
 }
+
+// Whatever stands in dvc.yaml, a push ends without a panic, and never pushes what
+// is plainly kept out of the cache.
+func FuzzOutputs(f *testing.F) {
+	f.Add("stages: {t: {cmd: x, metrics: [{m.json: {cache: false}}]}}", "m.json")
+	f.Add("stages: {t: {foreach: [a], do: {cmd: x, outs: ['${item}/\\\\x', {'${item': {cache: false}}]}}}", "a")
+	f.Fuzz(func(t *testing.T, stages, name string) {
+		dir := t.TempDir()
+		write(t, dir, ".dvc/config", "[core]\n    remote = r\n['remote \"r\"']\n    url = ../r\n")
+		write(t, dir, "dvc.yaml", stages)
+		r := open(t, dir)
+		if r.WriteLock(dvc.Stage{Name: "t", Cmd: "x", Outs: []dvc.Entry{{Path: name, MD5: abcMD5, Size: 3}}}) != nil {
+			return
+		}
+		pushed, err := r.Push(t.Context())
+		require.Empty(t, pushed, "there is nothing in the cache: %v", err)
+	})
+}

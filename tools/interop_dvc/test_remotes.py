@@ -85,7 +85,7 @@ def killed(p, *args, after):
 def test_killed_in_the_middle(new_project, settings, tmp_path):
     here, there = new_project("here", settings), new_project("there", settings)
     rng = random.Random(1)
-    for i in range(40):
+    for i in range(24):
         here.write(f"data/imgs/{i}", rng.randbytes(200_000))
     here.perennial("data", "add", "--local", "data/imgs")
     remote = tmp_path / "remote"
@@ -113,9 +113,8 @@ def test_killed_in_the_middle(new_project, settings, tmp_path):
     assert there.clean()
 
 
+@pytest.mark.parametrize("settings", ["s3"], indirect=True)
 def test_errors_say_what_to_do(new_project, settings):
-    if "endpointurl" not in settings:
-        pytest.skip("a directory has none of these")
     p = new_project("p", settings)
     p.write("x.csv", b"x")
     p.perennial("data", "add", "--local", "x.csv")
