@@ -101,7 +101,7 @@ var contract = map[string]string{
 
 	"POST /models/:model/rollout": "operator", "POST /models/:model/rollout/pause": "operator", "POST /models/:model/rollout/resume": "operator",
 	"POST /models/:model/rollout/promote": "operator", "POST /models/:model/rollout/abort": "operator", "POST /models/:model/rollback": "operator",
-	"DELETE /pipelines/:pipeline": "operator", "PUT /schedules/:pipeline": "operator", "DELETE /schedules/:pipeline": "operator",
+	"DELETE /models/:model/versions/:version": "operator", "DELETE /pipelines/:pipeline": "operator", "PUT /schedules/:pipeline": "operator", "DELETE /schedules/:pipeline": "operator",
 	"POST /freeze": "operator", "DELETE /freeze": "operator",
 
 	"GET /tokens": "admin", "POST /tokens": "admin", "DELETE /tokens/:id": "admin", "GET /audit": "admin", "GET /audit/verify": "admin",

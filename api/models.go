@@ -21,6 +21,10 @@ func (s *Server) modelRoutes() {
 	register(s, get("getModel", "/models/{model}", "One registered model"), s.getModel)
 	register(s, get("listVersions", "/models/{model}/versions", "A model's versions, newest first"), s.listVersions)
 	register(s, get("getVersion", "/models/{model}/versions/{version}", "One version with its lineage"), s.getVersion)
+	register(s, huma.Operation{
+		OperationID: "deleteVersion", Method: http.MethodDelete, Path: "/models/{model}/versions/{version}", Tags: []string{"models"},
+		Summary: "Delete a version that nothing holds; its run stays, its number is never used again",
+	}, s.deleteVersion)
 	register(s, get("getSchema", "/models/{model}/schema", "The fields that a model's champion accepts"), s.getSchema)
 	register(s, get("getHistory", "/models/{model}/history", "Every change of a model's traffic, newest first"), s.getHistory)
 }
@@ -118,6 +122,20 @@ func (s *Server) getVersion(ctx context.Context, in *versionInput) (*answer[clie
 		return nil, perennial.Wrap("api.getVersion", err)
 	}
 	return ok(versionView(&v)), nil
+}
+
+type deleteVersionInput struct {
+	Model   string `path:"model" doc:"name of the model, which is its pipeline's"`
+	Version string `path:"version" pattern:"^[1-9][0-9]*$" patternDescription:"a number like 3"`
+	Body    *client.ReasonRequest
+}
+
+func (s *Server) deleteVersion(ctx context.Context, in *deleteVersionInput) (*struct{}, error) {
+	reason := ""
+	if in.Body != nil {
+		reason = in.Body.Reason
+	}
+	return nil, perennial.Wrap("api.deleteVersion", s.o.Control.DeleteVersion(ctx, in.Model, in.Version, reason))
 }
 
 func (s *Server) getSchema(_ context.Context, in *modelInput) (*answer[*perennial.Schema], error) {

@@ -105,6 +105,8 @@ type Control interface {
 	Cancel(ctx context.Context, workflowID, reason string) error
 	// Import makes a version of a model file of another library.
 	Import(ctx context.Context, model string, req client.ImportRequest) (client.ImportResponse, error)
+	// DeleteVersion answers precondition for a version that is held.
+	DeleteVersion(ctx context.Context, model, version, reason string) error
 	// Workflow gives one run of a workflow; runID "" is the latest.
 	Workflow(ctx context.Context, id, runID string) (client.WorkflowView, error)
 	// Workflows lists workflows, newest first; pipeline "" is all.

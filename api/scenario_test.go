@@ -151,6 +151,8 @@ func TestWrites(t *testing.T) {
 		{name: "retrain again", do: "POST /retrain", body: `{"pipeline":"iris","idempotency_key":"known"}`, status: 200},
 		{name: "apply", do: "PUT /pipelines/iris", body: `{"file":"pipelines/iris.yaml","files":{"pipelines/iris.yaml":"name: iris"},"reason":"new split"}`, status: 200},
 		{name: "delete pipeline", do: "DELETE /pipelines/iris", body: `{"reason":"gone"}`, status: 204},
+		{name: "delete version", do: "DELETE /models/iris/versions/10", body: `{"reason":"old"}`, status: 204},
+		{name: "delete a version in service", do: "DELETE /models/iris/versions/1", status: 412},
 		{name: "data lineage", do: "GET /lineage/data/013d0da08d6506664ce640459139176b", status: 200},
 		{name: "data lineage of nothing", do: "GET /lineage/data/ffffffffffffffffffffffffffffffff.dir", status: 404},
 		{name: "data lineage of half a hash", do: "GET /lineage/data/013d", status: 422},

@@ -68,7 +68,8 @@ func answers() map[string]any {
 			Runs:     []client.LineageRunView{{RunID: "run2", Pipeline: "iris", Kind: "train", Status: perennial.RunFinished, Outcome: "trained", StartedAt: at, ProjectCommit: "c0ffee"}},
 			Versions: []client.LineageModelView{{Model: "iris", Version: "2", RunID: "run2", Algorithm: "logistic_regression", Aliases: []string{"champion"}, CreatedAt: at, Predictions: 42}},
 		},
-		"GET /audit/verify": client.AuditReport{Whole: true, Entries: 2, Hash: "bb"},
+		"DELETE /models/iris/versions/3": nil,
+		"GET /audit/verify":              client.AuditReport{Whole: true, Entries: 2, Hash: "bb"},
 		"GET /decisions/d1": client.DecisionView{
 			DecisionID: "d1", Kind: perennial.DecisionGate, Model: "iris", RunID: "run2", At: at, Verdict: perennial.VerdictPass, Passed: true, Reason: "all 1 gates passed",
 			Checks: []perennial.Check{{Name: "accuracy vs baseline", Verdict: perennial.VerdictPass, N: 30, Value: 0.9667, Reference: 0.33, Effect: 0.6333, Interval: &[2]float64{0.5, 0.8}, Limit: 0.5, Message: "0.6333 better than the baseline"}},
@@ -85,6 +86,7 @@ func TestLookingCommands(t *testing.T) {
 		"models":            "models",
 		"versions":          "versions iris",
 		"version_show":      "version show iris 2",
+		"version_delete":    "version delete iris 3 --yes --reason old",
 		"history":           "history iris",
 		"rollout_status":    "rollout status iris",
 		"data_lineage":      "data lineage 013d0da08d6506664ce640459139176b",

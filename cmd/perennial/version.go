@@ -64,7 +64,34 @@ func (c *cli) newVersion() *cobra.Command {
 			}
 			return c.print(v, func(w io.Writer) { showVersion(w, v) })
 		},
-	})
+	}, c.newVersionDelete())
+	return cmd
+}
+
+func (c *cli) newVersionDelete() *cobra.Command {
+	var reason string
+	var sure bool
+	cmd := &cobra.Command{
+		Use:     "delete MODEL VERSION",
+		Short:   "Delete a version that nothing holds; its run stays, its number is never used again",
+		Example: "  perennial version delete iris 3 --yes",
+		Args:    cobra.ExactArgs(2),
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
+	cmd.Flags().BoolVar(&sure, "yes", false, "really")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !sure {
+			return usageError{"--yes is missing: version " + args[1] + " of " + args[0] + " couldn't be rolled out any more"}
+		}
+		api, err := c.client()
+		if err != nil {
+			return err
+		}
+		if err := api.DeleteVersion(cmd.Context(), args[0], args[1], reason); err != nil {
+			return err
+		}
+		return c.print(map[string]any{"deleted": args[1], "model": args[0]}, func(w io.Writer) { fmt.Fprintf(w, "Version %s of %s is deleted.\n", args[1], args[0]) })
+	}
 	return cmd
 }
 

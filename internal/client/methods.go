@@ -113,6 +113,11 @@ func (c *Client) ApplyPipeline(ctx context.Context, name string, req ApplyReques
 	return out, err
 }
 
+// DeleteVersion deletes a version that nothing holds.
+func (c *Client) DeleteVersion(ctx context.Context, model, version, reason string) error {
+	return c.call(ctx, http.MethodDelete, segments("models", model, "versions", version), nil, ReasonRequest{Reason: reason}, nil)
+}
+
 // DeletePipeline takes a pipeline out of force.
 func (c *Client) DeletePipeline(ctx context.Context, name, reason string) error {
 	return c.call(ctx, http.MethodDelete, segments("pipelines", name), nil, ReasonRequest{Reason: reason}, nil)

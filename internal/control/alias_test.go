@@ -165,7 +165,14 @@ func TestHeldVersions(t *testing.T) {
 			require.Equal(t, perennial.CodePrecondition, perennial.CodeOf(err))
 		}
 	}
-	require.NoError(t, moving(t, "").AliasMoved(ctx, "ann", "iris", perennial.AliasChampion, "3"))
+
+	operator := as(t, perennial.AccessOperator)
+	require.Equal(t, perennial.CodeForbidden, perennial.CodeOf(w.Control.DeleteVersion(as(t, perennial.AccessTrainer), "iris", "3", "")))
+	require.Equal(t, perennial.CodePrecondition, perennial.CodeOf(w.Control.DeleteVersion(operator, "iris", "1", "")))
+	require.NoError(t, w.Control.DeleteVersion(operator, "iris", "3", "never used"))
+	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(w.Control.DeleteVersion(operator, "iris", "3", "")))
+	_, err := w.versions.GetVersion(ctx, "iris", "3")
+	require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
 }
 
 // following is a Control on an MLflow server of its own.

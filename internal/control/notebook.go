@@ -3,8 +3,11 @@ package control
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/perennial-ml/perennial"
@@ -65,6 +68,9 @@ func (c *Control) adopt(ctx context.Context, v perennial.ModelVersion) error {
 			return err
 		}
 		l.Algorithm, l.SchemaSHA256 = m.Algorithm(), dataset.SchemaSHA256(m.Schema())
+		if err := c.fromTwin(ctx, v, file, l); err != nil {
+			return err
+		}
 	} else if served, err = c.foreign(ctx, v.Model, flavor, file, l); err != nil {
 		return err
 	}
@@ -86,6 +92,23 @@ func (c *Control) adopt(ctx context.Context, v perennial.ModelVersion) error {
 	return c.record(ctx, perennial.AuditEntry{Action: "model.import", Target: v.Model, After: state(map[string]any{
 		"version": v.Version, "run_id": v.RunID, "library": library, "file": flavor.Path, "model_sha256": l.ModelSHA256,
 	})})
+}
+
+// fromTwin takes over what leads to another version of the model with the same file:
+// this one was registered from the same run again.
+func (c *Control) fromTwin(ctx context.Context, v perennial.ModelVersion, file []byte, l *perennial.Lineage) error {
+	sum := sha256.Sum256(file)
+	versions, err := c.o.Imports.Versions(ctx, v.Model)
+	if err != nil {
+		return err
+	}
+	at := slices.IndexFunc(versions, func(t perennial.ModelVersion) bool {
+		return t.RunID == v.RunID && t.Lineage.ModelSHA256 == hex.EncodeToString(sum[:]) && t.Lineage.ParamsSHA256 != ""
+	})
+	if at >= 0 {
+		*l = versions[at].Lineage
+	}
+	return nil
 }
 
 // foreign turns a file of another library into a model file for the model's rows.

@@ -290,6 +290,9 @@ func TestEveryChangeIsOneChangeWhateverReplyIsLost(t *testing.T) {
 		"move the alias, promoting": {alias: "promote", ask: func(ctx context.Context, w *remote) error {
 			return w.AliasMoved(ctx, "ann", "iris", perennial.AliasChampion, "2")
 		}},
+		"delete a version": {ask: func(ctx context.Context, w *remote) error {
+			return w.Control.DeleteVersion(ctx, "iris", "2", "old")
+		}},
 		"freeze": {ask: func(ctx context.Context, w *remote) error {
 			_, err := w.Freeze(ctx, client.FreezeRequest{Model: "iris", For: "1h"})
 			return err

@@ -89,6 +89,10 @@ func (l *lossy) DeleteAlias(ctx context.Context, model, alias string) error {
 	return l.reply(l.Registry.DeleteAlias(ctx, model, alias))
 }
 
+func (l *lossy) DeleteVersion(ctx context.Context, model, version string) error {
+	return l.reply(l.Registry.DeleteVersion(ctx, model, version))
+}
+
 func (l *lossy) GetModel(ctx context.Context, name string) (perennial.RegisteredModel, error) {
 	m, err := l.Registry.GetModel(ctx, name)
 	return m, l.reply(err)

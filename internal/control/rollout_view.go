@@ -46,6 +46,7 @@ type AliasNotes interface {
 type Registry interface {
 	activities.AliasRegistry
 	GetVersion(ctx context.Context, model, version string) (perennial.ModelVersion, error)
+	DeleteVersion(ctx context.Context, model, version string) error
 }
 
 // Blobs has the model files (internal/blob).
