@@ -11,7 +11,7 @@ FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
 .PHONY: help build build-lean run admin-token test race lint fmt fmt-check vet workflowcheck actionlint replay histories \
-	test-stores test-process test-queries interop-mlflow-server notebooks interop-mlflow interop-dvc fuzz-short bench nightly image check-prometheus check-container temporal ci clean
+	test-stores test-process test-queries interop-mlflow-server notebooks interop-mlflow interop-dvc interop-dvc-trees fuzz-short bench nightly image check-prometheus check-container temporal ci clean
 
 help: ## print this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -96,6 +96,10 @@ $(DVC): tools/interop_dvc/requirements.txt
 
 interop-dvc: build $(DVC) ## dvc and perennial on the same projects, with a remote in a directory and on S3
 	PERENNIAL_TEST_BINARY=$(BINARY) PYTHONDONTWRITEBYTECODE=1 $(DVC_PYTHON) -m pytest -q -p no:cacheprovider tools/interop_dvc
+	PERENNIAL_TEST_DVC=$(DVC_PYTHON) $(TEST) -count=1 -run TreesAsDVC ./internal/dvc
+
+interop-dvc-trees: $(DVC) ## 200 generated trees, added by perennial and by dvc: the same bytes?
+	PERENNIAL_TEST_DVC=$(DVC_PYTHON) PERENNIAL_TEST_DVC_TREES=200 $(TEST) -count=1 -timeout 30m -run TreesAsDVC ./internal/dvc
 
 interop-mlflow-server: build $(MLFLOW) ## the tracker and whole trainings against a real MLflow server, looked at with its own client
 	PERENNIAL_TEST_MLFLOW_PYTHON=$(MLFLOW_PYTHON) $(TEST) -count=1 ./internal/mlflow
@@ -118,6 +122,7 @@ nightly: temporal ## the long ones
 	PERENNIAL_TEST_NIGHTLY=1 .ci/with-postgres $(TEST) -count=1 -timeout 60m ./...
 	$(MAKE) --no-print-directory interop-mlflow-server
 	$(MAKE) --no-print-directory notebooks
+	$(MAKE) --no-print-directory interop-dvc-trees
 	$(MAKE) --no-print-directory fuzz-short FUZZTIME=2m
 	$(MAKE) --no-print-directory bench
 

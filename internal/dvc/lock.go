@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -46,7 +47,7 @@ const lockSchema = "2.0"
 
 var (
 	lockHashRE  = regexp.MustCompile(`^[0-9a-f]{32}(\.dir)?$`)
-	stageNameRE = regexp.MustCompile(`^[\pL\pN_][\pL\pN_.@-]{0,126}$`)
+	stageNameRE = regexp.MustCompile(`^[\pL\pN_][\pL\pN_.@-]*$`)
 )
 
 // Track gives the entry of a project file for a stage, from its content. With
@@ -83,19 +84,45 @@ func (r *Repo) Stages() ([]Stage, error) {
 	for _, n := range doc.stages {
 		var s struct {
 			Cmd    string                    `yaml:"cmd"`
-			Deps   []Entry                   `yaml:"deps"`
+			Deps   []lockEntry               `yaml:"deps"`
 			Params map[string]map[string]any `yaml:"params"`
-			Outs   []Entry                   `yaml:"outs"`
+			Outs   []lockEntry               `yaml:"outs"`
 		}
 		if err := n.value.Decode(&s); err != nil {
 			return nil, perennial.Errorf(perennial.CodeInvalid, "dvc.Stages", "dvc.lock: the stage %s can't be read: %v", n.name, err).Because(err)
 		}
-		stage := Stage{Name: n.name, Cmd: s.Cmd, Deps: s.Deps, Outs: s.Outs}
+		stage := Stage{Name: n.name, Cmd: s.Cmd}
+		var err error
+		if stage.Deps, err = entries(n.name, s.Deps); err != nil {
+			return nil, err
+		}
+		if stage.Outs, err = entries(n.name, s.Outs); err != nil {
+			return nil, err
+		}
 		for path, values := range s.Params {
 			stage.Params = append(stage.Params, ParamsFile{Path: path, Values: values})
 		}
 		slices.SortFunc(stage.Params, func(a, b ParamsFile) int { return cmp.Compare(a.Path, b.Path) })
 		out = append(out, stage)
+	}
+	return out, nil
+}
+
+// lockEntry is an Entry as it is read.
+type lockEntry struct {
+	Entry `yaml:",inline"`
+	Hash  string `yaml:"hash"`
+}
+
+// entries refuses what DVC 2 wrote.
+func entries(stage string, list []lockEntry) ([]Entry, error) {
+	var out []Entry
+	for _, e := range list {
+		if e.MD5 != "" && e.Hash == "" {
+			return nil, perennial.Errorf(perennial.CodePrecondition, "dvc.Stages", "dvc.lock: %s of the stage %s was written by DVC 2, whose hashes differ", e.Path, stage).
+				WithHint("Run dvc cache migrate --dvc-files, or write the file anew with DVC 3: dvc repro -f.").Because(errLegacy)
+		}
+		out = append(out, e.Entry)
 	}
 	return out, nil
 }
@@ -248,7 +275,7 @@ func (d lockDoc) replace(old []byte, name string, block []byte) []byte {
 
 // encode gives the stage's block in dvc.lock.
 func (s Stage) encode() ([]byte, error) {
-	if !stageNameRE.MatchString(s.Name) {
+	if !stageNameRE.MatchString(s.Name) || utf8.RuneCountInString(s.Name) > 127 {
 		return nil, perennial.Errorf(perennial.CodeInvalid, "", "%q can't name a stage", s.Name)
 	}
 	if err := checkText("the command", s.Cmd); err != nil {

@@ -150,6 +150,10 @@ func TestLockRefuses(t *testing.T) {
 		})
 	}
 	r, dir := emptyRepo(t)
+	write(t, dir, "dvc.lock", "schema: '2.0'\nstages:\n  a:\n    cmd: b\n    outs:\n    - path: x\n      md5: "+irisMD5+"\n      size: 8\n")
+	_, err := r.Stages()
+	requireCode(t, perennial.CodePrecondition, err, "x of the stage a", "dvc cache migrate")
+	require.NoError(t, os.Remove(filepath.Join(dir, "dvc.lock")))
 	for _, s := range []dvc.Stage{
 		{Name: "", Cmd: "x"}, {Name: "a: b", Cmd: "x"}, {Name: "s"}, {Name: "s", Cmd: "a\nb"},
 		{Name: "s", Cmd: "x", Deps: []dvc.Entry{{Path: "p", MD5: "nothing"}}}, {Name: "s", Cmd: "x", Outs: []dvc.Entry{{MD5: irisMD5}}},
@@ -157,7 +161,7 @@ func TestLockRefuses(t *testing.T) {
 		requireCode(t, perennial.CodeInvalid, r.WriteLock(s))
 	}
 	require.NoFileExists(t, filepath.Join(dir, "dvc.lock"))
-	_, err := r.Track(t.Context(), "none", false)
+	_, err = r.Track(t.Context(), "none", false)
 	requireCode(t, perennial.CodeNotFound, err, "none")
 	_, err = r.Track(t.Context(), "../x", true)
 	requireCode(t, perennial.CodeInvalid, err)
