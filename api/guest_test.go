@@ -96,6 +96,9 @@ func TestUploadsStream(t *testing.T) {
 			status, b = s.do(t, http.MethodGet, name, "", nil, false)
 			require.Equal(t, 200, status)
 			require.True(t, bytes.Equal(content, b), "%d bytes", size)
+			status, b = s.do(t, http.MethodHead, name, "", nil, false)
+			require.Equal(t, 200, status)
+			require.Empty(t, b)
 		}
 	}
 	// The client gets to read why, however much it has to send before.

@@ -269,6 +269,9 @@ func (r loggedMetricRow) metric() mlflow.Metric {
 // noteVersion adds a registered version to the list that a logged model keeps in a
 // tag of its own. A tag that is no such list begins anew.
 func noteVersion(tx *gorm.DB, modelID, name string, version int64) error {
+	if _, err := activeLoggedModel(tx, modelID); err != nil { // lists are written one at a time
+		return err
+	}
 	tag, _, err := db.Take[loggedTagRow](tx.Where("model_id = ? AND key = ?", modelID, mlflow.TagModelVersions))
 	if err != nil {
 		return err

@@ -2,10 +2,12 @@ package tracking_test
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -140,6 +142,34 @@ func TestWireVersions(t *testing.T) {
 		w.refuse(t, missing, http.MethodDelete, "model-versions/delete", object{"name": "iris", "version": "3"})
 		require.Equal(t, "Registered model alias best not found.", w.refuse(t, invalid, http.MethodGet, "registered-models/alias?name=iris&alias=best", nil))
 		require.Equal(t, "4", w.version(t, "iris", model, nil), "a number is never used twice")
+	})
+}
+
+func TestVersionsMadeAtOnce(t *testing.T) {
+	t.Parallel()
+	eachWire(t, tracking.Hooks{}, func(t *testing.T, w wire) {
+		model, _ := w.logged(t, "clf")
+		for _, name := range []string{"iris", "wine"} {
+			w.post(t, "registered-models/create", object{"name": name})
+		}
+		const n = 12
+		servers := []*tracking.Server{w.server, tracking.NewServer(w.other, w.blobs, tracking.Hooks{}, nil)}
+		made := make([]string, n)
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() {
+				v := wire{suite: w.suite, server: servers[i%2]}
+				made[i] = []string{"iris ", "wine "}[i/2%2] + v.version(t, []string{"iris", "wine"}[i/2%2], model, nil)
+			})
+		}
+		wg.Wait()
+		var want []string
+		for i := range n / 2 {
+			want = append(want, fmt.Sprintf("iris %d", i+1), fmt.Sprintf("wine %d", i+1))
+		}
+		require.ElementsMatch(t, want, made)
+		noted, _ := at(t, w.get(t, "logged-models/"+model), "model", "info", "tags", 0, "value").(string)
+		require.Equal(t, n, strings.Count(noted, `"name"`), noted)
 	})
 }
 
