@@ -117,8 +117,8 @@ func (b *bootstrap) rejected(ctx context.Context, p client.PipelineView) (bool, 
 		if w.Result.Outcome != perennial.OutcomeRejectedByGates {
 			return false, err
 		}
-		run, err := b.api.Run(ctx, w.Result.RunID)
-		return run.Params["pipeline_revision"] == p.Revision, err
+		run, runErr := b.api.Run(ctx, w.Result.RunID) // of one that was deleted, or whose server is away, nothing is known
+		return runErr == nil && run.Params["pipeline_revision"] == p.Revision, err
 	}
 	return false, err
 }
