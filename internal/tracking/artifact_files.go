@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"gorm.io/gorm"
@@ -31,63 +30,6 @@ type entry struct {
 	name   string
 	folder bool
 	size   int64
-}
-
-// LogArtifact notes a file of a run, whose bytes are in the blob store already; a
-// path that is there is replaced. The path is relative with slashes, without
-// empty, "." and ".." parts; anything else is invalid, and so are folders, which
-// follow from the files in them.
-func (s *Store) LogArtifact(ctx context.Context, runID string, a perennial.Artifact) error {
-	const op = "tracking.LogArtifact"
-	return s.write(ctx, op, func(tx *gorm.DB) error {
-		if _, err := cleanPath(a.Path); err != nil || a.Folder {
-			return invalid("%q is no path of an artifact", a.Path)
-		}
-		if a.Blob == "" || a.Size < 0 {
-			return invalid("artifact %s has no blob or a negative size", a.Path)
-		}
-		if _, err := activeRun(tx, runID); err != nil {
-			return err
-		}
-		root, err := runRoot(tx, runID)
-		if err != nil {
-			return err
-		}
-		return putFile(tx, fileRow{Root: root, Path: a.Path, Blob: a.Blob, Size: a.Size, Modified: time.Now().UnixMilli()})
-	})
-}
-
-// Artifacts lists every file of a run by path.
-func (s *Store) Artifacts(ctx context.Context, runID string) ([]perennial.Artifact, error) {
-	const op = "tracking.Artifacts"
-	g := s.db.WithContext(ctx)
-	root, err := runRoot(g, runID)
-	if err != nil {
-		return nil, db.Fault(op, err)
-	}
-	var rows []fileRow
-	if err := g.Where("root = ?", root).Find(&rows).Error; err != nil {
-		return nil, db.Fault(op, err)
-	}
-	files := make([]perennial.Artifact, len(rows))
-	for i, r := range rows {
-		files[i] = perennial.Artifact{Path: r.Path, Blob: r.Blob, Size: r.Size}
-	}
-	slices.SortFunc(files, func(a, b perennial.Artifact) int { return strings.Compare(a.Path, b.Path) })
-	return files, nil
-}
-
-// runRoot gives where a run's files lie; a run whose files are kept elsewhere is
-// precondition.
-func runRoot(g *gorm.DB, runID string) (string, error) {
-	run, found, err := db.Take[runRow](g.Where("run_id = ?", runID))
-	switch {
-	case err != nil:
-		return "", err
-	case !found:
-		return "", missing("run", runID)
-	}
-	return ourRoot(run.ArtifactURI)
 }
 
 // runURI gives where a run's files are said to lie, deleted runs' too.

@@ -17,7 +17,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/blob"
 	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/tracking"
@@ -53,7 +52,7 @@ func (w wire) list(t *testing.T, folder string) []string {
 func TestArtifacts(t *testing.T) {
 	t.Parallel()
 	eachWire(t, tracking.Hooks{}, func(t *testing.T, w wire) {
-		run := w.run(t, tracking.RunSpec{})
+		run := w.run(t)
 		root := "1/" + run.ID + "/artifacts"
 		w.put(t, root+"/a.txt", []byte("first"))
 		w.put(t, root+"/a.txt", []byte("second"))
@@ -98,12 +97,7 @@ func TestArtifacts(t *testing.T) {
 			require.Equal(t, "flavors: {}", string(b), p)
 		}
 
-		stored, err := w.Artifacts(t.Context(), run.ID)
-		require.NoError(t, err)
-		require.Equal(t, perennial.Artifact{Path: "a.txt", Blob: blob.Key([]byte("second")), Size: 6}, stored[0], "the store sees the same files")
-		require.NoError(t, w.LogArtifact(t.Context(), run.ID, perennial.Artifact{Path: "model/x", Blob: blob.Key([]byte("second")), Size: 6}))
-		_, b = w.send(t, http.MethodGet, files+"/"+root+"/model/x", nil)
-		require.Equal(t, "second", string(b))
+		w.put(t, root+"/model/x", []byte("second"))
 
 		resp, _ = w.send(t, http.MethodDelete, files+"/"+root+"/sub", nil)
 		require.Equal(t, 200, resp.StatusCode)
@@ -163,7 +157,7 @@ func TestPathsOutOfTheRootAreRefused(t *testing.T) {
 func TestListsTakeNoWayOut(t *testing.T) {
 	t.Parallel()
 	eachWire(t, tracking.Hooks{}, func(t *testing.T, w wire) {
-		run := w.run(t, tracking.RunSpec{})
+		run := w.run(t)
 		for _, bad := range []string{"..", "../..", "a/../..", `..\x`, "%2e%2e", "/etc", "a//b"} {
 			resp, _ := w.send(t, http.MethodGet, files+"?path="+url.QueryEscape(bad), nil)
 			require.Equal(t, 400, resp.StatusCode, bad)

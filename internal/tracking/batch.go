@@ -2,9 +2,7 @@ package tracking
 
 import (
 	"cmp"
-	"context"
 	"errors"
-	"fmt"
 	"math"
 	"strings"
 
@@ -13,9 +11,6 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/mlflow"
 )
-
-// insertRows bounds the rows of one statement: SQLite takes 32,766 values.
-const insertRows = 500
 
 type metricRow struct {
 	RunID     string  `gorm:"primaryKey"`
@@ -27,11 +22,6 @@ type metricRow struct {
 }
 
 func (metricRow) TableName() string { return "metrics" }
-
-// latestMetricRow is a metricRow in the table of latest points.
-type latestMetricRow metricRow
-
-func (latestMetricRow) TableName() string { return "latest_metrics" }
 
 type paramRow struct {
 	RunID string `gorm:"primaryKey"`
@@ -48,57 +38,6 @@ type tagRow struct {
 }
 
 func (tagRow) TableName() string { return "tags" }
-
-// LogBatch stores metrics, params and tags of a run: all of them or none.
-//
-// A param is write-once: the same value again is fine, another one is a conflict
-// that names the key. A point of a metric (key, value, timestamp, step) is stored
-// once, however often it comes. A tag takes the last value; the tag
-// mlflow.runName renames the run. NaN is kept; infinities become the greatest
-// finite number, and -0 becomes 0, as in MLflow's own store.
-//
-// Errors: not_found, precondition for a deleted run, conflict, invalid for a
-// param that comes twice in one batch.
-func (s *Store) LogBatch(ctx context.Context, runID string, metrics []perennial.Metric, params, tags []perennial.Tag) error {
-	const op = "tracking.LogBatch"
-	return s.write(ctx, op, func(tx *gorm.DB) error {
-		row, err := activeRun(tx, runID)
-		if err != nil {
-			return err
-		}
-		if err := putParams(tx, runID, params); err != nil {
-			return err
-		}
-		points := make([]mlflow.Metric, len(metrics))
-		for i, m := range metrics {
-			points[i] = mlflow.Metric{Key: m.Key, Value: mlflow.Number(m.Value), Timestamp: mlflow.Int(m.Timestamp), Step: mlflow.Int(m.Step)}
-		}
-		if err := writeMetrics(tx, &row, points); err != nil {
-			return err
-		}
-		return setTags(tx, &row, tags)
-	})
-}
-
-func putParams(tx *gorm.DB, runID string, params []perennial.Tag) error {
-	seen := make(map[string]bool, len(params))
-	for _, p := range params {
-		if seen[p.Key] {
-			return invalid("param %s comes twice in one batch", p.Key)
-		}
-		seen[p.Key] = true
-	}
-	changed, err := writeParams(tx, runID, params)
-	if err != nil || len(changed) == 0 {
-		return err
-	}
-	texts := make([]string, len(changed))
-	for i, p := range changed {
-		texts[i] = fmt.Sprintf("%s is %q", p.Key, p.Value)
-	}
-	return perennial.Errorf(perennial.CodeConflict, "", "params of run %s can't change once they are set: %s", runID, strings.Join(texts, ", ")).
-		WithHint("log the new value in a new run")
-}
 
 // writeParams stores params, each of another key, and gives those that are there
 // already with another value.

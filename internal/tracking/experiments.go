@@ -2,12 +2,10 @@ package tracking
 
 import (
 	"cmp"
-	"context"
 	"strconv"
 
 	"gorm.io/gorm"
 
-	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/db"
 )
 
@@ -30,32 +28,6 @@ type experimentTagRow struct {
 
 func (experimentTagRow) TableName() string { return "experiment_tags" }
 
-// EnsureExperiment gives the experiment of a name and creates it where there is
-// none; now, in milliseconds, becomes its creation time, and the greatest id plus
-// one its id. A deleted experiment keeps its name: precondition.
-func (s *Store) EnsureExperiment(ctx context.Context, name string, now int64) (perennial.Experiment, error) {
-	const op = "tracking.EnsureExperiment"
-	var e perennial.Experiment
-	err := s.write(ctx, op, func(tx *gorm.DB) error {
-		if name == "" {
-			return invalid("an experiment needs a name")
-		}
-		row, found, err := db.Take[experimentRow](tx.Where("name = ?", name))
-		if err == nil && !found {
-			row, _, err = createExperiment(tx, name, "", now)
-		}
-		if err != nil {
-			return err
-		}
-		if row.LifecycleStage != stageActive {
-			return deleted("experiment", name)
-		}
-		e, err = row.experiment(tx)
-		return err
-	})
-	return e, err
-}
-
 // createExperiment makes an experiment, or gives the one that has the name already.
 // Its artifacts lie under its id where location is "".
 func createExperiment(tx *gorm.DB, name, location string, now int64) (row experimentRow, made bool, err error) {
@@ -76,17 +48,4 @@ func createExperiment(tx *gorm.DB, name, location string, now int64) (row experi
 		LifecycleStage: stageActive, CreationTime: now, LastUpdateTime: now,
 	}
 	return row, true, tx.Create(&row).Error
-}
-
-func (r experimentRow) experiment(tx *gorm.DB) (perennial.Experiment, error) {
-	var tags []experimentTagRow
-	err := tx.Where("experiment_id = ?", r.ExperimentID).Order("key").Find(&tags).Error
-	e := perennial.Experiment{
-		ID: r.ExperimentID, Name: r.Name, ArtifactLocation: r.ArtifactLocation,
-		LifecycleStage: r.LifecycleStage, CreatedAt: r.CreationTime, UpdatedAt: r.LastUpdateTime,
-	}
-	for _, t := range tags {
-		e.Tags = append(e.Tags, perennial.Tag{Key: t.Key, Value: t.Value})
-	}
-	return e, err
 }

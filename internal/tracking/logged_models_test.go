@@ -14,7 +14,7 @@ import (
 func TestLoggedModels(t *testing.T) {
 	t.Parallel()
 	eachWire(t, tracking.Hooks{}, func(t *testing.T, w wire) {
-		run := w.run(t, tracking.RunSpec{})
+		run := w.run(t)
 		in := object{"experiment_id": run.ExperimentID, "name": "clf", "model_type": "agent", "source_run_id": run.ID,
 			"params": []object{{"key": "C", "value": "1.0"}}, "tags": []object{{"key": "mlflow.user", "value": "me"}}}
 		made := w.post(t, "logged-models", in)

@@ -40,20 +40,6 @@ type aliasRow struct {
 
 func (aliasRow) TableName() string { return "registered_model_aliases" }
 
-// EnsureModel gives the registered model of a name and creates it where there is
-// none; now, in milliseconds, becomes its creation time.
-func (s *Store) EnsureModel(ctx context.Context, name string, now int64) (perennial.RegisteredModel, error) {
-	const op = "tracking.EnsureModel"
-	if name == "" {
-		return perennial.RegisteredModel{}, db.Fault(op, invalid("a registered model needs a name"))
-	}
-	row := modelRow{Name: name, CreationTime: now, LastUpdatedTime: now, NextVersion: 1}
-	if err := s.db.WithContext(ctx).Clauses(clause.OnConflict{DoNothing: true}).Create(&row).Error; err != nil {
-		return perennial.RegisteredModel{}, db.Fault(op, err)
-	}
-	return s.GetModel(ctx, name)
-}
-
 // GetModel gives a registered model with its aliases and tags.
 func (s *Store) GetModel(ctx context.Context, name string) (perennial.RegisteredModel, error) {
 	const op = "tracking.GetModel"
@@ -65,12 +51,6 @@ func (s *Store) GetModel(ctx context.Context, name string) (perennial.Registered
 		return perennial.RegisteredModel{}, db.Fault(op, err)
 	}
 	return models[0], nil
-}
-
-// Models lists all registered models by name, with their aliases and tags.
-func (s *Store) Models(ctx context.Context) ([]perennial.RegisteredModel, error) {
-	models, err := s.models(ctx, "1 = 1")
-	return models, db.Fault("tracking.Models", err)
 }
 
 // models reads models and what belongs to them; where may use the column name,

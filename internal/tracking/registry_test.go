@@ -34,7 +34,7 @@ func search(path, filter string, more ...string) string {
 // logged makes a ready logged model of a new run, and gives both ids.
 func (w wire) logged(t *testing.T, name string) (model, run string) {
 	t.Helper()
-	r := w.run(t, tracking.RunSpec{})
+	r := w.run(t)
 	out := w.post(t, "logged-models", object{"experiment_id": r.ExperimentID, "name": name, "source_run_id": r.ID, "params": []object{{"key": "C", "value": "1.0"}}})
 	model, _ = at(t, out, "model", "info", "model_id").(string)
 	w.call(t, 200, http.MethodPatch, "logged-models/"+model, object{"model_id": model, "status": "LOGGED_MODEL_READY"})

@@ -66,11 +66,6 @@ func missing(what, id string) error {
 	return perennial.Errorf(perennial.CodeNotFound, "", "%s %s doesn't exist", what, id)
 }
 
-func deleted(what, id string) error {
-	return perennial.Errorf(perennial.CodePrecondition, "", "%s %s is deleted and takes no changes", what, id).
-		WithHint("restore it first, or use another one")
-}
-
 func invalid(format string, args ...any) error {
 	return perennial.Errorf(perennial.CodeInvalid, "", format, args...)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/blob"
 	"github.com/perennial-ml/perennial/internal/tracking"
 )
@@ -65,6 +66,18 @@ func (w wire) call(t *testing.T, status int, method, path string, in object) obj
 	out := object{}
 	require.NoError(t, json.Unmarshal(b, &out), "%s", b)
 	return out
+}
+
+// run creates a run in the experiment iris.
+func (w wire) run(t *testing.T) perennial.Run {
+	t.Helper()
+	resp, _ := w.send(t, http.MethodGet, "/api/2.0/mlflow/experiments/get-by-name?experiment_name=iris", nil)
+	if resp.StatusCode != http.StatusOK {
+		w.post(t, "experiments/create", object{"name": "iris"})
+	}
+	experiment, _ := at(t, w.get(t, "experiments/get-by-name?experiment_name=iris"), "experiment", "experiment_id").(string)
+	id, _ := at(t, w.post(t, "runs/create", object{"experiment_id": experiment}), "run", "info", "run_id").(string)
+	return perennial.Run{ID: id, ExperimentID: experiment}
 }
 
 func (w wire) get(t *testing.T, path string) object {
