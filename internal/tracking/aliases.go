@@ -10,10 +10,7 @@ import (
 	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
-var (
-	aliasCharsRE    = regexp.MustCompile(`^[\p{L}\p{N}_-]+$`)
-	aliasReservedRE = regexp.MustCompile(`^[vV]\d+$`)
-)
+var aliasReservedRE = regexp.MustCompile(`^[vV]\d+$`)
 
 // maxAlias is how many characters an alias may have.
 const maxAlias = 255
@@ -24,7 +21,7 @@ func checkAlias(alias string) error {
 	switch {
 	case alias == "":
 		return mlflow.Invalid("Registered model alias name cannot be empty.")
-	case !aliasCharsRE.MatchString(alias):
+	case !wordsAnd("_-", alias):
 		return mlflow.Invalid("Invalid alias name: '%s'. Names may only contain alphanumerics, underscores (_), and dashes (-).", clip(alias))
 	case tooLong(alias, maxAlias):
 		return mlflow.Invalid("Registered model alias name '%s' is longer than %d characters.", clip(alias), maxAlias)

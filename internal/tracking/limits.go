@@ -2,8 +2,8 @@ package tracking
 
 import (
 	"path"
-	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/perennial-ml/perennial/internal/mlflow"
@@ -31,7 +31,13 @@ const (
 	truncateTagValue    = 8000
 )
 
-var keyPattern = regexp.MustCompile(`^[\p{L}\p{N}_/.\- :]*$`)
+// wordsAnd reports whether a text is made of letters and digits, of any script, and
+// of some signs.
+func wordsAnd(signs, text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(c rune) bool {
+		return !unicode.IsLetter(c) && !unicode.IsNumber(c) && !strings.ContainsRune(signs, c)
+	})
+}
 
 // checkKey refuses what MLflow takes for no key of a metric, param or tag: it may
 // become the name of a file.
@@ -41,7 +47,7 @@ func checkKey(what, key string) error {
 		return required("key")
 	case utf8.RuneCountInString(key) > maxKey:
 		return mlflow.Invalid("%s '%s…' had length %d, which exceeded length limit of %d", what, truncate(key, maxKey), utf8.RuneCountInString(key), maxKey)
-	case !keyPattern.MatchString(key):
+	case !wordsAnd("_/.- :", key):
 		return mlflow.Invalid("Invalid %s name: '%s'. Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:), and slashes (/).", what, key)
 	case clean != key, clean == ".", strings.HasPrefix(clean, ".."), strings.HasPrefix(clean, "/"):
 		return mlflow.Invalid("Invalid %s name: '%s'. Names may be treated as files in certain cases, and must not resolve to other names when treated as such. This name would resolve to '%s'", what, key, clean)
