@@ -182,7 +182,7 @@ func (s *ModelSpec) describe(m *LoggedModel) ([]byte, error) {
 	d := description{
 		ArtifactPath: m.Info.ArtifactURI, MLflow: mlflowVersion, ModelID: m.Info.ModelID, ModelUUID: m.Info.ModelID, RunID: s.RunID,
 		Flavors: map[string]any{flavorName: map[string]any{
-			"model_file": s.File, "task": string(s.Task), "algorithm": s.Algorithm, "sha256": s.SHA256, "perennial_version": s.Build,
+			"model_file": s.File, "task": string(s.Task), "algorithm": s.Algorithm, "sha256": s.SHA256, "build": s.Build,
 		}},
 		Signature: signature{Inputs: string(inputs), Outputs: string(outputs)},
 		Created:   strings.TrimSuffix(time.UnixMilli(s.CreatedAt).UTC().Format("2006-01-02 15:04:05.000000"), ".000000"),
