@@ -42,7 +42,7 @@ func (p *process) sameTrials(before, after string) {
 		require.NoError(p.t, err)
 		for k := range view.Trials {
 			view.Trials[k].Seconds, view.Trials[k].CPU = 0, 0
-			require.Equal(p.t, k, view.Trials[k].Trial)
+			require.Equal(p.t, k+1, view.Trials[k].Trial)
 		}
 		lists[i] = view.Trials
 	}
