@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,8 +32,9 @@ func eachWire(t *testing.T, hooks tracking.Hooks, f func(t *testing.T, w wire)) 
 	each(t, func(t *testing.T, s suite) {
 		blobs, err := blob.Open(t.TempDir())
 		require.NoError(t, err)
-		clock := int64(1_700_000_000_000)
-		now := func() time.Time { clock++; return time.UnixMilli(clock) }
+		var clock atomic.Int64
+		clock.Store(1_700_000_000_000)
+		now := func() time.Time { return time.UnixMilli(clock.Add(1)) }
 		f(t, wire{s, tracking.NewServer(s.Store, blobs, hooks, now), blobs})
 	})
 }
