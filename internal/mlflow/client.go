@@ -69,7 +69,7 @@ func NewClient(o Options) (*Client, error) {
 	u, err := url.Parse(o.URI)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, perennial.Errorf(perennial.CodeInvalid, op, "%q is no address of an MLflow server", hidePassword(o.URI)).
-			WithHint("Set MLFLOW_TRACKING_URI to one like http://127.0.0.1:5000: Perennial speaks to servers, not to files or databases.")
+			WithHint("Set MLFLOW_TRACKING_URI, or up's --tracking-uri, to one like http://127.0.0.1:5000: Perennial speaks to servers, not to files or databases.")
 	}
 	c := &Client{tries: callTries, pause: callPause, http: &http.Client{Transport: o.Transport}}
 	if o.Pause > 0 {
@@ -186,7 +186,7 @@ func document[Out any](ctx context.Context, c *Client, r request) (Out, error) {
 	}
 	if err := json.Unmarshal(b, &out); err != nil {
 		return out, perennial.Errorf(perennial.CodePrecondition, c.op(r), "%s answers something that is not MLflow's", c.shown).
-			WithHint("Does MLFLOW_TRACKING_URI name an MLflow server?").Because(err)
+			WithHint("Does MLFLOW_TRACKING_URI, or up's --tracking-uri, name an MLflow server?").Because(err)
 	}
 	return out, nil
 }
@@ -304,9 +304,9 @@ func (c *Client) foreign(r request, status int) error {
 	case perennial.CodeUnauthorized, perennial.CodeForbidden:
 		return e.WithHint("MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, say who asks.")
 	case perennial.CodeUnavailable, perennial.CodeRateLimited:
-		return e.WithHint("It is busy or away for now, and what needs it goes on when it is back. MLFLOW_TRACKING_URI names it.").Because(ErrAway)
+		return e.WithHint("It is busy or away for now, and what needs it goes on when it is back. MLFLOW_TRACKING_URI, or up's --tracking-uri, names it.").Because(ErrAway)
 	default:
-		return e.WithHint("Does MLFLOW_TRACKING_URI name an MLflow server of version 3?")
+		return e.WithHint("Does MLFLOW_TRACKING_URI, or up's --tracking-uri, name an MLflow server of version 3?")
 	}
 }
 
@@ -376,7 +376,7 @@ func (c *Client) unreachable(ctx context.Context, r request, err error) error {
 		text = "the MLflow server " + c.shown + " doesn't answer"
 	}
 	return (&perennial.Error{Code: perennial.CodeUnavailable, Op: c.op(r), Message: text, Err: errors.Join(ErrAway, err)}).
-		WithHint("Predictions go on, and a training goes on when it is back. MLFLOW_TRACKING_URI names the server: is it running?")
+		WithHint("Predictions go on, and a training goes on when it is back. MLFLOW_TRACKING_URI, or up's --tracking-uri, names the server: is it running?")
 }
 
 // ensure finds something or makes it, at once or after a lost reply: what was made

@@ -76,8 +76,12 @@ func (t *Tracker) EnsureExperiment(ctx context.Context, name string) (perennial.
 		return perennial.Experiment{}, perennial.Wrap(op, err)
 	}
 	if e.LifecycleStage != stageActive {
-		return perennial.Experiment{}, perennial.Errorf(perennial.CodePrecondition, op, "the experiment %s is deleted on the MLflow server %s", name, t.c.shown).
-			WithHint("Restore it there, or give the pipeline another name.")
+		where := ""
+		if !t.c.Embedded() {
+			where = " on the MLflow server " + t.c.shown
+		}
+		return perennial.Experiment{}, perennial.Errorf(perennial.CodePrecondition, op, "the experiment %s is deleted%s", name, where).
+			WithHint("Restore it with MLflow's client, MlflowClient().restore_experiment(%q), or give the pipeline another name.", e.ExperimentID)
 	}
 	if tagValue(e.Tags, perennial.TagPipeline) == "" { // somebody else's experiment of this name
 		value := name
