@@ -18,6 +18,7 @@ import (
 	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/internal/predlog"
 	"github.com/perennial-ml/perennial/internal/serve"
+	"github.com/perennial-ml/perennial/internal/startgc"
 	"github.com/perennial-ml/perennial/internal/tracking"
 )
 
@@ -39,6 +40,7 @@ type stores struct {
 // openStores opens both databases and the artifacts. Tables of an older form are
 // brought to the newest where migrate says so, else they are a precondition error.
 func openStores(ctx context.Context, c *config.Config, migrate bool, log *slog.Logger) (_ *stores, err error) {
+	startgc.Steady() // whoever opens them stays, or trains
 	s := &stores{}
 	defer func() {
 		if err != nil {
