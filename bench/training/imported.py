@@ -172,7 +172,11 @@ class Perennial:
         sys.exit("perennial up isn't ready: " + open(path("up.log")).read())
 
     def __call__(self, *words):
-        done = subprocess.run([self.binary, *words], env=self.env, capture_output=True, text=True)
+        for _ in range(50):
+            done = subprocess.run([self.binary, *words], env=self.env, capture_output=True, text=True)
+            if "isn't ready yet" not in done.stderr:
+                break
+            time.sleep(0.1)
         if done.returncode:
             sys.exit("perennial " + " ".join(words) + "\n" + done.stdout + done.stderr)
         return done.stdout
