@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/utils"
 	"github.com/valyala/fasthttp"
 
 	"github.com/perennial-ml/perennial"
@@ -15,7 +16,8 @@ import (
 // holds for its requests too: Host and Origin, tokens, limits, metrics, the log.
 type Guest interface {
 	Mount(r fiber.Router)
-	// Owns reports whether a path is the guest's, whether it has a route or not.
+	// Owns reports whether a path is the guest's, whether it has a route or not. It,
+	// Role and Streams are asked about every request and must not keep their strings.
 	Owns(path string) bool
 	// Role gives what a request needs; "": it is open.
 	Role(method, path string) perennial.AccessRole
@@ -47,7 +49,7 @@ func (s *Server) ofGuest(path string) bool { return s.guest != nil && s.guest.Ow
 
 // streams reports whether a request's body is left to its handler.
 func (s *Server) streams(ctx *fasthttp.RequestCtx) bool {
-	return s.guest != nil && s.guest.Streams(string(ctx.Method()), string(ctx.URI().PathOriginal()))
+	return s.guest != nil && s.guest.Streams(utils.UnsafeString(ctx.Method()), utils.UnsafeString(ctx.URI().PathOriginal()))
 }
 
 // admitGuest refuses who lacks the role that a guest's request needs.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/gofiber/fiber/v2/utils"
 	"github.com/valyala/fasthttp"
 	"golang.org/x/sync/semaphore"
 
@@ -78,7 +79,7 @@ func (s *Server) timeout(ctx *fasthttp.RequestCtx) time.Duration {
 	if s.streams(ctx) {
 		return streamTimeout
 	}
-	if s.ofGuest(string(ctx.Path())) {
+	if s.ofGuest(utils.UnsafeString(ctx.Path())) {
 		return max(guestTimeout, s.o.RequestTimeout)
 	}
 	return s.o.RequestTimeout
