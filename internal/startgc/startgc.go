@@ -1,6 +1,6 @@
 // Package startgc keeps the garbage collector from running while the program's
-// packages are initialised: some 1,500 of them make 12 MB that all stay, and two
-// collections of it take a fifth of the 50 ms in which a short command is done.
+// packages are initialised: 900 of them make 12 MB that all stay, and collecting
+// that took a fifth of the 50 ms in which a short command was done.
 //
 // Start reading at Steady. The package imports nothing but the standard library,
 // so that Go initialises it before the packages that it is for.
