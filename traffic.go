@@ -54,9 +54,12 @@ type Traffic struct {
 	Paused     bool   `json:"paused"`
 	LeaseSeq   int64  `json:"lease_seq"`
 	DecisionID string `json:"decision_id,omitempty"` // the decision that led here
-	Reason     string `json:"reason"`
-	Actor      string `json:"actor"`
-	ChangedAt  int64  `json:"changed_at"` // ms
+	// Outcome is how the rollout ended that this change ended: promoted,
+	// rolled_back or aborted.
+	Outcome   Outcome `json:"outcome,omitempty"`
+	Reason    string  `json:"reason"`
+	Actor     string  `json:"actor"`
+	ChangedAt int64   `json:"changed_at"` // ms
 }
 
 // Bucket assigns a unit to one of 10,000 buckets: the first 8 bytes,

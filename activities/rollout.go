@@ -114,7 +114,7 @@ func stepID(ctx context.Context) string {
 func (a *Activities) firstVersion(ctx context.Context, o Offer, id string) (Rollout, error) {
 	row, err := a.Traffic.Set(ctx, perennial.Traffic{
 		Model: o.Model, Mode: perennial.ModeServing, Champion: o.Version, OpID: id, RolloutID: id,
-		DecisionID: o.Decision, Reason: o.Reason, Actor: o.Actor, ChangedAt: a.nowMillis(),
+		DecisionID: o.Decision, Outcome: perennial.OutcomePromoted, Reason: o.Reason, Actor: o.Actor, ChangedAt: a.nowMillis(),
 	}, 0)
 	if err != nil {
 		return Rollout{}, err
@@ -217,8 +217,11 @@ func (a *Activities) rollout(ctx context.Context, row perennial.Traffic, challen
 	case perennial.ModeCanary, perennial.ModeShadow:
 	case perennial.ModeNone, perennial.ModeServing, perennial.ModeAB:
 		r.Outcome, r.Reason, r.Challenger = perennial.OutcomeRolledBack, row.Reason, challenger
-		if row.Champion == challenger {
+		switch {
+		case row.Champion == challenger:
 			r.Outcome = perennial.OutcomePromoted
+		case row.Outcome == perennial.OutcomeAborted:
+			r.Outcome = perennial.OutcomeAborted
 		}
 		return r, nil
 	}

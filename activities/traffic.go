@@ -106,7 +106,7 @@ func (a *Activities) moveRow(ctx context.Context, m Move) (perennial.Traffic, er
 
 // next is the row after the move.
 func (m Move) next(row perennial.Traffic) perennial.Traffic {
-	row.Reason, row.Actor = m.Reason, m.Actor
+	row.Reason, row.Actor, row.Outcome = m.Reason, m.Actor, ""
 	if m.Decision != "" {
 		row.DecisionID = m.Decision
 	}
@@ -125,10 +125,13 @@ func (m Move) next(row perennial.Traffic) perennial.Traffic {
 		row.Mode, row.Champion, row.Previous, row.Challenger = perennial.ModeWatch, row.Challenger, row.Champion, ""
 		row.WeightBP, row.Paused = 10000-m.Rollout.HoldbackBP, false
 	case MoveFinish:
-		row.Mode, row.WeightBP, row.Paused = perennial.ModeServing, 0, false
+		row.Mode, row.WeightBP, row.Paused, row.Outcome = perennial.ModeServing, 0, false, perennial.OutcomePromoted
 	case MoveBack, MoveRollBack:
 		row.Mode, row.Champion, row.Previous, row.Challenger = perennial.ModeServing, safe, "", ""
-		row.WeightBP, row.Paused = 0, false
+		row.WeightBP, row.Paused, row.Outcome = 0, false, perennial.OutcomeRolledBack
+		if m.Kind == MoveBack {
+			row.Outcome = perennial.OutcomeAborted
+		}
 	}
 	return row
 }

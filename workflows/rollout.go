@@ -124,7 +124,7 @@ func (r *rollout) step(ctx workflow.Context) error {
 	case activities.SeenAdvance:
 		return r.advance(ctx, seen)
 	case activities.SeenBreach:
-		return r.back(ctx, activities.Move{Kind: activities.MoveRollBack, Reason: seen.Reason, Actor: actorPerennial, Decision: seen.Decision})
+		return r.move(ctx, activities.Move{Kind: activities.MoveRollBack, Reason: seen.Reason, Actor: actorPerennial, Decision: seen.Decision})
 	case activities.SeenDeadline:
 		return r.deadline(ctx, seen)
 	case activities.SeenElapsed:
@@ -186,23 +186,14 @@ func (r *rollout) deadline(ctx workflow.Context, seen activities.Seen) error {
 		move.Reason += " " + FailureOf(err).Message
 	case "abort":
 		move.Kind = activities.MoveBack
-		return r.back(ctx, move)
+		return r.move(ctx, move)
 	}
 	return r.move(ctx, move)
 }
 
-// back sends everything to the version that was good before.
-func (r *rollout) back(ctx workflow.Context, move activities.Move) error {
-	err := r.move(ctx, move)
-	if err == nil && move.Kind == activities.MoveBack && r.now.Outcome == perennial.OutcomeRolledBack {
-		r.now.Outcome, r.result.Outcome = perennial.OutcomeAborted, perennial.OutcomeAborted
-	}
-	return err
-}
-
 // cancelled ends a rollout whose workflow was cancelled.
 func (r *rollout) cancelled(ctx workflow.Context) error {
-	if err := r.back(ctx, activities.Move{Kind: activities.MoveBack, Reason: "the rollout's workflow was cancelled", Actor: actorTemporal}); err != nil {
+	if err := r.move(ctx, activities.Move{Kind: activities.MoveBack, Reason: "the rollout's workflow was cancelled", Actor: actorTemporal}); err != nil {
 		return err
 	}
 	return ctx.Err()

@@ -132,7 +132,7 @@ func (r *rollout) carryOut(ctx workflow.Context, c *command) error {
 		err = r.move(ctx, move)
 	case UpdateAbort:
 		move.Kind = activities.MoveBack
-		err = r.back(ctx, move)
+		err = r.move(ctx, move)
 	}
 	if err == nil && r.now.Epoch != epoch+1 && c.name != UpdateAbort {
 		return refusal(perennial.CodePrecondition, "Somebody changed the traffic of %s at the same moment; look at it and ask again.", r.in.Model)

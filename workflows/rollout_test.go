@@ -113,6 +113,9 @@ func (s *stage) move(_ context.Context, m activities.Move) (activities.Rollout, 
 		s.row.Mode, s.row.Outcome, s.row.Reason = perennial.ModeServing, perennial.OutcomePromoted, m.Reason
 	case activities.MoveBack, activities.MoveRollBack:
 		s.row.Mode, s.row.Outcome, s.row.Reason = perennial.ModeServing, perennial.OutcomeRolledBack, m.Reason
+		if m.Kind == activities.MoveBack {
+			s.row.Outcome = perennial.OutcomeAborted
+		}
 	}
 	return s.row, nil
 }

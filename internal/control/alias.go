@@ -194,7 +194,7 @@ func (c *Control) promoteMoved(ctx context.Context, m aliasMove) error {
 		err = insist(ctx, func(bool) (err error) { // the op id makes it one change
 			after, err = c.o.Traffic.Set(ctx, perennial.Traffic{
 				Model: m.model, Mode: perennial.ModeServing, Champion: m.version, Previous: previous, OpID: m.opID, RolloutID: row.RolloutID,
-				Reason: m.reason(), Actor: perennial.ActorOf(ctx).Name, ChangedAt: c.o.Now().UnixMilli(),
+				Outcome: perennial.OutcomePromoted, Reason: m.reason(), Actor: perennial.ActorOf(ctx).Name, ChangedAt: c.o.Now().UnixMilli(),
 			}, row.Epoch)
 			return err
 		})

@@ -102,7 +102,7 @@ func (c *Control) rollback(ctx context.Context, model string, req client.Rollbac
 		err = insist(ctx, func(bool) (err error) { // the op id makes it one change
 			after, err = c.o.Traffic.Set(ctx, perennial.Traffic{
 				Model: model, Mode: perennial.ModeServing, Champion: to, OpID: opID, RolloutID: before.RolloutID,
-				Reason: reason, Actor: actor, ChangedAt: c.o.Now().UnixMilli(),
+				Outcome: perennial.OutcomeRolledBack, Reason: reason, Actor: actor, ChangedAt: c.o.Now().UnixMilli(),
 			}, before.Epoch)
 			return err
 		})

@@ -2,13 +2,11 @@ package control
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/activities"
 	"github.com/perennial-ml/perennial/internal/client"
-	"github.com/perennial-ml/perennial/internal/ledger"
 	"github.com/perennial-ml/perennial/internal/predlog"
 	"github.com/perennial-ml/perennial/internal/serve"
 	"github.com/perennial-ml/perennial/judge"
@@ -99,66 +97,13 @@ func (c *Control) Rollout(ctx context.Context, model string) (client.RolloutView
 	case perennial.ModeShadow, perennial.ModeCanary, perennial.ModeWatch:
 		err = c.fillRollout(ctx, row, &v)
 	case perennial.ModeServing:
-		v.Phase = c.lastPhase(ctx, row)
-		v.Weight = 0
+		v.Phase, v.Weight = "none", 0
+		if row.Outcome != "" {
+			v.Phase = string(row.Outcome)
+		}
 	case perennial.ModeNone, perennial.ModeAB:
 	}
 	return v, perennial.Wrap(op, err)
-}
-
-// lastPhase tells how the last rollout of a model ended, none where it had none.
-// An offer that led to nothing is no rollout, and a rollback counts later too.
-func (c *Control) lastPhase(ctx context.Context, row perennial.Traffic) string {
-	rows, err := c.o.Traffic.History(ctx, row.Model, 2)
-	if err == nil && len(rows) == 2 && rows[1].Mode == perennial.ModeServing && rows[0].Champion != rows[1].Champion {
-		if rows[0].Previous == rows[1].Champion { // at once, by a move of the alias
-			return string(perennial.OutcomePromoted)
-		}
-		return string(perennial.OutcomeRolledBack)
-	}
-	list, err := c.o.Ledger.Workflows(ctx, row.Model, 0)
-	if err != nil {
-		return phaseNone
-	}
-	for _, w := range list {
-		if w.ID != workflows.RolloutID(row.Model) {
-			continue
-		}
-		if phase := phaseOf(w, row.Champion); phase != phaseNone {
-			return phase
-		}
-	}
-	return phaseNone
-}
-
-const phaseNone = "none"
-
-// phaseOf tells how one run of a rollout ended.
-func phaseOf(w ledger.Workflow, champion string) string {
-	var s workflows.Status
-	if json.Unmarshal(w.Status, &s) != nil {
-		return phaseNone
-	}
-	if s.Result != nil && s.Result.Outcome != "" {
-		switch s.Result.Outcome {
-		case perennial.OutcomePromoted:
-			if s.Result.Version != champion { // it was rolled back later
-				return string(perennial.OutcomeRolledBack)
-			}
-			return string(s.Result.Outcome)
-		case perennial.OutcomeRolledBack, perennial.OutcomeAborted, perennial.OutcomeSuperseded:
-			return string(s.Result.Outcome)
-		default:
-			return phaseNone
-		}
-	}
-	switch {
-	case s.Rollout != nil && s.Rollout.Challenger == champion:
-		return string(perennial.OutcomePromoted)
-	case s.Rollout != nil:
-		return string(perennial.OutcomeRolledBack)
-	}
-	return phaseNone
 }
 
 // fillRollout adds what only a running rollout has.

@@ -219,6 +219,8 @@ func checkTraffic(t perennial.Traffic) error {
 		wrong = fmt.Sprintf("Mode %s needs a challenger.", t.Mode)
 	case t.Mode == perennial.ModeWatch && t.Previous == "":
 		wrong = "Mode watch needs the previous version."
+	case t.Mode != perennial.ModeServing && t.Outcome != "":
+		wrong = fmt.Sprintf("Mode %s with outcome %s: a rollout that has ended leaves mode serving.", t.Mode, t.Outcome)
 	default:
 		return nil
 	}
