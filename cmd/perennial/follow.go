@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -38,7 +39,7 @@ func (c *cli) watcher(ctx context.Context, api *client.Client, id string) (show 
 	if f, ok := c.err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return barWatcher(f, id)
 	}
-	last, seen := "", trialTeller{told: map[int]string{}}
+	last, seen, waits := "", trialTeller{told: map[int]string{}}, waitTeller{}
 	return func(v client.WorkflowView) {
 		line := stageText(v)
 		if v.Stage == perennial.StageTune && v.Progress != nil && v.Progress.RunID != "" {
@@ -54,10 +55,34 @@ func (c *cli) watcher(ctx context.Context, api *client.Client, id string) (show 
 		} else {
 			lines = append(news, lines...) // the trials were before the stage that runs now
 		}
+		if why := waits.news(v); why != "" {
+			lines = append(lines, why)
+		}
 		for _, line := range lines {
 			c.sayf("%s: %s", id, line)
 		}
 	}, func() {}
+}
+
+// waitTeller tells why a step is tried again, once per reason and not too often.
+type waitTeller struct {
+	told string
+	at   time.Time
+}
+
+const waitEvery = 3 * time.Second
+
+// news gives what there is to tell, "" for nothing new.
+func (t *waitTeller) news(v client.WorkflowView) string {
+	if v.Retrying == nil {
+		return ""
+	}
+	text := strings.TrimSpace(fmt.Sprintf("%s waits: %s. %s", v.Stage, strings.TrimSuffix(v.Retrying.Message, "."), v.Retrying.Hint))
+	if text == t.told || time.Since(t.at) < waitEvery {
+		return ""
+	}
+	t.told, t.at = text, time.Now()
+	return text
 }
 
 // counted writes a number of things, whose unit is a plural.
@@ -112,7 +137,12 @@ func barWatcher(w io.Writer, id string) (show func(client.WorkflowView), done fu
 	bar := progressbar.NewOptions(1,
 		progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(id), progressbar.OptionSetWidth(24),
 		progressbar.OptionClearOnFinish(), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(true))
+	waits := waitTeller{}
 	show = func(v client.WorkflowView) {
+		if why := waits.news(v); why != "" {
+			_ = bar.Clear()
+			_, _ = fmt.Fprintf(w, "%s: %s\n", id, why)
+		}
 		total, passed := steps(v)
 		bar.ChangeMax(max(total, passed+1)) // never full before the end: a full bar is cleared
 		bar.Describe(id + ": " + stageText(v))

@@ -94,6 +94,20 @@ func TestTrainWaitsAndTellsEachStage(t *testing.T) {
 	require.Equal(t, "pipeline:  iris\nversion:   2\nrun:       run2\ndecision:  d1\ntook:      4.2s\n", got.out)
 }
 
+func TestTrainTellsOnceWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	waiting := irisWorkflow(perennial.WorkflowRunning)
+	waiting.Stage, waiting.Progress = perennial.StageResolve, nil
+	tried := waiting
+	waiting.Retrying = &client.Retrying{WorkflowError: client.WorkflowError{
+		Code: perennial.CodeUnavailable, Message: "the MLflow server http://127.0.0.1:5000 doesn't answer", Hint: "Is it running?",
+	}}
+	f := training(t, waiting, tried, waiting, irisWorkflow(perennial.WorkflowCompleted))
+	got := perennialCLI(t, "", "train", "iris", "--wait", "--project", t.TempDir(), "--api", f.url)
+	require.Equal(t, exitDone, got.code, got.err)
+	require.Equal(t, "train:iris: resolve\ntrain:iris: resolve waits: the MLflow server http://127.0.0.1:5000 doesn't answer. Is it running?\n", got.err)
+}
+
 func TestTrainThatFails(t *testing.T) {
 	t.Parallel()
 	rejected := irisWorkflow(perennial.WorkflowCompleted)

@@ -132,6 +132,10 @@ func showWorkflow(w io.Writer, v client.WorkflowView) {
 		field(w, "version", r.Version)
 		field(w, "decision", r.DecisionID)
 	}
+	if r := v.Retrying; r != nil {
+		field(w, "waiting", fmt.Sprintf("%s (%s); next try: %s", r.Message, r.Code, whenMaybe(r.NextAt)))
+		field(w, "hint", r.Hint)
+	}
 	if e := v.Error; e != nil {
 		field(w, "error", fmt.Sprintf("%s (%s)", e.Message, e.Code))
 		for _, f := range e.Errors {

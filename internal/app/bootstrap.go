@@ -127,7 +127,11 @@ func (b *bootstrap) rejected(ctx context.Context, p client.PipelineView) (bool, 
 func (b *bootstrap) follow(ctx context.Context, name string, started client.TrainResponse) error {
 	b.screen.Progressf(name, "training …")
 	view, err := b.api.FollowWorkflow(ctx, started.WorkflowID, started.WorkflowRunID, func(v client.WorkflowView) {
-		b.screen.Progressf(name, "training: %s%s", v.Stage, counted(v.Progress))
+		waits := ""
+		if v.Retrying != nil {
+			waits = ", waits: " + v.Retrying.Message
+		}
+		b.screen.Progressf(name, "training: %s%s%s", v.Stage, counted(v.Progress), waits)
 	})
 	if err != nil {
 		return err

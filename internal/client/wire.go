@@ -207,7 +207,16 @@ type WorkflowView struct {
 	Progress      *Progress               `json:"progress"` // null before there is something to count
 	Result        *WorkflowResult         `json:"result"`   // null until it ended well
 	Error         *WorkflowError          `json:"error"`    // null unless it failed
+	Retrying      *Retrying               `json:"retrying,omitempty"`
 	UIURL         string                  `json:"ui_url,omitempty"`
+}
+
+// Retrying says why the last try of a step failed, while the step waits for the
+// next one.
+type Retrying struct {
+	WorkflowError
+
+	NextAt *time.Time `json:"next_at,omitempty"` // of the next try
 }
 
 // StageView is one stage of a workflow.

@@ -141,6 +141,7 @@ func TestACancelIsAudited(t *testing.T) {
 	d := &temporalclient.WorkflowExecutionDescription{}
 	d.WorkflowExecution.ID, d.WorkflowExecution.RunID, d.Status, d.Memo = workflowID, "r1", enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, &commonpb.Memo{}
 	w.temporal.On("DescribeWorkflow", mock.Anything, workflowID, "").Return(d, nil)
+	w.temporal.On("DescribeWorkflowExecution", mock.Anything, workflowID, "r1").Return(nil, serviceerror.NewUnavailable("busy"))
 	w.temporal.On("QueryWorkflow", mock.Anything, workflowID, "r1", workflows.QueryStatus).Return(nil, serviceerror.NewUnavailable("no worker"))
 	w.temporal.On("CancelWorkflow", mock.Anything, "train:iris", "").Return(nil).Once()
 	require.NoError(t, c.Cancel(as(t, perennial.AccessTrainer), "train:iris", "wrong data"))

@@ -12,6 +12,7 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	temporalclient "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/mocks"
@@ -67,6 +68,10 @@ func (s *cluster) DescribeWorkflow(_ context.Context, id, _ string) (*temporalcl
 	d.WorkflowExecution.ID, d.WorkflowExecution.RunID, d.Status = id, "run-1", enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
 	d.Memo = &commonpb.Memo{Fields: map[string]*commonpb.Payload{"request_id": payload}}
 	return d, nil
+}
+
+func (*cluster) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
+	return &workflowservice.DescribeWorkflowExecutionResponse{}, nil
 }
 
 func (s *cluster) QueryWorkflow(context.Context, string, string, string, ...any) (converter.EncodedValue, error) {

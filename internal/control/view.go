@@ -10,6 +10,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	temporalclient "go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/activities"
@@ -48,6 +49,9 @@ func (c *Control) Workflow(ctx context.Context, id, runID string) (client.Workfl
 	if known {
 		c.fill(ctx, &view, status)
 		view.StartedBy, view.Pipeline = cmp.Or(view.StartedBy, status.Actor), cmp.Or(view.Pipeline, status.Pipeline) // started from outside, without a memo
+	}
+	if view.State == perennial.WorkflowRunning {
+		view.Retrying = c.retrying(ctx, id, view.WorkflowRunID)
 	}
 	if view.State.Terminal() && view.State != perennial.WorkflowCompleted && view.Error == nil {
 		err := c.o.Temporal.GetWorkflow(ctx, id, view.WorkflowRunID).Get(ctx, nil)
@@ -119,6 +123,32 @@ func (c *Control) fill(ctx context.Context, view *client.WorkflowView, s workflo
 	if view.Error = failureView(s.Failure); view.State == perennial.WorkflowRunning {
 		view.Error = nil
 	}
+}
+
+// retrying gives why a step of a running workflow, or of a child that it waits for,
+// is tried again; nil where none is.
+func (c *Control) retrying(ctx context.Context, id, runID string) *client.Retrying {
+	d, err := c.o.Temporal.DescribeWorkflowExecution(ctx, id, runID)
+	if err != nil {
+		return nil // the rest of the view still holds
+	}
+	for _, a := range d.GetPendingActivities() {
+		if a.GetLastFailure() == nil || a.GetState() != enumspb.PENDING_ACTIVITY_STATE_SCHEDULED {
+			continue
+		}
+		failure := workflows.FailureOf(temporal.GetDefaultFailureConverter().FailureToError(a.GetLastFailure()))
+		r := &client.Retrying{WorkflowError: *failureView(failure)}
+		if next := a.GetNextAttemptScheduleTime(); next.IsValid() {
+			r.NextAt = new(next.AsTime())
+		}
+		return r
+	}
+	for _, child := range d.GetPendingChildren() {
+		if r := c.retrying(ctx, child.GetWorkflowId(), child.GetRunId()); r != nil {
+			return r
+		}
+	}
+	return nil
 }
 
 // unfold shows the stages of a Retrain's training in place of the one that they
