@@ -21,12 +21,18 @@ const (
 
 // SearchRuns lists an experiment's runs that are nobody's children, newest first, a
 // page of limit runs at a time (0: 100). next is the token of the following page, ""
-// on the last. An experiment that doesn't exist has no runs.
+// on the last. An experiment that doesn't exist has no runs; one that somebody deleted
+// or renamed is precondition.
 func (t *Tracker) SearchRuns(ctx context.Context, experimentName string, limit int, pageToken string) (runs []perennial.Run, next string, err error) {
 	const op = "mlflow.SearchRuns"
 	e, ok, err := t.experiment(ctx, experimentName)
-	if err != nil || !ok {
+	switch {
+	case err != nil:
 		return nil, "", perennial.Wrap(op, err)
+	case !ok:
+		return nil, "", t.renamed(ctx, op, experimentName)
+	case e.LifecycleStage != stageActive:
+		return nil, "", t.deleted(op, &e)
 	}
 	if limit <= 0 {
 		limit = pageDefault

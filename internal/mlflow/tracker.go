@@ -2,6 +2,7 @@ package mlflow
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -76,12 +77,7 @@ func (t *Tracker) EnsureExperiment(ctx context.Context, name string) (perennial.
 		return perennial.Experiment{}, perennial.Wrap(op, err)
 	}
 	if e.LifecycleStage != stageActive {
-		where := ""
-		if !t.c.Embedded() {
-			where = " on the MLflow server " + t.c.shown
-		}
-		return perennial.Experiment{}, perennial.Errorf(perennial.CodePrecondition, op, "the experiment %s is deleted%s", name, where).
-			WithHint("Restore it with MLflow's client, MlflowClient().restore_experiment(%q), or give the pipeline another name.", e.ExperimentID)
+		return perennial.Experiment{}, t.deleted(op, &e)
 	}
 	if tagValue(e.Tags, perennial.TagPipeline) == "" { // somebody else's experiment of this name
 		value := name
@@ -91,6 +87,36 @@ func (t *Tracker) EnsureExperiment(ctx context.Context, name string) (perennial.
 		ID: e.ExperimentID, Name: e.Name, ArtifactLocation: e.ArtifactLocation, LifecycleStage: e.LifecycleStage,
 		CreatedAt: int64(e.CreationTime), UpdatedAt: int64(e.LastUpdateTime), Tags: domainTags(e.Tags),
 	}, perennial.Wrap(op, err)
+}
+
+func (t *Tracker) deleted(op string, e *Experiment) error {
+	return perennial.Errorf(perennial.CodePrecondition, op, "the experiment %s is deleted%s", e.Name, t.where()).
+		WithHint("Restore it with MLflow's client, MlflowClient().restore_experiment(%q), or give the pipeline another name.", e.ExperimentID)
+}
+
+// renamed tells of the experiment that was made for a pipeline and has another name
+// now; nil where there is none.
+func (t *Tracker) renamed(ctx context.Context, op, pipeline string) error {
+	filter, err := equals("tags", perennial.TagPipeline, pipeline)
+	if err != nil {
+		return perennial.Wrap(op, err)
+	}
+	one := Int(1)
+	found, err := send[Experiments](ctx, t.c, http.MethodPost, "experiments/search", SearchExperiments{MaxResults: &one, Filter: filter})
+	if err != nil || len(found.Experiments) == 0 {
+		return perennial.Wrap(op, err)
+	}
+	e := found.Experiments[0]
+	return perennial.Errorf(perennial.CodePrecondition, op, "the experiment %s was renamed to %s%s", pipeline, e.Name, t.where()).
+		WithHint("Rename it back with MLflow's client, MlflowClient().rename_experiment(%q, %q); the next training makes a new one else.", e.ExperimentID, pipeline)
+}
+
+// where names a server on the network, for messages.
+func (t *Tracker) where() string {
+	if t.Embedded() {
+		return ""
+	}
+	return " on the MLflow server " + t.URI()
 }
 
 // experiment finds an experiment by its name, deleted or not.
@@ -197,11 +223,7 @@ func (t *Tracker) run(ctx context.Context, id string) (Run, error) {
 // said adds the operation to an error, and tells of what is missing in our words.
 func (t *Tracker) said(op string, err error, what string, args ...any) error {
 	if perennial.CodeOf(err) == perennial.CodeNotFound {
-		what += " doesn't exist"
-		if !t.Embedded() {
-			what += " on the MLflow server " + t.URI()
-		}
-		return perennial.Errorf(perennial.CodeNotFound, op, what, args...).Because(err)
+		return perennial.Errorf(perennial.CodeNotFound, op, "%s doesn't exist%s", fmt.Sprintf(what, args...), t.where()).Because(err)
 	}
 	return perennial.Wrap(op, err)
 }
