@@ -42,6 +42,9 @@ type fake struct {
 	header  func(string) // takes each request's Authorization; nil: nobody asks
 }
 
+// busy answers 503 for one reason, with Retry-After in seconds.
+type busy struct{ rule, after string }
+
 func newFake(t *testing.T, answers map[string]any) *fake {
 	t.Helper()
 	f := &fake{answers: answers}
@@ -74,6 +77,12 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusTeapot)
 		write(w, client.Problem{Code: answer.Code, Detail: answer.Message, Hint: answer.Hint, Errors: answer.Fields})
+	case busy:
+		w.Header().Set("Retry-After", answer.after)
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+		field := perennial.FieldError{Path: "/model", Rule: answer.rule, Message: "churn isn't ready yet."}
+		write(w, client.Problem{Code: perennial.CodeUnavailable, Detail: field.Message, Errors: []perennial.FieldError{field}})
 	case []byte:
 		if _, err := w.Write(answer); err != nil {
 			panic(err)

@@ -12,11 +12,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/serve"
 )
 
 // A request carries at most so many rows, and about so many bytes of features.
@@ -59,7 +61,7 @@ and rule at the end, and stands with each row in JSON answers.`,
 		if err != nil {
 			return err
 		}
-		schema, err := api.Schema(cmd.Context(), args[0])
+		schema, err := patiently(cmd.Context(), func() (perennial.Schema, error) { return api.Schema(cmd.Context(), args[0]) })
 		if err != nil {
 			return err
 		}
@@ -78,6 +80,32 @@ and rule at the end, and stands with each row in JSON answers.`,
 		return c.predictTo(cmd.Context(), p, rows, output, &schema)
 	}
 	return cmd
+}
+
+// maxPatience is how long a request is sent again, and minPause the pause before.
+const (
+	maxPatience = 10 * time.Second
+	minPause    = 100 * time.Millisecond
+)
+
+// patiently sends a request again as the API asks for it: while a version is being
+// loaded, or too many requests are at work. It doesn't wait for a training.
+func patiently[T any](ctx context.Context, send func() (T, error)) (T, error) {
+	until := time.Now().Add(maxPatience)
+	for {
+		out, err := send()
+		wait, again := client.RetryAfter(err)
+		_, _, fields := perennial.Explain(err)
+		wait = max(wait, minPause)
+		if !again || len(fields) == 1 && fields[0].Rule == serve.RuleTraining || time.Now().Add(wait).After(until) {
+			return out, err
+		}
+		select {
+		case <-ctx.Done():
+			return out, err
+		case <-time.After(wait):
+		}
+	}
 }
 
 // predictTo sends every row and writes the answers to the output file, which
@@ -181,7 +209,8 @@ func (p *predictor) batch(ctx context.Context, batch []inputRow) error {
 
 // ask predicts the rows to send and gives those that have to be sent again.
 func (p *predictor) ask(ctx context.Context, answers []answerRow, sent []int) (again []int, err error) {
-	resp, err := p.api.Predict(ctx, p.request(answers, sent))
+	req := p.request(answers, sent)
+	resp, err := patiently(ctx, func() (client.PredictResponse, error) { return p.api.Predict(ctx, req) })
 	if err != nil {
 		return p.takeOut(err, answers, sent)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/internal/serve"
 )
 
 func churnSchema() perennial.Schema {
@@ -73,6 +74,41 @@ func TestPredictCSV(t *testing.T) {
 	asked := f.requests()
 	require.Equal(t, `POST /predict {"model":"churn","keys":["c1","c3"],"instances":[{"income":1200000,"plan":"basic","student":true},{"income":0.1,"plan":"plus","student":true}]}`, asked[len(asked)-1])
 	require.Contains(t, asked[2], `"income":null`)
+}
+
+func TestPredictWaitsForAVersionThatIsBeingLoaded(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		busy  busy
+		code  int
+		asked int // requests for the schema and predictions
+	}{
+		"loading":          {busy{serve.RuleLoading, "0"}, exitDone, 4},
+		"for too long":     {busy{serve.RuleLoading, "11"}, exitFailed, 1},
+		"training":         {busy{serve.RuleTraining, "0"}, exitFailed, 1},
+		"nothing promised": {busy{serve.RuleNoVersion, ""}, exitFailed, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := churnModel(t)
+			for _, route := range []string{"GET /models/churn/schema", "POST /predict"} {
+				ready, asked := f.answers[route], false
+				f.answers[route] = func(body []byte) any {
+					if !asked {
+						asked = true
+						return c.busy
+					}
+					if predict, ok := ready.(func([]byte) any); ok {
+						return predict(body)
+					}
+					return ready
+				}
+			}
+			got := perennialCLI(t, `{"plan":"plus"}`, "predict", "churn", "--input", "-", "--api", f.url)
+			require.Equal(t, c.code, got.code, got.err)
+			require.Len(t, f.requests(), c.asked)
+		})
+	}
 }
 
 func TestPredictReadsCSVLikeThePipelinesData(t *testing.T) {

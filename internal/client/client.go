@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -176,8 +177,32 @@ func problemError(op string, resp *http.Response, b []byte) error {
 	}
 	e := perennial.Errorf(p.Code, op, "%s", p.Detail)
 	e.Hint, e.Fields = p.Hint, p.Errors
-	e.Err = fmt.Errorf("HTTP %d, request %s", resp.StatusCode, p.RequestID)
+	answered := &answer{status: resp.StatusCode, request: p.RequestID}
+	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds >= 0 {
+		answered.again, answered.after = true, time.Duration(seconds)*time.Second
+	}
+	e.Err = answered
 	return e
+}
+
+// answer is the HTTP side of a problem.
+type answer struct {
+	status  int
+	request string
+	again   bool // it may be asked for again,
+	after   time.Duration
+}
+
+func (a *answer) Error() string { return fmt.Sprintf("HTTP %d, request %s", a.status, a.request) }
+
+// RetryAfter gives how long the server asked to wait before the same request is
+// sent again; false where it didn't.
+func RetryAfter(err error) (wait time.Duration, ok bool) {
+	a, ok := errors.AsType[*answer](err)
+	if !ok {
+		return 0, false
+	}
+	return a.after, a.again
 }
 
 func codeOfStatus(status int) perennial.Code {
