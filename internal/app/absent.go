@@ -13,17 +13,19 @@ import (
 // absent tells a caller whose model answers nothing why, and what would help: a
 // version is on its way, the first one is still to be trained, the gates rejected
 // it, or there are versions that nobody put into service. nil for a model that
-// nobody knows. Where the database doesn't answer, it is to be trained still.
-func (s *stores) absent(model string) *serve.Absence {
+// nobody knows. Where the database doesn't answer, it is to be trained still; where
+// the MLflow server is away, there may be versions.
+func (k *kit) absent(model string) *serve.Absence {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
+	s := k.stores
 	if row, err := s.traffic.Get(ctx, model); err == nil && row.Champion != "" {
 		return serve.Loading(row.Champion)
 	}
 	if _, err := s.pipelines.Get(ctx, model); perennial.CodeOf(err) != perennial.CodeNotFound {
 		return s.untrained(ctx, model)
 	}
-	if _, err := s.tracking.GetModel(ctx, model); err != nil {
+	if _, err := k.tracking.GetModel(ctx, model); err != nil && !away(err) {
 		return nil
 	}
 	return nobodys(model)

@@ -134,7 +134,7 @@ func (k *kit) serving(drain time.Duration) []Part {
 	k.serves = true
 	engine := serve.New(serve.Options{
 		Traffic: s.traffic, Versions: served{k.tracking}, Blobs: s.blobs, Log: k.predictions, Replica: replica(c.Listen), Replicas: s.traffic, Lease: c.TrafficLease, MaxInstances: c.MaxInstances,
-		Absent: s.absent, Logger: k.log, Registerer: k.registry,
+		Absent: k.absent, Logger: k.log, Registerer: k.registry,
 	})
 	options := api.Options{
 		Predictor: engine, Predictions: k.predictions, Registry: k.tracking, Blobs: s.blobs, Pipelines: s.pipelines, Traffic: s.traffic,
