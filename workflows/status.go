@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -123,12 +124,20 @@ func (p *progress) show(ctx workflow.Context) {
 	workflow.SetCurrentDetails(ctx, b.String())
 }
 
+// givenUp is what to do about a step that was tried until it was given up: the hint
+// of a single try says that it goes on by itself.
+const givenUp = "It was waited for, and then given up. When it is back, start again: perennial train PIPELINE, or perennial retrain PIPELINE."
+
 // FailureOf turns a workflow's error into what may be shown of it. The worker
 // puts the failure of an activity into the error's details.
 func FailureOf(err error) *perennial.Failure {
 	if app, ok := errors.AsType[*temporal.ApplicationError](err); ok {
 		var f perennial.Failure
 		if app.HasDetails() && app.Details(&f) == nil && f.Code != "" {
+			step, ok := errors.AsType[*temporal.ActivityError](err)
+			if ok && f.Code == perennial.CodeUnavailable && step.RetryState() == enumspb.RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED {
+				f.Hint = givenUp
+			}
 			return &f
 		}
 		return &perennial.Failure{Code: perennial.CodeInternal, Message: app.Message()}

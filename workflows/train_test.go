@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
+	enumspb "go.temporal.io/api/enums/v1"
+	failurepb "go.temporal.io/api/failure/v1"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
@@ -189,6 +191,24 @@ func TestTrainTriesAPassingFaultAgain(t *testing.T) {
 	s.run()
 	require.NoError(t, s.env.GetWorkflowError())
 	require.Equal(t, 3, calls)
+}
+
+func TestTrainSaysHowToGoOnWhereAStepWasGivenUp(t *testing.T) {
+	t.Parallel()
+	away := worker.MapError(perennial.Errorf(perennial.CodeUnavailable, "", "the MLflow server doesn't answer").WithHint("A training goes on when it is back."))
+	converter := temporal.GetDefaultFailureConverter()
+	for state, hint := range map[enumspb.RetryState]string{
+		enumspb.RETRY_STATE_MAXIMUM_ATTEMPTS_REACHED: "start again: perennial train PIPELINE",
+		enumspb.RETRY_STATE_IN_PROGRESS:              "A training goes on when it is back.",
+	} {
+		err := converter.FailureToError(&failurepb.Failure{
+			Cause:       converter.ErrorToFailure(away),
+			FailureInfo: &failurepb.Failure_ActivityFailureInfo{ActivityFailureInfo: &failurepb.ActivityFailureInfo{RetryState: state}},
+		})
+		f := workflows.FailureOf(err)
+		require.Equal(t, "the MLflow server doesn't answer", f.Message)
+		require.Contains(t, f.Hint, hint)
+	}
 }
 
 func TestTrainRecordsACancellation(t *testing.T) {
