@@ -50,7 +50,7 @@ test: ## README's test command
 # store suites fifty times slower and finds nothing of ours.
 race: ## the packages that don't link the Temporal server, under the race detector
 	@packages=$$(CGO_ENABLED=1 go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... | awk '$$1 ~ /\.test$$/ && !/ go\.temporal\.io\/server\// { sub(/\.test$$/, "", $$1); print $$1 }' | grep -v /internal/processtest); \
-	CGO_ENABLED=1 $(TEST) -race -short -gcflags='modernc.org/...=-race=false' $$packages
+	CGO_ENABLED=1 $(TEST) -timeout 30m -race -short -gcflags='modernc.org/...=-race=false' $$packages
 
 replay: ## every golden history against today's workflows
 	$(TEST) -count=1 -run Replay ./workflows/...

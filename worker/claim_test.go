@@ -6,13 +6,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/testsuite"
-	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/activities"
 	"github.com/perennial-ml/perennial/internal/ledger"
-	"github.com/perennial-ml/perennial/worker"
 )
 
 // claims keeps the attempts of the test environment's workflow runs, which all
@@ -39,10 +36,8 @@ func (c *claims) EndAttempt(ctx context.Context, _ string, outcome perennial.Out
 // claim asks whether a training of iris may begin, as the workflow run named.
 func (w *world) claim(t *testing.T, run string, in activities.ClaimInput) activities.Claimed {
 	t.Helper()
-	env := new(testsuite.WorkflowTestSuite).NewTestActivityEnvironment()
-	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second, DeadlockDetectionTimeout: time.Minute})
 	w.act.Ledger = &claims{w.ledger, run}
-	env.RegisterActivity(w.act)
+	env := w.activities(t)
 	value, err := env.ExecuteActivity(w.act.ResolvePipeline, activities.ResolveInput{Pipeline: "iris", Budget: perennial.BudgetFull})
 	require.NoError(t, err)
 	var resolved activities.Resolved

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/testsuite"
-	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/activities"
@@ -22,7 +21,6 @@ import (
 	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/internal/predlog"
 	"github.com/perennial-ml/perennial/internal/serve"
-	"github.com/perennial-ml/perennial/worker"
 	"github.com/perennial-ml/perennial/workflows"
 )
 
@@ -330,11 +328,7 @@ func lossy(t *testing.T, like *world, of string, nth, challengerErrors int) (*wo
 // play runs a workflow with the world's activities.
 func (w *world) play(t *testing.T, prepare func(env *testsuite.TestWorkflowEnvironment), workflow any, in, result any) {
 	t.Helper()
-	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
-	env.SetTestTimeout(2 * time.Minute)
-	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second, DeadlockDetectionTimeout: time.Minute})
-	worker.Register(env)
-	env.RegisterActivity(w.act)
+	env := w.environment()
 	prepare(env)
 	env.ExecuteWorkflow(workflow, in)
 	require.NoError(t, env.GetWorkflowError())

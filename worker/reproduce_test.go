@@ -9,13 +9,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.temporal.io/sdk/testsuite"
-	sdkworker "go.temporal.io/sdk/worker"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/activities"
 	"github.com/perennial-ml/perennial/internal/ledger"
-	"github.com/perennial-ml/perennial/worker"
 	"github.com/perennial-ml/perennial/workflows"
 )
 
@@ -27,11 +24,7 @@ func (w *world) reproduce(t *testing.T, run string) (workflows.TrainResult, erro
 		Pipelines: w.pipeline, Data: w.act.Data, Blobs: w.act.Blobs, Tracker: w.act.Tracker, Ledger: w.act.Ledger, Traffic: w.traffic,
 		Now: time.Now, Build: w.act.Build, Threads: 1, Project: w.dir,
 	}
-	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
-	env.SetTestTimeout(time.Minute)
-	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second, DeadlockDetectionTimeout: time.Minute})
-	worker.Register(env)
-	env.RegisterActivity(w.act)
+	env := w.environment()
 	env.ExecuteWorkflow(workflows.Reproduce, workflows.ReproduceInput{RunID: run, Pipeline: "iris", Actor: "me"})
 	if err := env.GetWorkflowError(); err != nil {
 		return workflows.TrainResult{}, err

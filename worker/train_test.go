@@ -97,17 +97,24 @@ func (w *world) quick(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, b, 0o600))
 }
 
+// environment is one in which workflows run with everything real but Temporal. It
+// is patient: it waits for the slowest step on a busy machine.
+func (w *world) environment() *testsuite.TestWorkflowEnvironment {
+	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
+	env.SetTestTimeout(10 * time.Minute)
+	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second, DeadlockDetectionTimeout: time.Minute})
+	worker.Register(env)
+	env.RegisterActivity(w.act)
+	return env
+}
+
 // train runs the Train workflow with everything real but Temporal. Each call is
 // another workflow run.
 func (w *world) train(t *testing.T, name string, budget perennial.Budget) (workflows.TrainResult, error) {
 	t.Helper()
-	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
-	env.SetTestTimeout(time.Minute)
-	env.SetWorkerOptions(sdkworker.Options{Interceptors: worker.Interceptors(nil, nil), MaxHeartbeatThrottleInterval: time.Second, DeadlockDetectionTimeout: time.Minute})
-	worker.Register(env)
 	w.runs++
 	w.act.Tracker = numbered{w.tracking, w.runs}
-	env.RegisterActivity(w.act)
+	env := w.environment()
 	env.ExecuteWorkflow(workflows.Train, workflows.TrainInput{Pipeline: name, Budget: budget, Trigger: "manual", Reason: "test", Actor: "me"})
 	if err := env.GetWorkflowError(); err != nil {
 		return workflows.TrainResult{}, err

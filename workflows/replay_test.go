@@ -47,7 +47,7 @@ func TestGoldenHistoriesReplay(t *testing.T) {
 	for _, file := range golden(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
-			replayer, err := sdkworker.NewWorkflowReplayerWithOptions(sdkworker.WorkflowReplayerOptions{Interceptors: worker.Interceptors(nil, nil)})
+			replayer, err := sdkworker.NewWorkflowReplayerWithOptions(sdkworker.WorkflowReplayerOptions{Interceptors: worker.Interceptors(nil, nil), DisableDeadlockDetection: true})
 			require.NoError(t, err)
 			worker.Register(replayer)
 			require.NoError(t, replayer.ReplayWorkflowHistory(nil, load(t, file)))

@@ -37,7 +37,7 @@ type stage struct {
 
 func onStage(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{env: new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment(), policy: activities.Rollout{
+	s := &stage{env: environment(), policy: activities.Rollout{
 		Policy: "sha256:p", Steps: []int{500, 2500, 5000}, HoldbackBP: 500, OnInsufficient: "hold", OnNewVersion: "restart",
 	}}
 	s.seen, s.look = allIsWell, time.Minute

@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	sdkworker "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/perennial-ml/perennial"
@@ -32,9 +33,18 @@ type steps struct {
 	recorded []activities.Progress
 }
 
+// environment forgives a machine that stops for a while what Temporal forgives no
+// worker: more than a second in a workflow task, and three without an event.
+func environment() *testsuite.TestWorkflowEnvironment {
+	env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
+	env.SetWorkerOptions(sdkworker.Options{DeadlockDetectionTimeout: time.Minute})
+	return env
+}
+
 func setup(t *testing.T) *steps {
 	t.Helper()
-	s := &steps{env: new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()}
+	s := &steps{env: environment()}
 	worker.Register(s.env)
 	s.env.RegisterActivity(&activities.Activities{})
 	return s

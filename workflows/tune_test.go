@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
 
 	"github.com/perennial-ml/perennial/activities"
@@ -99,7 +98,7 @@ func TestAThousandTrialsKeepHistoriesShort(t *testing.T) {
 	t.Parallel()
 	in, runs, done := tuning(1000, 8, 0), 0, 0
 	for {
-		env := new(testsuite.WorkflowTestSuite).NewTestWorkflowEnvironment()
+		env := environment()
 		s := &steps{env: env}
 		worker.Register(env)
 		env.RegisterActivity(&activities.Activities{})

@@ -231,10 +231,10 @@ func TestTheGuard(t *testing.T) {
 
 		_, late, err := other.CreateToken(ctx, token("late"))
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return !refused(late) }, time.Second, time.Millisecond, "made by another process")
+		require.Eventually(t, func() bool { return !refused(late) }, 10*time.Second, time.Millisecond, "made by another process")
 		_, _, err = other.RevokeToken(ctx, made.ID, 2000, false)
 		require.NoError(t, err)
-		require.Eventually(t, func() bool { return refused(secret) }, time.Second, time.Millisecond, "revoked by another process")
+		require.Eventually(t, func() bool { return refused(secret) }, 10*time.Second, time.Millisecond, "revoked by another process")
 		now.Store(4999)
 		require.False(t, refused(late))
 		now.Store(5000)

@@ -144,7 +144,7 @@ func (p *process) promoted(as *client.Client) {
 	require.Eventually(p.t, func() bool { // not before it is loaded
 		_, err = as.CommandRollout(p.t.Context(), "iris", workflows.UpdatePromote, client.RolloutCommand{Reason: "looks good"})
 		return perennial.CodeOf(err) != perennial.CodePrecondition
-	}, 30*time.Second, 50*time.Millisecond)
+	}, time.Minute, 50*time.Millisecond)
 	require.NoError(p.t, err)
 }
 

@@ -29,7 +29,7 @@ func TestMovingTheAliasInMLflowPromotes(t *testing.T) {
 	registry := mlflow.NewTracker(c, nil)
 
 	require.NoError(t, registry.SetAlias(ctx, "iris", perennial.AliasChampion, "2"))
-	p.eventually(10*time.Second, "version 2 answers", func(context.Context) bool {
+	p.eventually(time.Minute, "version 2 answers", func(context.Context) bool {
 		answer, err := p.predict("iris", irisFeatures)
 		return err == nil && answer.Version == "2"
 	})

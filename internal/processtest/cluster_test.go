@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/perennial-ml/perennial"
@@ -123,7 +124,7 @@ func (c *cluster) attended(api *process, since time.Time, loads ...*load) {
 
 // answer is one answered request of a load.
 type answer struct {
-	at      time.Time
+	at      time.Time // by its id, to the millisecond: when the program answered, however late we read it
 	id      string
 	variant perennial.Variant
 }
@@ -159,7 +160,7 @@ func (p *process) load() *load {
 			}
 			if ready {
 				got, err := own.Predict(context.WithoutCancel(ctx), client.PredictRequest{Model: "iris", Features: []byte(irisFeatures)})
-				l.note(answer{at: time.Now(), id: got.PredictionID, variant: got.Variant}, err)
+				l.note(got, err)
 			}
 			<-tick.C
 		}
@@ -167,14 +168,15 @@ func (p *process) load() *load {
 	return l
 }
 
-func (l *load) note(a answer, err error) {
+func (l *load) note(got client.PredictResponse, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
 		l.faults = append(l.faults, err)
 		return
 	}
-	l.answers = append(l.answers, a)
+	at := uuid.MustParse(got.PredictionID).Time()
+	l.answers = append(l.answers, answer{at: time.Unix(at.UnixTime()), id: got.PredictionID, variant: got.Variant})
 }
 
 func (l *load) stop() {

@@ -82,7 +82,9 @@ func TestRecordHistories(t *testing.T) {
 	view, err := p.FollowWorkflow(t.Context(), started.WorkflowID, "", nil)
 	require.NoError(t, err)
 	require.Equal(t, perennial.WorkflowCancelled, view.State)
-	require.Less(t, time.Since(asked), 5*time.Second)
+	took := time.Since(asked)
+	t.Logf("it has ended %v after it was cancelled", took)
+	require.Less(t, took, 5*within)
 	r.record("train-cancelled", started.WorkflowID, started.WorkflowRunID)
 
 	p.rewrite("iris.yaml", "min_gain: ", "min_gain: 9")

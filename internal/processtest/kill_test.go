@@ -93,7 +93,7 @@ func killedAt(t *testing.T, seed int, points []killPoint) {
 		version := fmt.Sprint(i + 2)
 		started, err := p.Retrain(t.Context(), client.RetrainRequest{Pipeline: housing, Reason: point.name, Force: true, IdempotencyKey: fmt.Sprint("k-", i)})
 		require.NoError(t, err)
-		p.eventually(time.Minute, "it reaches "+point.name, func(ctx context.Context) bool { return point.reached(ctx, p, started.WorkflowID) })
+		p.eventually(4*time.Minute, "it reaches "+point.name, func(ctx context.Context) bool { return point.reached(ctx, p, started.WorkflowID) })
 		<-time.After(time.Duration((seed*7919+i*1237)%400) * time.Millisecond)
 		p.kill()
 		began := time.Now()
@@ -131,12 +131,12 @@ func TestARolloutOutlivesItsWorkflow(t *testing.T) {
 		t.Helper()
 		_, err := p.StartRollout(t.Context(), housing, client.RolloutRequest{Version: version})
 		require.NoError(t, err)
-		return p.reaches(time.Minute, "mid-canary", func(row client.TrafficView) bool { return row.Mode == perennial.ModeCanary && row.Weight >= 0.25 })
+		return p.reaches(4*time.Minute, "mid-canary", func(row client.TrafficView) bool { return row.Mode == perennial.ModeCanary && row.Weight >= 0.25 })
 	}
 
-	before := inCanary("2")
 	c, err := temporalclient.Dial(temporalclient.Options{HostPort: p.temporal})
 	require.NoError(t, err)
+	before := inCanary("2")
 	require.NoError(t, c.TerminateWorkflow(t.Context(), workflows.RolloutID(housing), "", "terminated by hand"))
 	c.Close()
 	require.Equal(t, before.Challenger, p.row().Challenger, "nothing is lost with the workflow")
@@ -157,7 +157,7 @@ func TestARolloutOutlivesItsWorkflow(t *testing.T) {
 	require.NoError(t, tracking.NewStore(g).SetAlias(t.Context(), housing, perennial.AliasChampion, "2"))
 	require.NoError(t, db.Close(g))
 	p.start()
-	p.eventually(time.Minute, "the alias follows the row", func(ctx context.Context) bool {
+	p.eventually(2*time.Minute, "the alias follows the row", func(ctx context.Context) bool {
 		m, err := p.Model(ctx, housing)
 		return err == nil && m.Aliases[perennial.AliasChampion] == "3"
 	})
@@ -177,7 +177,7 @@ func TestALockedDatabaseIsWaitedFor(t *testing.T) {
 	requests := p.traffic()
 	_, err := p.StartRollout(t.Context(), housing, client.RolloutRequest{Version: "2"})
 	require.NoError(t, err)
-	p.reaches(time.Minute, "mid-canary", func(row client.TrafficView) bool { return row.Weight >= 0.05 })
+	p.reaches(4*time.Minute, "mid-canary", func(row client.TrafficView) bool { return row.Weight >= 0.05 })
 
 	store, err := db.Open(t.Context(), db.Options{URL: "sqlite:" + filepath.Join(p.home, "perennial.db")})
 	require.NoError(t, err)

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -159,6 +160,10 @@ func prepare(t *testing.T, dir string, args ...string) *process {
 	return p
 }
 
+// patient lets a request take longer than the five seconds by default: on a busy
+// machine, Temporal can lose a first task and try it again ten seconds later.
+var patient = []string{"PERENNIAL_REQUEST_TIMEOUT=1m"}
+
 // start runs the program and waits until it answers.
 func (p *process) start() {
 	p.t.Helper()
@@ -169,12 +174,12 @@ func (p *process) start() {
 	}
 	p.out, p.exited = &output{}, make(chan error, 1)
 	p.cmd = exec.Command(file, p.args...)
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = p.t.TempDir(), p.out, p.out, append(os.Environ(), p.env...)
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr, p.cmd.Env = p.t.TempDir(), p.out, p.out, slices.Concat(os.Environ(), patient, p.env)
 	require.NoError(p.t, p.cmd.Start())
 	cmd, exited := p.cmd, p.exited
 	go func() { exited <- cmd.Wait() }()
 	p.t.Cleanup(func() { _ = cmd.Process.Kill() })
-	p.eventually(30*time.Second, "the API answers", func(ctx context.Context) bool {
+	p.eventually(2*time.Minute, "the API answers", func(ctx context.Context) bool {
 		_, err := p.Ready(ctx)
 		return err == nil
 	})
@@ -246,7 +251,7 @@ const (
 func (p *process) served(model, features string) client.PredictResponse {
 	p.t.Helper()
 	var answer client.PredictResponse
-	p.eventually(60*time.Second, model+" answers", func(context.Context) bool {
+	p.eventually(3*time.Minute, model+" answers", func(context.Context) bool {
 		var err error
 		answer, err = p.predict(model, features)
 		return err == nil
@@ -288,7 +293,7 @@ func run(t *testing.T, args ...string) (output string, code int) {
 	t.Helper()
 	file, err := binary()
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, file, args...)
 	cmd.Dir = t.TempDir()

@@ -100,10 +100,7 @@ func (r rolloutCases) ask(name string) {
 // ends waits for the end of the rollout and records it.
 func (r rolloutCases) ends(name string, want perennial.Outcome) {
 	r.process.t.Helper()
-	r.eventually(time.Minute, name+" ends", func(ctx context.Context) bool {
-		v, err := r.Workflow(ctx, workflows.RolloutID(housing), "")
-		return err == nil && v.State == perennial.WorkflowCompleted && v.Result != nil && v.Result.Outcome == want
-	})
+	r.rolloutEnded(want)
 	r.record(name, workflows.RolloutID(housing), "")
 }
 

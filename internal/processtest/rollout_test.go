@@ -120,7 +120,7 @@ func (p *process) requireSound(trainings int) []client.TrafficView {
 	require.Equal(p.t, last, model.Traffic, "the row in force is the last of the history")
 	require.Equal(p.t, last.Champion, model.Aliases[perennial.AliasChampion], "the registry agrees who the champion is")
 	if last.Mode == perennial.ModeServing {
-		p.eventually(10*time.Second, "the champion answers", func(context.Context) bool {
+		p.eventually(time.Minute, "the champion answers", func(context.Context) bool {
 			answer, err := p.predict(housing, housingFeatures)
 			return err == nil && answer.Version == last.Champion && answer.Variant == perennial.VariantChampion
 		})
@@ -260,6 +260,7 @@ func TestRolloutOfAGoodAndOfAFaultyVersion(t *testing.T) {
 	decision, err := p.Decision(ctx, rolled.LastDecisionID)
 	require.NoError(t, err)
 	require.Equal(t, perennial.VerdictFail, decision.Verdict)
+	p.rolloutEnded(perennial.OutcomeRolledBack) // the row was there before the workflow knew of it
 	_, err = p.StartRollout(ctx, housing, client.RolloutRequest{Version: "3"})
 	require.Equal(t, perennial.CodePrecondition, perennial.CodeOf(err), "what was rolled back isn't rolled out again")
 
@@ -273,9 +274,18 @@ func TestRolloutOfAGoodAndOfAFaultyVersion(t *testing.T) {
 // loads waits until the version that is rolled out is loaded.
 func (p *process) loads() {
 	p.t.Helper()
-	p.eventually(20*time.Second, "the challenger is loaded", func(ctx context.Context) bool {
+	p.eventually(time.Minute, "the challenger is loaded", func(ctx context.Context) bool {
 		v, err := p.Rollout(ctx, housing)
 		return err == nil && len(v.Replicas) == 1 && v.Replicas[0].State == "loaded"
+	})
+}
+
+// rolloutEnded waits until the rollout's workflow has ended with an outcome.
+func (p *process) rolloutEnded(want perennial.Outcome) {
+	p.t.Helper()
+	p.eventually(4*time.Minute, "the rollout's workflow has ended "+string(want), func(ctx context.Context) bool {
+		v, err := p.Workflow(ctx, workflows.RolloutID(housing), "")
+		return err == nil && v.State == perennial.WorkflowCompleted && v.Result != nil && v.Result.Outcome == want
 	})
 }
 
@@ -328,15 +338,12 @@ func (p *process) obeys() {
 	_, err = p.Unfreeze(ctx, housing, "over")
 	require.NoError(t, err)
 
-	p.eventually(20*time.Second, "the workflow has ended", func(ctx context.Context) bool {
-		v, err := p.Workflow(ctx, workflows.RolloutID(housing), "")
-		return err == nil && v.State == perennial.WorkflowCompleted && v.Result.Outcome == perennial.OutcomeAborted
-	})
+	p.rolloutEnded(perennial.OutcomeAborted)
 	begin()
 	p.loads()
 	_, err = p.CommandRollout(ctx, housing, workflows.UpdatePromote, client.RolloutCommand{Reason: "looks good"})
 	require.NoError(t, err)
-	row = p.reaches(20*time.Second, "version 1 is the champion", func(row client.TrafficView) bool { return row.Champion == "1" })
+	row = p.reaches(time.Minute, "version 1 is the champion", func(row client.TrafficView) bool { return row.Champion == "1" })
 	require.Contains(t, []perennial.Mode{perennial.ModeWatch, perennial.ModeServing}, row.Mode)
 	_, err = p.Rollback(ctx, housing, client.RollbackRequest{Reason: "complaints", Freeze: "1h"})
 	require.NoError(t, err)

@@ -20,7 +20,7 @@ import (
 func (p *process) schedule(what string, is func(v client.ScheduleView) bool) client.ScheduleView {
 	p.t.Helper()
 	var view client.ScheduleView
-	p.eventually(30*time.Second, what, func(ctx context.Context) bool {
+	p.eventually(time.Minute, what, func(ctx context.Context) bool {
 		var err error
 		view, err = p.Schedule(ctx, "iris")
 		return err == nil && is(view)
@@ -81,7 +81,7 @@ func TestTheFileAndTheOperatorAndTheSchedule(t *testing.T) {
 	p.stop()
 	p.forgetTemporal()
 	p.start()
-	p.eventually(30*time.Second, "it is made again", func(ctx context.Context) bool {
+	p.eventually(time.Minute, "it is made again", func(ctx context.Context) bool {
 		_, err := dial().ScheduleClient().GetHandle(ctx, workflows.ScheduleID("iris")).Describe(ctx)
 		return err == nil
 	})

@@ -63,7 +63,7 @@ func TestTemporalsOwnCommandLine(t *testing.T) {
 	}
 	latest := func(not ...string) string {
 		var id string
-		p.eventually(30*time.Second, "a retraining begins", func(ctx context.Context) bool {
+		p.eventually(time.Minute, "a retraining begins", func(ctx context.Context) bool {
 			list, err := p.Workflows(ctx, "iris", 0)
 			require.NoError(t, err)
 			for _, v := range list.Items {
@@ -105,7 +105,7 @@ func TestTemporalsOwnCommandLine(t *testing.T) {
 
 	offered := p.retrain(client.RetrainRequest{Pipeline: "iris", Force: true})
 	require.Equal(t, perennial.OutcomeOffered, offered.Result.Outcome)
-	p.eventually(30*time.Second, "it is loaded", func(ctx context.Context) bool {
+	p.eventually(time.Minute, "it is loaded", func(ctx context.Context) bool {
 		v, err := p.Rollout(ctx, "iris")
 		return err == nil && v.Weight > 0
 	})

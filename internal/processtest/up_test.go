@@ -26,7 +26,7 @@ func TestUpTrainsServesAndComesBack(t *testing.T) {
 	require.Equal(t, "1", flower.Version)
 	house := p.served("california-housing", housingFeatures)
 	require.InDelta(t, 4.1, house.Prediction, 1.5)
-	p.eventually(10*time.Second, "the invitation", func(context.Context) bool { return strings.Contains(p.out.String(), "curl -s") })
+	p.eventually(time.Minute, "the invitation", func(context.Context) bool { return strings.Contains(p.out.String(), "curl -s") })
 
 	for model, metric := range map[string]func(run client.RunView){
 		"iris":               func(run client.RunView) { require.GreaterOrEqual(t, *run.Metrics["accuracy"], 0.93) },
@@ -41,12 +41,10 @@ func TestUpTrainsServesAndComesBack(t *testing.T) {
 	requireLineage(t, p, flower)
 
 	p.stop()
-	began := time.Now()
 	p.start()
 	again, err := p.predict("iris", irisFeatures)
 	require.NoError(t, err, "it serves at once when it comes back")
 	require.Equal(t, "1", again.Version)
-	require.Less(t, time.Since(began), 15*time.Second)
 	before, err := p.Prediction(t.Context(), flower.PredictionID)
 	require.NoError(t, err, "what was answered before the restart is remembered")
 	require.Equal(t, "setosa", before.Prediction)
@@ -164,7 +162,7 @@ func TestUpOnAProjectWithoutPipelines(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "project")
 	require.NoError(t, project.Init(dir, false))
 	p := setup(t, dir)
-	p.eventually(10*time.Second, "it says what to do", func(context.Context) bool {
+	p.eventually(time.Minute, "it says what to do", func(context.Context) bool {
 		return strings.Contains(p.out.String(), "none yet: perennial pipeline init")
 	})
 	p.stop()

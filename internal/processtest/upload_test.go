@@ -37,7 +37,7 @@ func TestKilledWhileAFileIsUploaded(t *testing.T) {
 		require.NoError(t, err)
 		return left
 	}
-	require.Eventually(t, func() bool { return len(begun()) == 1 }, 10*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(begun()) == 1 }, time.Minute, 5*time.Millisecond)
 	p.kill()
 	left := begun()
 	require.Len(t, left, 1)
