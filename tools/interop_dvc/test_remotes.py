@@ -1,5 +1,6 @@
 """Each tool's push is the other's pull, and neither is stopped halfway."""
 
+import functools
 import hashlib
 import os
 import random
@@ -56,16 +57,32 @@ def test_ones_push_is_the_others_pull(new_project, settings, pusher, puller):
     assert here.clean()
 
 
-def objects(settings, kill_dir):
-    """Every object of a remote, or of a cache, by its path."""
-    if settings is None or "endpointurl" not in settings:
-        root = kill_dir
-        return {str(f.relative_to(root)): f.read_bytes() for f in (root / "files/md5").rglob("*") if f.is_file()}
+@functools.cache
+def client(endpoint):
+    return boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+
+
+def bucket_of(settings):
     bucket, prefix = settings["url"].removeprefix("s3://").split("/", 1)
-    s3 = boto3.client("s3", endpoint_url=settings["endpointurl"], region_name="us-east-1", aws_access_key_id="test", aws_secret_access_key="test")
+    return client(settings["endpointurl"]), bucket, prefix + "/"
+
+
+def names(settings, root):
+    """The paths of a remote's objects, or of a cache's."""
+    if settings is None or "endpointurl" not in settings:
+        return [str(f.relative_to(root)) for f in (root / "files/md5").rglob("*") if f.is_file()]
+    s3, bucket, prefix = bucket_of(settings)
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    keys = [o["Key"] for page in pages for o in page.get("Contents", [])]
-    return {k.removeprefix(prefix + "/"): s3.get_object(Bucket=bucket, Key=k)["Body"].read() for k in keys}
+    return [o["Key"].removeprefix(prefix) for page in pages for o in page.get("Contents", [])]
+
+
+def objects(settings, root):
+    """Every object of a remote, or of a cache, by its path."""
+    found = names(settings, root)
+    if settings is None or "endpointurl" not in settings:
+        return {name: (root / name).read_bytes() for name in found}
+    s3, bucket, prefix = bucket_of(settings)
+    return {name: s3.get_object(Bucket=bucket, Key=prefix + name)["Body"].read() for name in found}
 
 
 def assert_sound(found):
@@ -74,10 +91,12 @@ def assert_sound(found):
         assert hashlib.md5(content).hexdigest() == (parts[-2] + parts[-1]).removesuffix(".dir"), name
 
 
-def killed(p, *args, after):
-    """Starts perennial, kills it, and says whether it was still at work."""
-    process = subprocess.Popen(["perennial", *args], cwd=p.path, env=p.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(after)
+def killed(p, *args, found):
+    """Starts perennial, kills it as soon as one more object is found, and says whether it was still at work."""
+    before = len(found())
+    process = subprocess.Popen(["nice", "-n", "19", "perennial", *args], cwd=p.path, env=p.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and len(found()) == before:
+        time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     return process.wait() == -signal.SIGKILL
 
@@ -85,25 +104,26 @@ def killed(p, *args, after):
 def test_killed_in_the_middle(new_project, settings, tmp_path):
     here, there = new_project("here", settings), new_project("there", settings)
     rng = random.Random(1)
-    for i in range(24):
-        here.write(f"data/imgs/{i}", rng.randbytes(200_000))
+    for i in range(100):
+        here.write(f"data/imgs/{i}", rng.randbytes(50_000))
     here.perennial("data", "add", "--local", "data/imgs")
-    remote = tmp_path / "remote"
+
+    def pushed():
+        return names(settings, tmp_path / "remote")
+
     hits = 0
-    for after in (0.05, 0.15, 0.4):
-        hits += killed(here, "data", "push", after=after)
-        if (remote / "files").exists() or "endpointurl" in settings:
-            assert_sound(objects(settings, remote))
+    for _ in range(3):
+        hits += killed(here, "data", "push", found=pushed)
+        assert_sound(objects(settings, tmp_path / "remote"))
     assert hits, "no kill came in time"
     here.perennial("data", "push")
     assert here.clean()
     clone(here, there)
+    cache = there.path / ".dvc/cache"
     hits = 0
-    for after in (0.05, 0.15, 0.4):
-        hits += killed(there, "data", "pull", after=after)
-        cache = there.path / ".dvc/cache"
-        if (cache / "files").exists():
-            assert_sound(objects(None, cache))
+    for _ in range(3):
+        hits += killed(there, "data", "pull", found=lambda: names(None, cache))
+        assert_sound(objects(None, cache))
         for name, content in (there.files("data/imgs") if (there.path / "data/imgs").exists() else {}).items():
             if not os.path.basename(name).startswith(".perennial-"):
                 assert content == (here.path / name).read_bytes(), name
