@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -56,21 +58,11 @@ that; --local leaves remote and API out. Paths are relative to the project.`,
 		list := make([]added, len(pointers))
 		for i, p := range pointers {
 			list[i] = added{Path: p.Path, MD5: p.MD5, Size: p.Size, Files: p.Files}
-			if local {
-				continue
-			}
-			pushed, err := repo.Push(cmd.Context(), p.Path)
-			if err != nil {
+		}
+		if !local {
+			if err := publish(cmd.Context(), repo, api, pointers, list, reason); err != nil {
 				return err
 			}
-			list[i].Pushed = len(pushed) > 0
-			if p.IsDir() {
-				continue // a pipeline reads one file
-			}
-			if _, err := api.RegisterDataset(cmd.Context(), p.Path, client.RegisterDatasetRequest{MD5: p.MD5, Size: p.Size, Reason: reason}); err != nil {
-				return err
-			}
-			list[i].Registered = true
 		}
 		return c.print(list, func(w io.Writer) {
 			row(w, "PATH", "MD5", "BYTES", "PUSHED", "REGISTERED")
@@ -80,6 +72,30 @@ that; --local leaves remote and API out. Paths are relative to the project.`,
 		})
 	}
 	return cmd
+}
+
+// publish pushes what was added and tells the API which content stands behind each
+// file's path now. A directory isn't registered: a pipeline reads one file.
+func publish(ctx context.Context, repo *dvc.Repo, api *client.Client, pointers []dvc.Pointer, list []added, reason string) error {
+	paths := make([]string, len(pointers))
+	for i, p := range pointers {
+		paths[i] = p.Path
+	}
+	pushed, err := repo.Push(ctx, paths...)
+	if err != nil {
+		return err
+	}
+	for i, p := range pointers {
+		list[i].Pushed = slices.Contains(pushed, p.Path)
+		if p.IsDir() {
+			continue
+		}
+		if _, err := api.RegisterDataset(ctx, p.Path, client.RegisterDatasetRequest{MD5: p.MD5, Size: p.Size, Reason: reason}); err != nil {
+			return err
+		}
+		list[i].Registered = true
+	}
+	return nil
 }
 
 // printPaths shows which files a command wrote.
@@ -101,12 +117,13 @@ func (c *cli) printPaths(what string, paths []string) error {
 type fileStatus struct {
 	Path    string    `json:"path"`
 	State   dvc.State `json:"state"`
-	MD5     string    `json:"md5"` // that its pointer names
+	MD5     string    `json:"md5"` // that its pointer or dvc.lock names
 	CameMD5 string    `json:"came_md5,omitempty"`
 	Size    int64     `json:"size"`
 	Files   int       `json:"files,omitempty"` // of a directory
+	Stage   string    `json:"stage,omitempty"` // that makes it, by dvc.lock
 	InCache bool      `json:"in_cache"`
-	Remote  dvc.State `json:"remote,omitempty"` // its state against the default remote, with --remote
+	Remote  dvc.State `json:"remote,omitempty"` // its state against its remote, with --remote
 }
 
 func (c *cli) newDataStatus() *cobra.Command {
@@ -114,14 +131,14 @@ func (c *cli) newDataStatus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Compare all data with its pointers, by content",
-		Long: `Compare all data with its pointers, by content; what is unchanged since it was last read is not read again. The states are
-dvc's: up_to_date, modified, deleted, new (a pointer without content), not_in_cache. With --remote also against the default
-remote: new (push would bring it there), deleted (only the remote has it), missing (nobody has it).`,
+		Long: `Compare all data with its pointers, and what stages made with dvc.lock, by content; what is unchanged since it was last read is
+not read again. The states are dvc's: up_to_date, modified, deleted, new (a pointer without content), not_in_cache. With
+--remote also against the remote: new (push would bring it there), deleted (only the remote has it), missing (nobody has it).`,
 		Example: "  perennial data status\n  perennial data status --remote",
 		Args:    cobra.NoArgs,
 	}
 	dir := projectFlag(cmd)
-	cmd.Flags().BoolVar(&remote, "remote", false, "ask the default remote too")
+	cmd.Flags().BoolVar(&remote, "remote", false, "ask the remote too")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		repo, err := dvc.Open(*dir)
 		if err != nil {
@@ -138,7 +155,7 @@ remote: new (push would bring it there), deleted (only the remote has it), missi
 		}
 		list := make([]fileStatus, len(found))
 		for i, f := range found {
-			list[i] = fileStatus{Path: f.Path, State: f.State, MD5: f.MD5, CameMD5: f.CameMD5, Size: f.Size, Files: f.Files, InCache: f.InCache, Remote: f.Cloud}
+			list[i] = fileStatus{Path: f.Path, State: f.State, MD5: f.MD5, CameMD5: f.CameMD5, Size: f.Size, Files: f.Files, Stage: f.Stage, InCache: f.InCache, Remote: f.Cloud}
 		}
 		return c.print(list, func(w io.Writer) {
 			head := []any{"PATH", "STATE", "MD5", "BYTES", "IN CACHE"}

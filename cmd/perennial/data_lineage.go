@@ -60,7 +60,9 @@ func contentOf(ctx context.Context, api *client.Client, dir, arg string) (string
 	}
 	d, apiErr := api.Dataset(ctx, arg)
 	if perennial.CodeOf(apiErr) == perennial.CodeNotFound {
-		return "", err
+		_, hint, _ := perennial.Explain(err)
+		return "", perennial.Errorf(perennial.CodeNotFound, "cli.contentOf", "%s is neither an md5, of 32 digits 0-9 and a-f, nor data that the project or the API knows", arg).
+			WithHint("%s", hint).Because(err)
 	}
 	return d.MD5, apiErr
 }

@@ -43,6 +43,14 @@ func TestDataPushAndPullByName(t *testing.T) {
 	require.Equal(t, "data/raw/iris.csv\n", got.out, "what could be had came")
 	require.Contains(t, got.err, `missing from the remote "backup" (backup)`)
 
+	got = data("verify")
+	require.Equal(t, exitFailed, got.code)
+	require.Regexp(t, `(?m)^[0-9a-f]{32} +- +data/raw/california-housing.csv +missing: `, got.out)
+	require.Contains(t, got.err, "damaged objects: 0; missing: 1")
+	require.Contains(t, got.err, "Run perennial data push on a machine that has it")
+	got = data("status", "--remote", "--json")
+	require.Contains(t, got.out, `"remote": "missing"`)
+
 	got = data("push", "-r", "none")
 	require.Equal(t, exitFailed, got.code)
 	require.Contains(t, got.err, "There are: backup, local.")

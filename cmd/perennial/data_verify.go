@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,10 +13,11 @@ import (
 	"github.com/perennial-ml/perennial/internal/dvc"
 )
 
-// badObject is a damaged cache object as data verify prints it.
+// badObject is a damaged or missing object as data verify prints it.
 type badObject struct {
 	MD5      string   `json:"md5"` // its name; a directory's ends in .dir
-	CameMD5  string   `json:"came_md5"`
+	Missing  bool     `json:"missing"`
+	CameMD5  string   `json:"came_md5"` // of its content; "" where it is missing
 	Paths    []string `json:"paths"`
 	Repaired string   `json:"repaired,omitempty"` // from where
 	Aside    string   `json:"aside,omitempty"`    // where the bad content lies now
@@ -25,10 +28,11 @@ func (c *cli) newDataVerify() *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Read every cache object again, name the damaged ones and repair them",
+		Short: "Read every cache object again, name those damaged or missing and repair them",
 		Long: `Read every object of the cache again, name those whose content isn't what their name says, and replace them by what the work
-tree or the default remote has. What nobody has is put aside, into .dvc/tmp/perennial/bad, so that nothing uses it; then the
-exit code is 1. With --dry-run nothing changes, and the exit code is 1 if an object is damaged.`,
+tree or the remote has. A damaged one that neither has is put aside, into .dvc/tmp/perennial/bad, so that nothing uses it. Also
+named is what pointers and dvc.lock need and neither the cache nor the remote has (missing); the remote is asked only for what
+the cache lacks. The exit code is 1 if an object stays damaged or missing, with --dry-run, which changes nothing, if one is.`,
 		Example: "  perennial data verify",
 		Args:    cobra.NoArgs,
 	}
@@ -40,40 +44,60 @@ exit code is 1. With --dry-run nothing changes, and the exit code is 1 if an obj
 			return err
 		}
 		v, err := repo.Verify(cmd.Context(), !dryRun)
-		if err != nil {
+		if err != nil && v.Objects == 0 {
 			return err
 		}
 		list := make([]badObject, len(v.Bad))
-		left := 0
 		for i, b := range v.Bad {
-			list[i] = badObject{MD5: b.OID, CameMD5: b.CameMD5, Paths: b.Paths, Repaired: b.Repaired, Aside: b.Aside}
+			list[i] = badObject{MD5: b.OID, Missing: b.Missing, CameMD5: b.CameMD5, Paths: b.Paths, Repaired: b.Repaired, Aside: b.Aside}
 			if b.Fault != nil {
 				list[i].Fault, _, _ = perennial.Explain(b.Fault)
 			}
-			if b.Repaired == "" || b.Fault != nil {
-				left++
-			}
 		}
 		out := map[string]any{"objects": v.Objects, "bytes": v.Bytes, "bad": list}
-		if err := c.print(out, func(w io.Writer) { printBad(w, v, list) }); err != nil {
-			return err
+		if perr := c.print(out, func(w io.Writer) { printBad(w, v, list) }); perr != nil || err != nil {
+			return errors.Join(err, perr)
 		}
-		switch {
-		case left == 0:
-			return nil
-		case dryRun:
-			return perennial.Errorf(perennial.CodePrecondition, "cli.verify", "%d of %d cache objects are damaged", left, v.Objects).
-				WithHint("perennial data verify repairs them.")
-		default:
-			return perennial.Errorf(perennial.CodePrecondition, "cli.verify", "%d damaged cache objects could not be repaired", left).
-				WithHint("Bring a good copy into the remote (perennial data push in a clone that has it), then perennial data pull.")
-		}
+		return stillBad(v)
 	}
 	return cmd
 }
 
+// stillBad is the error of objects that weren't repaired.
+func stillBad(v dvc.Verification) error {
+	damaged, missing := 0, 0
+	var hints []string
+	for _, b := range v.Bad {
+		switch {
+		case b.Repaired != "":
+			continue
+		case b.Missing:
+			missing++
+		default:
+			damaged++
+		}
+		hint := "perennial data verify repairs what the work tree or the remote has."
+		if b.Fault != nil {
+			_, hint, _ = perennial.Explain(b.Fault)
+		}
+		if !slices.Contains(hints, hint) {
+			hints = append(hints, hint)
+		}
+	}
+	if damaged+missing == 0 {
+		return nil
+	}
+	return perennial.Errorf(perennial.CodePrecondition, "cli.verify", "damaged objects: %d; missing: %d", damaged, missing).WithHint("%s", strings.Join(hints, "\n"))
+}
+
 func printBad(w io.Writer, v dvc.Verification, list []badObject) {
-	fmt.Fprintf(w, "%d objects, %d bytes read: %d damaged.\n", v.Objects, v.Bytes, len(list))
+	missing := 0
+	for _, b := range list {
+		if b.Missing {
+			missing++
+		}
+	}
+	fmt.Fprintf(w, "%d objects, %d bytes read: %d damaged, %d missing.\n", v.Objects, v.Bytes, len(list)-missing, missing)
 	if len(list) == 0 {
 		return
 	}
@@ -81,15 +105,16 @@ func printBad(w io.Writer, v dvc.Verification, list []badObject) {
 	for _, b := range list {
 		now := "damaged"
 		switch {
-		case b.Repaired != "" && b.Fault == "":
+		case b.Repaired != "":
 			now = "repaired from the " + b.Repaired
+		case b.Missing:
+			now = "missing"
 		case b.Aside != "":
-			now = "put aside as " + b.Aside + ": " + b.Fault
+			now = "put aside as " + b.Aside
 		}
-		paths := strings.Join(b.Paths, ", ")
-		if paths == "" {
-			paths = "-"
+		if b.Fault != "" {
+			now += ": " + b.Fault
 		}
-		row(w, b.MD5, b.CameMD5, paths, now)
+		row(w, b.MD5, dash(b.CameMD5), dash(strings.Join(b.Paths, ", ")), now)
 	}
 }

@@ -56,6 +56,16 @@ func TestDataLineageByPath(t *testing.T) {
 		got := perennialCLI(t, "", "data", "lineage", path, "--project", dir, "--api", f.url)
 		require.Equal(t, code, got.code, "%s: %s", path, got.err)
 	}
+	for arg, says := range map[string]string{
+		"ffff": "perennial data status", "data/raw/nope.csv": "perennial data status", "dvc.yaml": "perennial data add dvc.yaml",
+	} {
+		got := perennialCLI(t, "", "data", "lineage", arg, "--project", dir, "--api", f.url)
+		require.Contains(t, got.err, arg+" is neither an md5, of 32 digits 0-9 and a-f, nor data that the project or the API knows")
+		require.Contains(t, got.err, says)
+		if arg != "dvc.yaml" {
+			require.NotContains(t, got.err, "data add", "there is nothing to add")
+		}
+	}
 	got := perennialCLI(t, "", "data", "lineage", "data/raw/remote.csv", "--project", t.TempDir(), "--api", f.url)
 	require.Equal(t, exitDone, got.code, "where there is no project the API is asked: %s", got.err)
 }

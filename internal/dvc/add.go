@@ -128,18 +128,18 @@ func (r *Repo) newAdding(ctx context.Context, dataPaths []string) (*adding, erro
 		a.targets = append(a.targets, addTarget{path: p, file: file, pointer: file + pointerExt})
 		own = append(own, file+pointerExt)
 	}
-	if err := r.checkGit(ctx, a.targets); err != nil {
-		return nil, err
-	}
 	tracked, err := r.readPointers(ctx, own...)
 	if err != nil {
 		return nil, err
 	}
-	stages, err := r.Stages()
+	outs, err := r.outputs()
 	if err != nil {
 		return nil, err
 	}
-	if err := a.checkOverlaps(tracked, stages); err != nil {
+	if err := a.checkOverlaps(tracked, outs); err != nil {
+		return nil, err
+	}
+	if err := r.checkGit(ctx, a.targets); err != nil {
 		return nil, err
 	}
 	for _, t := range a.targets {
@@ -179,54 +179,78 @@ func (a *adding) check(dataPath, file string) error {
 // checkOverlaps finds the pointer file of each target among those of the project,
 // and refuses targets that lie in one another, in other data or in what a stage
 // makes.
-func (a *adding) checkOverlaps(tracked []located, stages []Stage) error {
-	stageOf := map[string]string{}
-	pointerOf := map[string]string{}
-	versioned := map[string]bool{}
-	within := map[string]string{} // one versioned path for each directory above one
-	add := func(p string) {
-		versioned[p] = true
-		for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
-			within[dir] = p
-		}
+func (a *adding) checkOverlaps(tracked []located, outs []Pointer) error {
+	all := map[string]located{} // by path; a target that is new has no file
+	for _, t := range a.targets {
+		all[t.path] = located{Pointer: Pointer{Path: t.path}}
 	}
-	for _, s := range stages {
-		for _, out := range s.Outs {
-			stageOf[out.Path] = s.Name
-			add(out.Path)
-		}
+	for _, out := range outs {
+		all[out.Path] = located{Pointer: out, file: filepath.Join(a.r.root, "dvc.yaml")}
 	}
 	for _, p := range tracked {
-		pointerOf[p.Path] = p.file
-		add(p.Path)
+		all[p.Path] = p
 	}
-	for _, t := range a.targets {
-		add(t.path)
+	within := map[string]located{} // the first of them in each directory
+	for p, it := range all {
+		for dir := path.Dir(p); dir != "."; dir = path.Dir(dir) {
+			if first, there := within[dir]; !there || p < first.Path {
+				within[dir] = it
+			}
+		}
 	}
 	for i := range a.targets {
 		t := &a.targets[i]
-		if name := stageOf[t.path]; name != "" {
-			return perennial.Errorf(perennial.CodeConflict, "", "%s is made by the stage %s of dvc.yaml", t.path, name).
-				WithHint("Run the stage: dvc repro %s.", name)
+		known := all[t.path]
+		if known.Stage != "" {
+			return perennial.Errorf(perennial.CodeConflict, "", "%s is made by the stage %s of dvc.yaml", t.path, known.Stage).
+				WithHint("Run the stage: dvc repro %s.", known.Stage)
 		}
-		if inner := within[t.path]; inner != "" {
-			return overlaps(inner, t.path)
+		if inner, overlaps := within[t.path]; overlaps {
+			return a.containsData(t.path, inner)
 		}
 		for dir := path.Dir(t.path); dir != "."; dir = path.Dir(dir) {
-			if versioned[dir] {
-				return overlaps(t.path, dir)
+			if outer, overlaps := all[dir]; overlaps {
+				return a.liesInData(t.path, outer)
 			}
 		}
-		if file := pointerOf[t.path]; file != "" {
-			t.pointer = file
+		if known.file != "" {
+			t.pointer = known.file
 		}
 	}
 	return nil
 }
 
-func overlaps(in, outer string) error {
-	return perennial.Errorf(perennial.CodeConflict, "", "%s lies in %s, and both can't be versioned", in, outer).
-		WithHint("Add %s as a whole, without %s.dvc, or only what lies in it.", outer, in)
+// containsData says why a directory with versioned data in it can't be added.
+func (a *adding) containsData(dir string, inner located) error {
+	switch {
+	case inner.file == "":
+		return bothNamed(inner.Path, dir)
+	case inner.Stage != "":
+		return perennial.Errorf(perennial.CodeConflict, "", "%s can't be versioned as a whole: the stage %s of dvc.yaml makes %s in it", dir, inner.Stage, inner.Path).
+			WithHint("Name what lies beside that.")
+	default:
+		return perennial.Errorf(perennial.CodeConflict, "", "%s can't be versioned as a whole: %s in it is versioned by itself", dir, inner.Path).
+			WithHint("Delete %s first, or name what lies beside that data.", a.r.rel(inner.file))
+	}
+}
+
+// liesInData says why data in a versioned directory can't be added by itself.
+func (a *adding) liesInData(dataPath string, outer located) error {
+	switch {
+	case outer.file == "":
+		return bothNamed(dataPath, outer.Path)
+	case outer.Stage != "":
+		return perennial.Errorf(perennial.CodeConflict, "", "%s lies in %s, which the stage %s of dvc.yaml makes", dataPath, outer.Path, outer.Stage).
+			WithHint("Run the stage: dvc repro %s.", outer.Stage)
+	default:
+		return perennial.Errorf(perennial.CodeConflict, "", "%s lies in %s, which %s versions as a whole", dataPath, outer.Path, a.r.rel(outer.file)).
+			WithHint("perennial data add %s takes in all that changed there; dvc add %s takes in that alone.", outer.Path, dataPath)
+	}
+}
+
+func bothNamed(inner, outer string) error {
+	return perennial.Errorf(perennial.CodeConflict, "", "%s and %s, which lies in it, can't both be versioned", outer, inner).
+		WithHint("Name %s alone: it is versioned with all that lies in it.", outer)
 }
 
 // move makes the new text of a target's pointer file.

@@ -56,13 +56,13 @@ func TestAddRefusesWhatOverlaps(t *testing.T) {
 	write(t, dir, "data/x.csv", "a")
 	write(t, dir, "model", "m")
 	_, err := r.AddAll(t.Context(), "data/imgs", "data/imgs/1.txt")
-	requireCode(t, perennial.CodeConflict, err, "data/imgs/1.txt lies in data/imgs")
+	requireCode(t, perennial.CodeConflict, err, "data/imgs and data/imgs/1.txt, which lies in it", "Name data/imgs alone")
 	_, err = r.AddAll(t.Context(), "data/imgs", "data/x.csv", "data/imgs")
 	require.NoError(t, err)
 	_, err = r.Add(t.Context(), "data")
-	requireCode(t, perennial.CodeConflict, err, "lies in data")
+	requireCode(t, perennial.CodeConflict, err, "data can't be versioned as a whole: data/imgs in it", "Delete data/imgs.dvc first")
 	_, err = r.Add(t.Context(), "data/imgs/1.txt")
-	requireCode(t, perennial.CodeConflict, err, "Add data/imgs as a whole")
+	requireCode(t, perennial.CodeConflict, err, "lies in data/imgs, which data/imgs.dvc versions as a whole", "perennial data add data/imgs takes in", "dvc add data/imgs/1.txt")
 	require.NoFileExists(t, filepath.Join(dir, "data/imgs/1.txt.dvc"))
 
 	e, err := r.Track(t.Context(), "model", true)
@@ -70,6 +70,28 @@ func TestAddRefusesWhatOverlaps(t *testing.T) {
 	require.NoError(t, r.WriteLock(dvc.Stage{Name: "train", Cmd: "x", Outs: []dvc.Entry{e}}))
 	_, err = r.Add(t.Context(), "model")
 	requireCode(t, perennial.CodeConflict, err, "stage train", "dvc repro train")
+
+	write(t, dir, "out/a/b", "b")
+	e, err = r.Track(t.Context(), "out/a", true)
+	require.NoError(t, err)
+	require.NoError(t, r.WriteLock(dvc.Stage{Name: "train", Cmd: "x", Outs: []dvc.Entry{e}}))
+	_, err = r.Add(t.Context(), "out/a/b")
+	requireCode(t, perennial.CodeConflict, err, "out/a/b lies in out/a, which the stage train of dvc.yaml makes", "dvc repro train")
+	_, err = r.Add(t.Context(), "out")
+	requireCode(t, perennial.CodeConflict, err, "the stage train of dvc.yaml makes out/a in it")
+}
+
+// Where both hold, the advice is what helps: git keeps .gitignore, and must.
+func TestAddNamesOverlapsBeforeWhatGitKeeps(t *testing.T) {
+	t.Parallel()
+	r, dir := emptyRepo(t)
+	write(t, dir, "data/x", "x")
+	git(t, dir, "init", "-q")
+	_, err := r.Add(t.Context(), "data/x")
+	require.NoError(t, err)
+	git(t, dir, "add", ".")
+	_, err = r.Add(t.Context(), "data")
+	requireCode(t, perennial.CodeConflict, err, "data/x in it is versioned by itself")
 }
 
 func TestAddRefusesOddEntries(t *testing.T) {

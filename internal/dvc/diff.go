@@ -65,7 +65,7 @@ func (r *Repo) expand(ctx context.Context, p Pointer, into map[string]string) {
 		return
 	}
 	var files []ManifestFile
-	b, err := r.Open(ctx, p.MD5)
+	b, err := r.get(ctx, p.MD5, r.source(p, Transfer{}))
 	if err == nil {
 		files, err = ParseManifest(b)
 	}

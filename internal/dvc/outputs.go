@@ -14,49 +14,90 @@ import (
 	"github.com/perennial-ml/perennial"
 )
 
-// outputs gives the pointers of what stages made, as dvc.lock has them. Metrics
-// and the like, which dvc.yaml keeps out of the cache, belong to git and are left
-// out.
+// outputs gives the pointers of what stages made, as dvc.lock has them, with what
+// dvc.yaml says of each: its metrics and the like often belong to git (NoCache). A
+// stage whose directory has a variable in it is left out.
 func (r *Repo) outputs() ([]Pointer, error) {
 	stages, err := r.Stages()
 	if err != nil || len(stages) == 0 {
 		return nil, err
 	}
-	uncached, err := r.uncached()
+	declared, err := r.declared()
 	if err != nil {
 		return nil, err
 	}
 	var ps []Pointer
 	for _, s := range stages {
+		name, _, _ := strings.Cut(s.Name, "@") // of an item of a foreach
+		d := declared[name]
+		if strings.Contains(d.wdir, "${") {
+			continue
+		}
 		for _, out := range s.Outs {
-			if oidRE.MatchString(out.MD5) && !uncached(out.Path) {
-				ps = append(ps, Pointer{Path: path.Clean(out.Path), MD5: out.MD5, Size: out.Size, Files: out.Files, Executable: out.Executable})
+			if !oidRE.MatchString(out.MD5) {
+				continue
 			}
+			p := Pointer{Path: path.Join(d.wdir, out.Path), MD5: out.MD5, Size: out.Size, Files: out.Files, Executable: out.Executable, Stage: s.Name}
+			for _, o := range d.outs {
+				if o.path.MatchString(out.Path) {
+					p.NoCache, p.NoPush, p.Remote = no(o.Cache), no(o.Push), o.Remote
+				}
+			}
+			ps = append(ps, p)
 		}
 	}
 	return ps, nil
 }
 
-// pointerOrOutput gives the pointer of some data, or of what a stage makes.
-func (r *Repo) pointerOrOutput(dataPath string) (Pointer, error) {
-	p, err := r.Pointer(dataPath)
-	if perennial.CodeOf(err) != perennial.CodeNotFound {
-		return p, err
+// output gives the pointer of data without a .dvc file: of what a stage makes.
+func (r *Repo) output(dataPath, file string) (Pointer, error) {
+	outs, err := r.outputs()
+	if err != nil {
+		return Pointer{}, err
 	}
-	outs, lockErr := r.outputs()
+	outer := ""
 	for _, out := range outs {
-		if out.Path == path.Clean(filepath.ToSlash(dataPath)) {
+		if out.Path == dataPath {
 			return out, nil
 		}
+		if strings.HasPrefix(dataPath, out.Path+"/") {
+			outer = out.Path
+		}
 	}
-	return p, errors.Join(err, lockErr)
+	for dir := path.Dir(dataPath); outer == "" && dir != "."; dir = path.Dir(dir) {
+		if info, err := os.Stat(filepath.Join(r.root, filepath.FromSlash(dir)+pointerExt)); err == nil && info.Mode().IsRegular() {
+			outer = dir
+		}
+	}
+	if outer != "" {
+		return Pointer{}, perennial.Errorf(perennial.CodeNotFound, "", "%s lies in %s, which is versioned as a whole", dataPath, outer).WithHint("Name %s.", outer)
+	}
+	if _, err := os.Lstat(file); errors.Is(err, fs.ErrNotExist) {
+		return Pointer{}, perennial.Errorf(perennial.CodeNotFound, "", "there is no data at %s, and no %s%s that says where to get it", dataPath, dataPath, pointerExt).
+			WithHint("perennial data status shows what is versioned.")
+	}
+	return Pointer{}, perennial.Errorf(perennial.CodeNotFound, "", "%s has no pointer file %s%s", dataPath, dataPath, pointerExt).
+		WithHint("Put it under DVC: perennial data add %s.", dataPath)
 }
 
-var variableRE = regexp.MustCompile(`\\\$\\\{[^}]*\\\}`)
+// declared is what dvc.yaml says of a stage.
+type declared struct {
+	wdir string // its directory: its paths are relative to it
+	outs []declaredOut
+}
 
-// uncached reads which outputs dvc.yaml keeps out of the cache. A path with a
-// variable in it stands for every path that it may become.
-func (r *Repo) uncached() (func(path string) bool, error) {
+// declaredOut are the options of a file that a stage makes. A path with a variable
+// in it stands for every path that it may become.
+type declaredOut struct {
+	path   *regexp.Regexp
+	Cache  *bool  `yaml:"cache"`
+	Push   *bool  `yaml:"push"`
+	Remote string `yaml:"remote"`
+}
+
+// declared reads the stages of dvc.yaml by name, those of a foreach or matrix from
+// its body. Forms that Perennial doesn't know are passed over.
+func (r *Repo) declared() (map[string]declared, error) {
 	b, err := os.ReadFile(filepath.Join(r.root, "dvc.yaml"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, perennial.Errorf(perennial.CodeUnavailable, "", "can't read dvc.yaml").Because(err)
@@ -67,50 +108,45 @@ func (r *Repo) uncached() (func(path string) bool, error) {
 	if err := yaml.Unmarshal(b, &doc); err != nil {
 		return nil, perennial.Errorf(perennial.CodeInvalid, "", "dvc.yaml can't be read: %v", err).Because(err)
 	}
-	var patterns []*regexp.Regexp
-	for _, stage := range doc.Stages {
-		for _, list := range outLists(&stage) {
-			for _, item := range list.Content {
-				var files map[string]struct {
-					Cache *bool `yaml:"cache"`
-				}
-				if item.Kind != yaml.MappingNode || item.Decode(&files) != nil {
-					continue // a bare path, or options that we don't know
-				}
-				for name, o := range files {
-					if o.Cache != nil && !*o.Cache {
-						patterns = append(patterns, pathPattern(name))
-					}
-				}
+	all := map[string]declared{}
+	for name, stage := range doc.Stages {
+		body := &stage
+		if do := child(body, "do"); do != nil {
+			body = do
+		}
+		var d declared
+		if wdir := child(body, "wdir"); wdir != nil {
+			d.wdir = wdir.Value
+		}
+		for _, key := range []string{"outs", "metrics", "plots"} {
+			if list := child(body, key); list != nil && list.Kind == yaml.SequenceNode {
+				d.outs = append(d.outs, declaredOuts(list)...)
 			}
 		}
+		all[name] = d
 	}
-	return func(path string) bool {
-		for _, p := range patterns {
-			if p.MatchString(path) {
-				return true
-			}
-		}
-		return false
-	}, nil
+	return all, nil
 }
 
-// outLists gives a stage's lists of files that it makes, those of a foreach or
-// matrix from its body.
-func outLists(stage *yaml.Node) []*yaml.Node {
-	var lists []*yaml.Node
-	for i := 0; i+1 < len(stage.Content); i += 2 {
-		switch value := stage.Content[i+1]; stage.Content[i].Value {
-		case "do":
-			lists = append(lists, outLists(value)...)
-		case "outs", "metrics", "plots":
-			if value.Kind == yaml.SequenceNode {
-				lists = append(lists, value)
-			}
+// declaredOuts reads those of a list's files that have options.
+func declaredOuts(list *yaml.Node) (outs []declaredOut) {
+	for _, item := range list.Content {
+		var files map[string]declaredOut
+		if item.Kind != yaml.MappingNode || item.Decode(&files) != nil {
+			continue
+		}
+		for name, o := range files {
+			o.path = pathPattern(name)
+			outs = append(outs, o)
 		}
 	}
-	return lists
+	return outs
 }
+
+// no reports whether an option is there and false.
+func no(option *bool) bool { return option != nil && !*option }
+
+var variableRE = regexp.MustCompile(`\\\$\\\{[^}]*\\\}`)
 
 func pathPattern(path string) *regexp.Regexp {
 	text := variableRE.ReplaceAllString(regexp.QuoteMeta(strings.TrimPrefix(path, "./")), ".*")

@@ -20,7 +20,7 @@ import (
 )
 
 // Pointer says which content a data file or a directory has: one output of a
-// .dvc file.
+// .dvc file, or of a stage in dvc.lock.
 type Pointer struct {
 	Path       string // of the data: relative to the project, with slashes
 	MD5        string // of its whole content, lower-case hexadecimal; of a directory's manifest, with ".dir" behind it; "" where it has none yet
@@ -30,6 +30,7 @@ type Pointer struct {
 	NoCache    bool   // "cache: false": it belongs to git, and no object is kept
 	NoPush     bool   // "push: false": its objects stay out of the remote
 	Remote     string // the name of the remote that holds it, "" for the default one
+	Stage      string // of dvc.yaml that makes it, by dvc.lock; "" where a .dvc file says so
 }
 
 const pointerExt = ".dvc"
@@ -164,8 +165,8 @@ func (r *Repo) gitRoot() string {
 }
 
 // Pointer gives the pointer of one data file or directory, named by its
-// project-relative path, from the .dvc file beside it. Data without one is
-// not_found.
+// project-relative path, from the .dvc file beside it or else from dvc.lock. Data
+// that neither names is not_found.
 func (r *Repo) Pointer(dataPath string) (Pointer, error) {
 	const op = "dvc.Pointer"
 	dataPath = path.Clean(filepath.ToSlash(dataPath))
@@ -175,8 +176,8 @@ func (r *Repo) Pointer(dataPath string) (Pointer, error) {
 	}
 	ps, err := r.readPointer(file + pointerExt)
 	if errors.Is(err, fs.ErrNotExist) {
-		return Pointer{}, perennial.Errorf(perennial.CodeNotFound, op, "%s has no pointer file %s.dvc", dataPath, dataPath).
-			WithHint("Put it under DVC: perennial data add %s.", dataPath)
+		p, err := r.output(dataPath, file)
+		return p, perennial.Wrap(op, err)
 	}
 	if err != nil {
 		return Pointer{}, perennial.Wrap(op, err)
@@ -234,7 +235,7 @@ func parsePointers(rel string, b []byte) ([]Pointer, error) {
 	for _, o := range f.Outs {
 		p := Pointer{
 			Path: path.Join(path.Dir(rel), f.Wdir, o.Path), MD5: o.MD5, Size: o.Size, Files: o.Files, Executable: o.IsExec,
-			NoCache: o.Cache != nil && !*o.Cache, NoPush: o.Push != nil && !*o.Push, Remote: o.Remote,
+			NoCache: no(o.Cache), NoPush: no(o.Push), Remote: o.Remote,
 		}
 		switch {
 		case o.Path == "":

@@ -33,12 +33,7 @@ func (r *Repo) Pull(ctx context.Context, paths ...string) (pulled []string, err 
 // together.
 func (r *Repo) PullWith(ctx context.Context, t Transfer, paths ...string) (pulled []string, err error) {
 	const op = "dvc.Pull"
-	ps, err := r.pointers(ctx, paths)
-	if err == nil && len(paths) == 0 {
-		var outs []Pointer
-		outs, err = r.outputs()
-		ps = append(ps, outs...)
-	}
+	ps, err := r.pointers(ctx, paths...)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}

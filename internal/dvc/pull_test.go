@@ -155,13 +155,13 @@ func TestLostObjectsAreNamed(t *testing.T) {
 	}{
 		"missing everywhere": {func(t *testing.T, dir string) {
 			require.NoError(t, os.Remove(filepath.Join(dir, remoteObject(irisMD5))))
-		}, perennial.CodeNotFound, []string{"missing from the cache", "missing from the remote"}},
+		}, perennial.CodeNotFound, []string{"missing from the cache", "missing from the remote", "Run perennial data push on a machine that has it"}},
 		"corrupt in the remote": {func(t *testing.T, dir string) {
 			write(t, dir, remoteObject(irisMD5), "a,b\n1,9\n")
-		}, perennial.CodeInternal, []string{"corrupt in the remote"}},
+		}, perennial.CodeInternal, []string{"corrupt in the remote", "at " + remoteObject(irisMD5), "Delete it in the remote first"}},
 		"cut in the remote": {func(t *testing.T, dir string) {
 			write(t, dir, remoteObject(irisMD5), "")
-		}, perennial.CodeInternal, []string{"corrupt in the remote"}},
+		}, perennial.CodeInternal, []string{"corrupt in the remote", "at " + remoteObject(irisMD5), "Delete it in the remote first"}},
 		"corrupt in the cache, missing from the remote": {func(t *testing.T, dir string) {
 			require.NoError(t, os.Remove(filepath.Join(dir, remoteObject(irisMD5))))
 			write(t, dir, cacheObject(irisMD5), "x")
@@ -173,7 +173,7 @@ func TestLostObjectsAreNamed(t *testing.T) {
 			r, dir := setup(t)
 			c.spoil(t, dir)
 			pulled, err := r.Pull(t.Context())
-			requireCode(t, c.code, err, append(c.says, "md5:"+irisMD5, "data/iris.csv", `"local" (data/remote)`, "git checkout -- "+remoteObject(irisMD5))...)
+			requireCode(t, c.code, err, append(c.says, "md5:"+irisMD5, "data/iris.csv", `"local" (data/remote)`, "git checkout -- data/remote")...)
 			require.Len(t, pulled, 4)
 			require.NoFileExists(t, filepath.Join(dir, "data/iris.csv"))
 			_, err = r.Open(t.Context(), irisMD5)
@@ -198,7 +198,7 @@ func TestSeveralLostObjectsComeTogether(t *testing.T) {
 	_, err := r.Pull(t.Context())
 	_, _, fields := perennial.Explain(err)
 	require.Len(t, fields, 2)
-	requireCode(t, perennial.CodeInternal, err, "2 files", irisMD5, "d41d8cd98f00b204e9800998ecf8427e")
+	requireCode(t, perennial.CodeInternal, err, "2 files", irisMD5, "d41d8cd98f00b204e9800998ecf8427e", "Delete it in the remote first", "\nRun perennial data push")
 }
 
 func TestPullMendsACorruptCache(t *testing.T) {

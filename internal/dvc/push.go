@@ -26,11 +26,11 @@ func (r *Repo) Push(ctx context.Context, paths ...string) (pushed []string, err 
 // precondition error.
 func (r *Repo) PushWith(ctx context.Context, t Transfer, paths ...string) (pushed []string, err error) {
 	const op = "dvc.Push"
-	ps, err := r.pointers(ctx, paths)
-	if err == nil && len(paths) == 0 {
-		ps, err = r.withOutputs(ps)
-	}
-	ps = slices.DeleteFunc(ps, func(p Pointer) bool { return p.NoCache || p.NoPush })
+	ps, err := r.pointers(ctx, paths...)
+	ps = slices.DeleteFunc(ps, func(p Pointer) bool {
+		unmade := len(paths) == 0 && p.Stage != "" && !r.objects.has(p.MD5) // here: somebody else pushes it
+		return p.NoCache || p.NoPush || unmade
+	})
 	if len(ps) == 0 && err == nil {
 		_, err = r.Remote(t.Remote)
 	}
@@ -53,7 +53,7 @@ func (r *Repo) PushWith(ctx context.Context, t Transfer, paths ...string) (pushe
 	for i, u := range ups {
 		for _, oid := range u.oids {
 			if err := sent[u.to.name+" "+oid]; err != nil && !errors.Is(err, errFiles) && faults[i] == nil {
-				faults[i] = r.unsent(ps[i], oid, err)
+				faults[i] = r.unsent(ps[i], u.to, oid, err)
 			}
 		}
 		if faults[i] == nil && len(u.oids) > 0 {
@@ -61,17 +61,6 @@ func (r *Repo) PushWith(ctx context.Context, t Transfer, paths ...string) (pushe
 		}
 	}
 	return pushed, perennial.Wrap(op, together(ps, faults))
-}
-
-// withOutputs adds the stages' outputs that the cache has.
-func (r *Repo) withOutputs(ps []Pointer) ([]Pointer, error) {
-	outs, err := r.outputs()
-	for _, out := range outs {
-		if r.objects.has(out.MD5) {
-			ps = append(ps, out)
-		}
-	}
-	return ps, err
 }
 
 // upload is the objects of one pointer that its remote lacks.
@@ -173,14 +162,14 @@ func (r *Repo) upload(ctx context.Context, w wanted) error {
 }
 
 // unsent says whose object couldn't be pushed.
-func (r *Repo) unsent(p Pointer, oid string, err error) error {
+func (r *Repo) unsent(p Pointer, to remote, oid string, err error) error {
 	switch perennial.CodeOf(err) {
 	case perennial.CodeNotFound:
 		return perennial.Errorf(perennial.CodeNotFound, "", "object md5:%s of %s is missing from the cache, and the remote lacks it too", oid, p.Path).
-			WithHint("Put it there again: perennial data add %s.", p.Path).Because(err)
+			WithHint("Where the data is unchanged here, perennial data pull puts it back into the cache. Else run on a machine that has it: %s.", r.pushCommand(p, to)).Because(err)
 	case perennial.CodeInternal:
 		return perennial.Errorf(perennial.CodeInternal, "", "object md5:%s of %s is corrupt in the cache; it was not pushed", oid, p.Path).
-			WithHint("perennial data verify --repair mends it, or perennial data add %s.", p.Path).Because(err)
+			WithHint("Run perennial data verify, which mends it or puts it aside.").Because(err)
 	default:
 		return err
 	}

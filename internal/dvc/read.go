@@ -34,7 +34,7 @@ func (r *Repo) Read(ctx context.Context, dataPath string) ([]byte, error) {
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	b, err = r.Open(ctx, p.MD5)
+	b, err = r.get(ctx, p.MD5, r.source(p, Transfer{}))
 	return b, perennial.Wrap(op, err)
 }
 

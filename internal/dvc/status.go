@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -35,6 +36,8 @@ type FileStatus struct {
 	CameMD5 string // of the data as it is; "" where it is deleted
 	InCache bool   // the pointer's objects are in the cache
 	Cloud   State  // against the remote; "" where it wasn't asked
+
+	oids, missing []string // the pointer's objects, and those that the cache lacks
 }
 
 // parallel is how many files are hashed or copied at once.
@@ -66,11 +69,12 @@ func HashFile(path string) (sum string, size int64, err error) {
 	return hex.EncodeToString(h.Sum(nil)), size, nil
 }
 
-// Status compares all data with its pointers, by content. Files that are
+// Status compares all data with its pointers, by content: with those of .dvc files
+// and, behind them, with what dvc.lock says that stages made. Files that are
 // unchanged since they were last read are not read again.
 func (r *Repo) Status(ctx context.Context) ([]FileStatus, error) {
 	const op = "dvc.Status"
-	ps, err := r.Pointers(ctx)
+	ps, err := r.pointers(ctx)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
@@ -94,8 +98,8 @@ func (r *Repo) status(ctx context.Context, p Pointer) (FileStatus, error) {
 		return s, err
 	}
 	if p.MD5 != "" && !p.NoCache {
-		_, missing := r.objectsOf(p)
-		s.InCache = len(missing) == 0
+		s.oids, s.missing = r.objectsOf(p)
+		s.InCache = len(s.missing) == 0
 	}
 	s.CameMD5, err = r.contentHash(ctx, file)
 	switch {
@@ -160,32 +164,22 @@ func (r *Repo) objectsOf(p Pointer) (oids, missing []string) {
 	return oids, missing
 }
 
-// CloudStatus fills in where the data of Status stands against the remote: what
-// a push would bring there (new), what a pull would bring here (deleted), and
-// what is in neither place (missing).
+// CloudStatus fills in where the data of Status stands against its remote: what a
+// push would bring there (new), what a pull would bring here (deleted), and what
+// is in neither place (missing). Data that stays out of remotes has no such state.
 func (r *Repo) CloudStatus(ctx context.Context, all []FileStatus) error {
-	const op = "dvc.CloudStatus"
-	remote, err := r.Remote("")
-	if err != nil {
-		return perennial.Wrap(op, err)
-	}
-	oids := make([][]string, len(all))
-	missing := make([][]string, len(all))
-	var ask []string
+	ups := make([]upload, len(all))
 	for i, s := range all {
-		if s.MD5 != "" && !s.NoCache && !s.NoPush {
-			oids[i], missing[i] = r.objectsOf(s.Pointer)
-			ask = append(ask, oids[i]...)
+		if !s.NoPush {
+			ups[i] = upload{r.source(s.Pointer, Transfer{}), slices.Clone(s.oids)}
 		}
 	}
-	lacks, err := remote.Has(ctx, ask)
-	if err != nil {
-		return perennial.Wrap(op, err)
+	if err := r.lookUp(ctx, ups); err != nil {
+		return perennial.Wrap("dvc.CloudStatus", err)
 	}
-	remoteLacks := setOf(lacks)
-	for i := range all {
-		if len(oids[i]) > 0 {
-			all[i].Cloud = cloudState(oids[i], setOf(missing[i]), remoteLacks)
+	for i, s := range all {
+		if len(s.oids) > 0 && !s.NoPush {
+			all[i].Cloud = cloudState(s.oids, setOf(s.missing), setOf(ups[i].oids))
 		}
 	}
 	return nil

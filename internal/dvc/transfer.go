@@ -114,17 +114,21 @@ func (r *Repo) download(ctx context.Context, w wanted) (err error) {
 // Open gives an object by its md5 from the cache or else from the default
 // remote, verified. Errors are those of Pull.
 func (r *Repo) Open(ctx context.Context, md5 string) ([]byte, error) {
-	const op = "dvc.Open"
-	b, cacheErr := r.objects.read(md5)
-	if cacheErr == nil || !lost(cacheErr) {
-		return b, perennial.Wrap(op, cacheErr)
+	b, err := r.get(ctx, md5, r.remote)
+	return b, perennial.Wrap("dvc.Open", err)
+}
+
+// get is Open from a given remote.
+func (r *Repo) get(ctx context.Context, oid string, from remote) ([]byte, error) {
+	b, err := r.objects.read(oid)
+	if err == nil || !lost(err) {
+		return b, err
 	}
-	if r.remote.store == nil {
-		return nil, perennial.Wrap(op, r.lostError(Pointer{}, wanted{md5, r.remote}, r.remote.err))
+	if err = from.err; from.store != nil {
+		b, err = from.store.Get(ctx, blob.MD5+oid)
 	}
-	b, err := r.remote.store.Get(ctx, blob.MD5+md5)
 	if err != nil {
-		return nil, perennial.Wrap(op, r.lostError(Pointer{}, wanted{md5, r.remote}, err))
+		return nil, r.lostError(Pointer{}, wanted{oid, from}, err)
 	}
 	return b, nil
 }
@@ -149,33 +153,46 @@ func (r *Repo) lostError(p Pointer, w wanted, remoteErr error) error {
 			what = strings.Replace(what, "the content of", "of the directory", 1)
 		}
 	}
-	code, places := perennial.CodeNotFound, []string{"missing from the cache"}
+	code, here := perennial.CodeNotFound, "missing from the cache"
 	if r.objects.has(w.oid) {
-		code, places[0] = perennial.CodeInternal, "corrupt in the cache"
+		code, here = perennial.CodeInternal, "corrupt in the cache"
 	}
-	name := fmt.Sprintf("the remote %q (%s)", w.from.name, w.from.url)
-	hint := "Restore it from a good copy: dvc push from a clone that has it"
-	switch {
-	case w.from.store == nil:
-		message, _, _ := perennial.Explain(remoteErr)
-		places = append(places, "and "+message)
-		_, hint, _ = perennial.Explain(remoteErr)
-		return perennial.Errorf(code, "", "%s is %s", what, strings.Join(places, ", ")).WithHint("%s", hint).Because(remoteErr)
-	case perennial.CodeOf(remoteErr) == perennial.CodeInternal:
+	if w.from.store == nil {
+		message, hint, _ := perennial.Explain(remoteErr)
+		return perennial.Errorf(code, "", "%s is %s, and %s", what, here, message).WithHint("%s", hint).Because(remoteErr)
+	}
+	there := "missing from the remote " + storeRemote(w.from).Name()
+	hint := fmt.Sprintf("Run %s on a machine that has it, then perennial data pull here.", r.pushCommand(p, w.from))
+	if perennial.CodeOf(remoteErr) == perennial.CodeInternal {
 		code = perennial.CodeInternal
-		places = append(places, "and corrupt in "+name)
-		hint += ", after deleting the corrupt file"
-	default:
-		places = append(places, "and missing from "+name)
+		there = fmt.Sprintf("corrupt in the remote %s, at %s", storeRemote(w.from).Name(), r.place(w))
+		hint = "Delete it in the remote first, for a push leaves what is there. " + hint
 	}
-	object := w.from.store.Path(blob.MD5 + w.oid)
-	switch file, err := filepath.Rel(r.root, object); {
-	case isLFSPointer(object):
-		hint = "Git LFS has its content, and it isn't here yet: git lfs pull"
-	case w.from.dir != "" && err == nil && filepath.IsLocal(file):
-		hint += ", or git checkout -- " + filepath.ToSlash(file)
+	switch {
+	case isLFSPointer(w.from.store.Path(blob.MD5 + w.oid)):
+		hint = "Git LFS has its content, and it isn't here yet: git lfs pull."
+	case w.from.dir != "" && filepath.IsLocal(w.from.url): // in the project
+		hint += " Or, where git keeps the remote: git checkout -- " + w.from.url + "."
 	}
-	return perennial.Errorf(code, "", "%s is %s", what, strings.Join(places, " ")).WithHint("%s.", hint).Because(remoteErr)
+	return perennial.Errorf(code, "", "%s is %s and %s", what, here, there).WithHint("%s", hint).Because(remoteErr)
+}
+
+// place names an object in a remote: its file, relative to the project where it is
+// inside, or its address.
+func (r *Repo) place(w wanted) string {
+	object := w.from.store.Where(blob.MD5 + w.oid)
+	if rel, err := filepath.Rel(r.root, object); err == nil && filepath.IsLocal(rel) {
+		return filepath.ToSlash(rel)
+	}
+	return object
+}
+
+// pushCommand is what brings the objects of some data into a remote.
+func (r *Repo) pushCommand(p Pointer, to remote) string {
+	if p.Remote == "" && to.name != r.remote.name {
+		return "perennial data push -r " + to.name
+	}
+	return "perennial data push"
 }
 
 // isLFSPointer reports whether Git LFS has put a note in the place of a file.
@@ -192,14 +209,20 @@ func isLFSPointer(file string) bool {
 
 const lfsHead = "version https://git-lfs.github.com/spec/"
 
-// pointers gives the pointers of some data, or all of them.
-func (r *Repo) pointers(ctx context.Context, paths []string) ([]Pointer, error) {
+// pointers gives the pointers of some data, or without paths of all: those of
+// .dvc files, and behind them those of dvc.lock.
+func (r *Repo) pointers(ctx context.Context, paths ...string) ([]Pointer, error) {
 	if len(paths) == 0 {
-		return r.Pointers(ctx)
+		ps, err := r.Pointers(ctx)
+		if err != nil {
+			return nil, err
+		}
+		outs, err := r.outputs()
+		return append(ps, slices.DeleteFunc(outs, func(p Pointer) bool { return p.NoCache })...), err
 	}
 	var ps []Pointer
 	for _, path := range paths {
-		p, err := r.pointerOrOutput(strings.TrimSuffix(path, pointerExt))
+		p, err := r.Pointer(strings.TrimSuffix(path, pointerExt))
 		if err != nil {
 			return nil, err
 		}
@@ -214,6 +237,7 @@ func (r *Repo) pointers(ctx context.Context, paths []string) ([]Pointer, error) 
 func together(ps []Pointer, faults []error) error {
 	var fields []perennial.FieldError
 	var first error
+	var hints []string
 	for i, err := range faults {
 		if err == nil {
 			continue
@@ -221,14 +245,16 @@ func together(ps []Pointer, faults []error) error {
 		if first == nil {
 			first = err
 		}
-		message, _, _ := perennial.Explain(err)
+		message, hint, _ := perennial.Explain(err)
 		fields = append(fields, perennial.FieldError{Path: ps[i].Path, Rule: string(perennial.CodeOf(err)), Message: message})
+		if len(hints) < 3 && !slices.Contains(hints, hint) {
+			hints = append(hints, hint)
+		}
 	}
 	if len(fields) < 2 {
 		return first
 	}
-	_, hint, _ := perennial.Explain(first)
-	e := perennial.Errorf(perennial.CodeOf(first), "", "%d files have faults", len(fields)).WithHint("%s", hint).Because(errors.Join(faults...))
+	e := perennial.Errorf(perennial.CodeOf(first), "", "%d files have faults", len(fields)).WithHint("%s", strings.Join(hints, "\n")).Because(errors.Join(faults...))
 	e.Fields = fields
 	return e
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,38 +24,58 @@ type Verification struct {
 	Bad     []BadObject
 }
 
-// BadObject is a cache object whose content isn't what its name says.
+// BadObject is a cache object whose content isn't what its name says, or one that
+// data needs and nobody has: neither the cache nor the remote.
 type BadObject struct {
 	OID      string
-	CameMD5  string   // of its content
+	Missing  bool     // nobody has it
+	CameMD5  string   // of its content; "" where it is missing
 	Paths    []string // the data that needs it: project-relative, a directory's file with the directory before it
 	Repaired string   // where the good content came from: "work tree", or a remote's name and url; "" where there was none
 	Aside    string   // the project-relative file where the bad content lies now; "" where it is replaced, or nothing was to be changed
 	Fault    error    // why it wasn't repaired
+
+	from remote
 }
 
-// Verify reads every object of the cache again and names the bad ones. With
-// repair it replaces them by what the work tree or the default remote has; one
-// that neither has it puts aside, so that nothing uses it. It is safe to repeat
-// and to kill.
+// Verify reads every object of the cache again and names the bad ones, and those
+// that data needs and nobody has. With repair it replaces them by what the work
+// tree or the remote has; a bad one that neither has it puts aside, so that nothing
+// uses it. It is safe to repeat and to kill. Where it can't ask the remote for what
+// the cache lacks, it ends with that error after all else is done.
 func (r *Repo) Verify(ctx context.Context, repair bool) (Verification, error) {
-	const op = "dvc.Verify"
 	var v Verification
 	work := func() error {
 		oids, err := r.objects.list()
 		if err != nil {
 			return err
 		}
-		if v, err = r.findBad(ctx, oids); err != nil || len(v.Bad) == 0 {
+		if v, err = r.findBad(ctx, oids); err != nil {
 			return err
 		}
-		if err := r.explainBad(ctx, v.Bad); err != nil {
+		needs, err := r.needs(ctx)
+		if err != nil {
 			return err
+		}
+		for i := range v.Bad {
+			b := &v.Bad[i]
+			b.from = r.remote // of one that nothing needs any more
+			if n := needs[b.OID]; n != nil {
+				b.Paths, b.from = n.paths, n.from
+				delete(needs, b.OID)
+			}
 		}
 		if repair {
-			return r.repair(ctx, v.Bad)
+			if err := r.repair(ctx, v.Bad); err != nil {
+				return err
+			}
 		}
-		return nil
+		missing, err := r.findMissing(ctx, needs)
+		if err == nil && repair {
+			err = r.repair(ctx, missing)
+		}
+		v.Bad = append(v.Bad, missing...)
+		return err
 	}
 	var err error
 	if repair {
@@ -62,7 +84,7 @@ func (r *Repo) Verify(ctx context.Context, repair bool) (Verification, error) {
 		err = work()
 	}
 	r.hashes.save()
-	return v, perennial.Wrap(op, err)
+	return v, perennial.Wrap("dvc.Verify", err)
 }
 
 // list gives every object of the cache, by oid. What no object is called like is
@@ -122,38 +144,68 @@ func (r *Repo) findBad(ctx context.Context, oids []string) (Verification, error)
 	return v, err
 }
 
-// explainBad fills in which data needs the bad objects.
-func (r *Repo) explainBad(ctx context.Context, bad []BadObject) error {
-	ps, err := r.Pointers(ctx)
+// need is why an object is kept.
+type need struct {
+	paths []string // of the data that is made of it
+	from  remote   // that holds it
+	local bool     // it stays out of remotes, so a clone hasn't got it
+}
+
+// needs gives the objects that pointers and dvc.lock name, by oid. What lies in a
+// directory is known only where its manifest is in the cache or in the remote.
+func (r *Repo) needs(ctx context.Context) (map[string]*need, error) {
+	ps, err := r.pointers(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	stages, err := r.Stages()
-	if err != nil {
-		return err
-	}
-	for _, s := range stages {
-		for _, out := range s.Outs {
-			ps = append(ps, Pointer{Path: out.Path, MD5: out.MD5})
-		}
-	}
-	paths := map[string][]string{}
+	all := map[string]*need{}
 	for _, p := range ps {
-		paths[p.MD5] = append(paths[p.MD5], p.Path)
-		if !p.IsDir() {
+		if p.NoCache || p.MD5 == "" {
 			continue
 		}
-		if b, err := r.objects.read(p.MD5); err == nil {
-			files, _ := ParseManifest(b) // a bad one has no files to name
-			for _, f := range files {
-				paths[f.MD5] = append(paths[f.MD5], p.Path+"/"+f.Path)
+		from := r.source(p, Transfer{})
+		files := []ManifestFile{{MD5: p.MD5}}
+		if p.IsDir() {
+			if b, err := r.get(ctx, p.MD5, from); err == nil {
+				in, _ := ParseManifest(b) // a bad one has no files to name
+				files = append(files, in...)
 			}
 		}
+		for _, f := range files {
+			n := all[f.MD5]
+			if n == nil {
+				n = &need{from: from, local: p.NoPush}
+				all[f.MD5] = n
+			}
+			n.paths = append(n.paths, path.Join(p.Path, f.Path))
+		}
 	}
-	for i := range bad {
-		bad[i].Paths = paths[bad[i].OID]
+	return all, nil
+}
+
+// findMissing gives those of the objects that are neither in the cache nor in the
+// remote.
+func (r *Repo) findMissing(ctx context.Context, needs map[string]*need) ([]BadObject, error) {
+	var missing []BadObject
+	var ups []upload
+	for _, oid := range slices.Sorted(maps.Keys(needs)) {
+		switch n := needs[oid]; {
+		case n.local || r.objects.has(oid):
+		case n.from.name == "": // there is no remote
+			missing = append(missing, BadObject{OID: oid, Missing: true, Paths: n.paths, from: n.from})
+		default:
+			ups = append(ups, upload{n.from, []string{oid}})
+		}
 	}
-	return nil
+	if err := r.lookUp(ctx, ups); err != nil {
+		return nil, err
+	}
+	for _, u := range ups {
+		for _, oid := range u.oids {
+			missing = append(missing, BadObject{OID: oid, Missing: true, Paths: needs[oid].paths, from: u.to})
+		}
+	}
+	return missing, nil
 }
 
 // repair replaces bad objects or puts them aside.
@@ -163,7 +215,7 @@ func (r *Repo) repair(ctx context.Context, bad []BadObject) error {
 	for i := range bad {
 		g.Go(func() error {
 			b := &bad[i]
-			if b.Repaired, b.Fault = r.restore(ctx, b.OID, b.Paths); b.Fault == nil {
+			if b.Repaired, b.Fault = r.restore(ctx, *b); b.Fault == nil || b.Missing {
 				return nil
 			}
 			if ctx.Err() != nil {
@@ -185,26 +237,21 @@ func (r *Repo) repair(ctx context.Context, bad []BadObject) error {
 }
 
 // restore gets the content of an object from the work tree, or else from the
-// default remote, and says from where.
-func (r *Repo) restore(ctx context.Context, oid string, paths []string) (from string, err error) {
-	for _, p := range paths {
+// remote, and says from where.
+func (r *Repo) restore(ctx context.Context, b BadObject) (from string, err error) {
+	for _, p := range b.Paths {
 		file := filepath.Join(r.root, filepath.FromSlash(p))
-		if sum, err := r.contentHash(ctx, file); err == nil && sum == oid {
+		if sum, err := r.contentHash(ctx, file); err == nil && sum == b.OID {
 			if _, err := r.store(ctx, p, file, 0); err == nil {
 				return "work tree", nil
 			}
 		}
 	}
-	remote, err := r.Remote("")
-	if err != nil {
-		return "", err
+	w := wanted{b.OID, b.from}
+	if err := r.download(ctx, w); err != nil {
+		return "", r.lostError(Pointer{}, w, err)
 	}
-	body, err := remote.Open(ctx, oid)
-	if err != nil {
-		return "", err
-	}
-	defer body.Close() //nolint:errcheck // only read from
-	return "remote " + remote.Name(), r.objects.putStream(ctx, oid, body)
+	return "remote " + storeRemote(b.from).Name(), nil
 }
 
 // moveFile moves a file, over a border of file systems too.

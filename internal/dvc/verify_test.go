@@ -44,12 +44,83 @@ func TestVerifyNamesAndRepairs(t *testing.T) {
 	require.Equal(t, `remote "local" (data/remote)`, v.Bad[2].Repaired)
 	require.Equal(t, []string{"data/iris.csv"}, v.Bad[2].Paths)
 	require.Equal(t, "a,b\n1,2\n", read(t, dir, cacheObject(irisMD5)))
-	requireCode(t, perennial.CodeNotFound, v.Bad[0].Fault)
+	requireCode(t, perennial.CodeInternal, v.Bad[0].Fault, "corrupt in the cache and missing from the remote")
 	require.Equal(t, "damaged", read(t, dir, v.Bad[0].Aside))
 	require.NoFileExists(t, filepath.Join(dir, cacheObject(lost.MD5)))
 	v, err = r.Verify(t.Context(), true)
 	require.NoError(t, err)
-	require.Empty(t, v.Bad)
+	require.Len(t, v.Bad, 1)
+	require.True(t, v.Bad[0].Missing, "its pointer names it still")
+}
+
+// What pointers and dvc.lock need, and nobody has, is named; what only the remote
+// has isn't, and nor is what stays out of remotes.
+func TestVerifyNamesWhatNobodyHas(t *testing.T) {
+	t.Parallel()
+	r, dir := setup(t)
+	verify := func(repair bool) []dvc.BadObject {
+		t.Helper()
+		v, err := r.Verify(t.Context(), repair)
+		require.NoError(t, err)
+		for _, b := range v.Bad {
+			require.True(t, b.Missing)
+		}
+		return v.Bad
+	}
+	require.Empty(t, verify(true), "a clone: the remote has it all")
+
+	write(t, dir, "imgs/a", "abc")
+	write(t, dir, "model", "m")
+	p, err := r.Add(t.Context(), "imgs")
+	require.NoError(t, err)
+	model, err := r.Track(t.Context(), "model", true)
+	require.NoError(t, err)
+	require.NoError(t, r.WriteLock(dvc.Stage{Name: "s", Cmd: "x", Outs: []dvc.Entry{model}}))
+	_, err = r.Push(t.Context(), "imgs")
+	require.NoError(t, err)
+	for _, gone := range []string{".dvc/cache", remoteObject(abcMD5), remoteObject(irisMD5)} {
+		require.NoError(t, os.RemoveAll(filepath.Join(dir, gone)))
+	}
+	paths := map[string][]string{}
+	for _, b := range verify(false) {
+		paths[b.OID] = b.Paths
+		require.NoError(t, b.Fault)
+	}
+	require.Equal(t, map[string][]string{abcMD5: {"imgs/a"}, irisMD5: {"data/iris.csv"}, model.MD5: {"model"}}, paths, "the manifest is in the remote")
+	for _, b := range verify(true) {
+		if b.OID == irisMD5 {
+			requireCode(t, perennial.CodeNotFound, b.Fault, "Run perennial data push on a machine that has it")
+		} else {
+			require.Equal(t, "work tree", b.Repaired)
+		}
+	}
+	left := verify(false)
+	require.Len(t, left, 1)
+	require.Equal(t, irisMD5, left[0].OID)
+	write(t, dir, "data/iris.csv.dvc", read(t, dir, "data/iris.csv.dvc")+"  push: false\n")
+	require.Empty(t, verify(false))
+	require.NoFileExists(t, filepath.Join(dir, cacheObject(p.MD5)), "verify brings nothing that isn't needed to repair")
+}
+
+func TestVerifyWithoutItsRemote(t *testing.T) {
+	t.Parallel()
+	for config, says := range map[string]string{"": "", "[core]\n    remote = r\n['remote \"r\"']\n    url = gs://b/x\n": "no support for gs"} {
+		dir := t.TempDir()
+		write(t, dir, ".dvc/config", config)
+		write(t, dir, "x", "abc")
+		write(t, dir, "y", "y")
+		_, err := open(t, dir).AddAll(t.Context(), "x", "y")
+		require.NoError(t, err)
+		require.NoError(t, os.Remove(filepath.Join(dir, cacheObject(abcMD5))))
+		v, err := open(t, dir).Verify(t.Context(), false)
+		require.Equal(t, 1, v.Objects)
+		if says != "" {
+			requireCode(t, perennial.CodePrecondition, err, says)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, abcMD5, v.Bad[0].OID, "without a remote nobody else can have it")
+	}
 }
 
 func TestVerifyRebuildsADirectory(t *testing.T) {
