@@ -1,6 +1,7 @@
 package tracking
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -170,6 +171,9 @@ func (g *grammar) value(l *lexer, c condition) (condition, error) {
 	t := l.token
 	if g.numeric(c) {
 		v, err := strconv.ParseFloat(t.text, 64)
+		if errors.Is(err, strconv.ErrRange) {
+			return c, mlflow.Invalid("The value %s for %s is beyond the range of numbers of 64 bits (±1.8e308).", t.raw, nameOf(c))
+		}
 		if t.kind != tokenNumber || err != nil {
 			return c, mlflow.Invalid("Expected numeric value type for %s. Found %s", nameOf(c), t.raw)
 		}

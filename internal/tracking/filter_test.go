@@ -58,7 +58,7 @@ func TestBadFilters(t *testing.T) {
 		"metrics.a":                      "a comparison like = or LIKE is expected, not 'end of the filter'",
 		"metrics.a >":                    "Found end of the filter",
 		"metrics.a > 1.2.3":              "Found 1.2.3",
-		"metrics.a > 1e999":              "Found 1e999",
+		"metrics.a > 1e999":              "The value 1e999 for metric is beyond the range of numbers",
 		"metrics.a > NaN":                "Found NaN",
 		"metrics.a == 1":                 "Invalid comparator '=='",
 		"metrics.a LIKE 'x'":             "Invalid comparator 'LIKE'",

@@ -68,6 +68,9 @@ func readBody(contentType string, body []byte, in any) error {
 		if fault.Field == "" {
 			return mlflow.Invalid("Bad Request. The body must be a JSON object, not %s.", fault.Value)
 		}
+		if number, ok := strings.CutPrefix(fault.Value, "number "); ok {
+			return mlflow.Invalid("Invalid value for parameter '%s' supplied: %s is beyond the range of %s.", fault.Field, number, inRange(fault.Type))
+		}
 		return mlflow.Invalid("Invalid value for parameter '%s' supplied: %s where %s is wanted. See the API docs for more information about request parameters.",
 			fault.Field, fault.Value, wanted(fault.Type))
 	}
@@ -109,6 +112,14 @@ func quoteNumbers(body []byte) []byte {
 		i += len(word) - 1
 	}
 	return out
+}
+
+// inRange names the numbers that a type holds.
+func inRange(t reflect.Type) string {
+	if t.Kind() == reflect.Int64 {
+		return "whole numbers of 64 bits"
+	}
+	return "numbers of 64 bits (±1.8e308)"
 }
 
 // wanted names a Go type in JSON's words.

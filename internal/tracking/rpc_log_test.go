@@ -62,7 +62,7 @@ func TestRemoteMetrics(t *testing.T) {
 
 		for text, message := range map[string]string{
 			`{"key":"a","value":"abc","timestamp":1}`:                "Invalid value for parameter 'value' supplied: string where a number is wanted.",
-			`{"key":"a","value":1e999,"timestamp":1}`:                "Invalid value for parameter 'value'",
+			`{"key":"a","value":1e999,"timestamp":1}`:                "Invalid value for parameter 'value' supplied: 1e999 is beyond the range of numbers of 64 bits (±1.8e308).",
 			`{"key":"a","value":null,"timestamp":1}`:                 "Missing value for required parameter 'value'",
 			`{"key":"a","timestamp":1}`:                              "Missing value for required parameter 'value'",
 			`{"key":"a","value":1}`:                                  "Missing value for required parameter 'timestamp'",
@@ -72,7 +72,7 @@ func TestRemoteMetrics(t *testing.T) {
 			`{"key":"a","value":1,"timestamp":-1}`:                   "Timestamp must be a nonnegative long",
 			`{"key":"a","value":1,"timestamp":1,"step":"x"}`:         "Invalid value for parameter 'step'",
 			`{"key":"a","value":true,"timestamp":1}`:                 "Invalid value for parameter 'value' supplied: bool where a number is wanted.",
-			`{"key":"a","value":1,"timestamp":99999999999999999999}`: "Invalid value for parameter 'timestamp'",
+			`{"key":"a","value":1,"timestamp":99999999999999999999}`: "Invalid value for parameter 'timestamp' supplied: 99999999999999999999 is beyond the range of whole numbers of 64 bits.",
 			`[]`:      "The body must be a JSON object, not array.",
 			`{"key":`: "The body is no JSON",
 			`"x"`:     "The body must be a JSON object",
