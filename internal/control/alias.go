@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,7 +37,8 @@ func (m aliasMove) reason() string {
 }
 
 // AliasMoved is what the tracking server calls in place of moving (or, with
-// version "", removing) the alias champion or challenger. For a model that
+// version "", removing) the alias champion or challenger, or one that differs from
+// them by case only, which can be removed but not set. For a model that
 // Perennial doesn't serve it moves the alias. For others the aliases follow the
 // traffic row, and moving champion is a command, handled as the pipeline's
 // rollout.on_alias_change says: canary rolls the version out, and the alias comes
@@ -60,8 +62,11 @@ func (c *Control) AliasMoved(ctx context.Context, actor, model, alias, version s
 	row, ours, err := c.follows(ctx, m)
 	switch {
 	case err != nil:
-	case ours:
+	case ours && alias == strings.ToLower(alias):
 		err = c.obey(ctx, row, m)
+	case ours && version != "": // MLflow would keep both
+		err = refusedMove(op, "The alias %s would be another one than %s, which says who answers the predictions of %s.", alias, strings.ToLower(alias), model).
+			WithHint("Use %s to steer traffic, or a name of its own for anything else.", strings.ToLower(alias))
 	case version == "":
 		err = c.o.Registry.DeleteAlias(mlflow.Decided(ctx), model, alias)
 	default:

@@ -3,6 +3,7 @@ package control_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -137,6 +138,28 @@ func TestMovesThatAreRefused(t *testing.T) {
 	w := moving(t, "promote")
 	reader := perennial.WithActor(t.Context(), perennial.Actor{Name: "eve", Role: perennial.AccessTrainer})
 	require.Equal(t, perennial.CodeForbidden, perennial.CodeOf(w.AliasMoved(reader, "ann", "iris", perennial.AliasChampion, "2")))
+}
+
+func TestAnAliasThatDiffersByCaseOnly(t *testing.T) {
+	t.Parallel()
+	w, ctx := moving(t, "promote"), t.Context()
+	require.NoError(t, w.versions.SetAlias(ctx, "iris", "Champion", "1")) // from before it was refused
+	before := w.row(t)
+	for _, alias := range []string{"Champion", "CHALLENGER"} {
+		err := w.AliasMoved(ctx, "ann", "iris", alias, "2")
+		require.Equal(t, perennial.CodePrecondition, perennial.CodeOf(err), "%v", err)
+		require.ErrorContains(t, err, strings.ToLower(alias)+", which says who answers")
+	}
+	require.Equal(t, map[string]string{"Champion": "1"}, w.aliases(t))
+	require.NoError(t, w.AliasMoved(ctx, "ann", "iris", "Champion", ""))
+	require.Empty(t, w.aliases(t))
+	require.Equal(t, before, w.row(t))
+
+	registerFor(t, w.versions, "other", "1")
+	require.NoError(t, w.AliasMoved(ctx, "ann", "other", "Champion", "1"), "no predictions of ours")
+	m, err := w.versions.GetModel(ctx, "other")
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"Champion": "1"}, m.Aliases)
 }
 
 func TestAliasesOfOtherModelsAreMLflowsOwn(t *testing.T) {

@@ -136,10 +136,11 @@ func (s *Server) deleteModelTag(ctx context.Context, in *mlflow.ModelTag) (*mlfl
 	return nil, err
 }
 
-// steering are the aliases that say who answers.
-func steering(alias string) bool { return alias == perennial.AliasChampion || alias == aliasChallenger }
-
-const aliasChallenger = "challenger"
+// steering are the aliases that say who answers, in whatever case: the hook knows
+// what to do about Champion.
+func steering(alias string) bool {
+	return strings.EqualFold(alias, perennial.AliasChampion) || strings.EqualFold(alias, perennial.AliasChallenger)
+}
 
 func (s *Server) setAlias(ctx context.Context, in *mlflow.ModelAlias) (*mlflow.Void, error) {
 	if err := checkAlias(in.Alias); err != nil {

@@ -28,7 +28,8 @@ type Blobs interface {
 // Hooks lead from the registry to whoever serves its models. All may be nil.
 type Hooks struct {
 	// MoveAlias is called instead of the store for the aliases champion and
-	// challenger, which say who answers; version "" means to delete the alias.
+	// challenger, which say who answers, and for what differs from them by case
+	// only; version "" means to delete the alias.
 	MoveAlias func(ctx context.Context, actor, model, alias, version string) error
 
 	// Held gives an error where a version ("": any of the model's) is in service,
