@@ -35,11 +35,12 @@ func (a *Activities) StartRun(ctx context.Context, in StartRunInput) (runID stri
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
-	exec := execution(ctx)
+	exec, now := execution(ctx), a.Now()
 	run, err := a.Tracker.CreateRun(ctx, mlflow.RunSpec{
 		ExperimentID: experiment.ID,
+		Name:         mlflow.RunName("train", name, now),
 		User:         in.Actor,
-		StartedAt:    a.nowMillis(),
+		StartedAt:    now.UnixMilli(),
 		Op:           exec.RunID,
 		Tags: []perennial.Tag{
 			{Key: perennial.TagKind, Value: perennial.KindTrain},

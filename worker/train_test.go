@@ -135,6 +135,7 @@ func TestTrainingIris(t *testing.T) {
 	run, err := w.tracking.GetRun(ctx, result.RunID)
 	require.NoError(t, err)
 	require.Equal(t, perennial.RunFinished, run.Status)
+	require.Equal(t, "train iris "+time.UnixMilli(run.StartedAt).UTC().Format("2006-01-02 15:04"), run.Name)
 	accuracy, ok := run.Metric("accuracy")
 	require.True(t, ok)
 	require.GreaterOrEqual(t, accuracy, 0.93)

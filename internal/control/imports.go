@@ -183,7 +183,7 @@ func (c *Control) register(ctx context.Context, i *importing, actor string) (per
 	if err != nil {
 		return none, err
 	}
-	run, err := c.o.Imports.CreateRun(ctx, mlflow.RunSpec{ExperimentID: experiment.ID, User: actor, StartedAt: now, Op: opID, Tags: []perennial.Tag{
+	run, err := c.o.Imports.CreateRun(ctx, mlflow.RunSpec{ExperimentID: experiment.ID, Name: mlflow.RunName("import", i.model, c.o.Now()), User: actor, StartedAt: now, Op: opID, Tags: []perennial.Tag{
 		{Key: perennial.TagKind, Value: perennial.KindImport}, {Key: perennial.TagPipeline, Value: i.model}, {Key: perennial.TagAlgorithm, Value: i.fitted.Algorithm()},
 		{Key: perennial.TagSource, Value: "perennial import " + i.lineage.File}, {Key: perennial.TagModelSHA256, Value: i.modelSHA256()}, {Key: "perennial.build", Value: c.o.Build},
 	}})

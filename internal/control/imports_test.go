@@ -145,6 +145,7 @@ func TestAnImportIsAVersionWithItsLineage(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, perennial.RunFinished, run.Status)
 	require.Equal(t, "import", run.Tag(perennial.TagKind))
+	require.Equal(t, "import prices "+time.UnixMilli(run.StartedAt).UTC().Format("2006-01-02 15:04"), run.Name)
 	require.Equal(t, "1", run.Tag(perennial.TagVersion))
 	require.Equal(t, "4", run.Param("trees"))
 	artifacts, err := w.store.Artifacts(ctx, out.RunID)

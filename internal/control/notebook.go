@@ -154,8 +154,7 @@ func (c *Control) flavor(ctx context.Context, v perennial.ModelVersion) (library
 	const op = "control.flavor"
 	b, err := c.sourceFile(ctx, v, "MLmodel", maxMLmodel)
 	if perennial.CodeOf(err) == perennial.CodeNotFound {
-		return "", f, perennial.Errorf(perennial.CodeInvalid, op, "Version %s of %s has no model file that can be served: it was registered without a model of LightGBM or XGBoost.", v.Version, v.Model).
-			WithHint("Register one with mlflow.lightgbm.log_model or mlflow.xgboost.log_model, or import a file: perennial import %s FILE --schema F", v.Model)
+		return "", f, c.nothingThere(ctx, v)
 	}
 	if err != nil {
 		return "", f, err
@@ -181,6 +180,26 @@ func (c *Control) flavor(ctx context.Context, v perennial.ModelVersion) (library
 	}
 	return "", f, perennial.Errorf(perennial.CodeInvalid, op, "Version %s of %s holds a model of %s, which Perennial can't serve.", v.Version, v.Model, mlflow.FlavorNames(flavors)).
 		WithHint("It serves models of LightGBM and XGBoost, and those of its own pipelines.")
+}
+
+// nothingThere refuses a version that has no description of a model, and says why.
+// MLflow takes a version of anything: of a run that is deleted or never was, and of
+// a path at which nothing lies.
+func (c *Control) nothingThere(ctx context.Context, v perennial.ModelVersion) error {
+	why := "there is no file MLmodel at " + v.Source
+	if v.RunID != "" {
+		run, err := c.o.Sources.GetRun(ctx, v.RunID)
+		switch {
+		case perennial.CodeOf(err) == perennial.CodeNotFound:
+			why = "its run " + v.RunID + " doesn't exist, and " + why
+		case err != nil:
+			return err
+		case run.LifecycleStage == mlflow.LifecycleDeleted:
+			why = "its run " + v.RunID + " is deleted, and " + why
+		}
+	}
+	return perennial.Errorf(perennial.CodeInvalid, "control.flavor", "Version %s of %s has no model file that can be served: %s.", v.Version, v.Model, why).
+		WithHint("Register one with mlflow.lightgbm.log_model or mlflow.xgboost.log_model, or import a file: perennial import %s FILE --schema F", v.Model)
 }
 
 // sourceFile reads a file that a version was registered with.

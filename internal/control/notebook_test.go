@@ -29,6 +29,17 @@ type notebooks struct {
 
 	files   map[string]map[string]string
 	lineage map[string]perennial.Lineage
+	deleted map[string]bool // runs; false: they never were
+}
+
+func (n *notebooks) GetRun(ctx context.Context, id string) (perennial.Run, error) {
+	r, err := n.Tracker.GetRun(ctx, id)
+	if deleted, ok := n.deleted[id]; ok && !deleted {
+		return perennial.Run{}, perennial.Errorf(perennial.CodeNotFound, "fake", "no run %s", id)
+	} else if ok {
+		r.LifecycleStage = mlflow.LifecycleDeleted
+	}
+	return r, err
 }
 
 func (n *notebooks) OpenVersion(_ context.Context, _, version, path string) (io.ReadCloser, error) {
@@ -126,7 +137,7 @@ func TestNotebooksVersionsThatCannotBeServed(t *testing.T) {
 		code  perennial.Code
 		says  []string
 	}{
-		"no model": {nil, perennial.CodeInvalid, []string{"no model file", "perennial import prices"}},
+		"no model": {nil, perennial.CodeInvalid, []string{"no model file that can be served: there is no file MLmodel at mlflow-artifacts:/", "perennial import prices"}},
 		"another library": {map[string]string{"MLmodel": flavor("sklearn: {pickled_model: model.pkl}")}, perennial.CodeInvalid,
 			[]string{"a model of sklearn", "LightGBM and XGBoost"}},
 		"a pickle": {map[string]string{"MLmodel": flavor("lightgbm: {data: model.pkl, model_class: lightgbm.sklearn.LGBMRegressor}")}, perennial.CodeInvalid,
@@ -162,6 +173,19 @@ func TestNotebooksVersionsThatCannotBeServed(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, "2", view.Alias.Version)
 		})
+	}
+}
+
+func TestAVersionOfARunThatIsGone(t *testing.T) {
+	t.Parallel()
+	c, n, _, _ := atSchool(t, nil)
+	v, err := n.GetVersion(t.Context(), "prices", "2")
+	require.NoError(t, err)
+	for deleted, says := range map[bool]string{true: "is deleted", false: "doesn't exist"} {
+		n.deleted = map[string]bool{v.RunID: deleted}
+		err := c.Servable(as(t, perennial.AccessOperator), "prices", "2")
+		require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err))
+		require.ErrorContains(t, err, "its run "+v.RunID+" "+says+", and there is no file MLmodel at "+v.Source)
 	}
 }
 

@@ -194,6 +194,10 @@ func (t *Tracker) rootOf(uri string) (string, error) {
 			return root, nil
 		}
 	}
+	if t.Embedded() {
+		return "", perennial.Errorf(perennial.CodePrecondition, "", "the files lie at %s, which Perennial doesn't read", uri).
+			WithHint("Log the model to Perennial's own server, where its files are kept, and register it from there.")
+	}
 	return "", perennial.Errorf(perennial.CodePrecondition, "", "the MLflow server %s keeps artifacts at %s and doesn't pass them on", t.c.shown, uri).
 		WithHint("Start it with --serve-artifacts (its default) and --artifacts-destination, and let new experiments use its default location.")
 }

@@ -78,18 +78,23 @@ func domainRun(r *Run) perennial.Run {
 	return out
 }
 
-// tagData is the tag of a data set's input that keeps what MLflow's own fields have
-// no place for: JSON of a perennial.DataRef without path and md5. It belongs to the
-// input, not to the data set's profile: one data set may be read by several schemas
-// and splits.
+// tagData is the tag of a data set's input that keeps all that is known of it, as
+// JSON of a perennial.DataRef. It belongs to the input, not to the data set's
+// profile: one data set may be read by several schemas and splits.
 const tagData = "perennial.data"
+
+// maxInputTag is how much of an input's tag MLflow takes (characters).
+const maxInputTag = 500
 
 // wireInput turns a data set that a run read into MLflow's: its name is the path,
 // its digest the md5 over the whole content.
 func wireInput(in perennial.DatasetInput, schema *perennial.Schema) (DatasetInput, error) {
-	rest := in.Data
-	rest.Path, rest.MD5 = "", ""
-	data, err := json.Marshal(rest)
+	ref := in.Data
+	data, err := json.Marshal(ref)
+	if err == nil && utf8.RuneCount(data) > maxInputTag { // a path of some 100 characters, which is the name too
+		ref.Path = ""
+		data, err = json.Marshal(ref)
+	}
 	if err != nil {
 		return DatasetInput{}, err
 	}

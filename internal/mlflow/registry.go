@@ -205,12 +205,17 @@ func (t *Tracker) OpenVersion(ctx context.Context, model, version, file string) 
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
+	if !fs.ValidPath(file) || strings.Contains(file, "\\") {
+		return nil, perennial.Errorf(perennial.CodeNotFound, op, "version %s of %s has no file %q", version, model, file)
+	}
+	if rest, ofRun := strings.CutPrefix(got.ArtifactURI, "runs:"); ofRun {
+		id, folder, _ := strings.Cut(strings.TrimLeft(rest, "/"), "/")
+		body, err := t.OpenArtifact(ctx, id, path.Join(folder, file))
+		return body, perennial.Wrap(op, err)
+	}
 	root, err := t.rootOf(got.ArtifactURI)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
-	}
-	if !fs.ValidPath(file) || strings.Contains(file, "\\") {
-		return nil, perennial.Errorf(perennial.CodeNotFound, op, "version %s of %s has no file %q", version, model, file)
 	}
 	body, err := t.open(ctx, path.Join(root, file))
 	return body, perennial.Wrap(op, err)

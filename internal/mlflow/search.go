@@ -31,7 +31,7 @@ func (t *Tracker) SearchRuns(ctx context.Context, experimentName string, limit i
 		return nil, "", perennial.Wrap(op, err)
 	case !ok:
 		return nil, "", t.renamed(ctx, op, experimentName)
-	case e.LifecycleStage != stageActive:
+	case e.LifecycleStage != LifecycleActive:
 		return nil, "", t.deleted(op, &e)
 	}
 	if limit <= 0 {

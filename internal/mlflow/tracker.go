@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/perennial-ml/perennial"
 )
@@ -57,9 +58,6 @@ func (t *Tracker) Ping(ctx context.Context) error {
 	return body.Close()
 }
 
-// The lifecycle stage of what isn't deleted.
-const stageActive = "active"
-
 // EnsureExperiment gives the experiment of a name and creates it where there is
 // none. A deleted experiment keeps its name: precondition.
 func (t *Tracker) EnsureExperiment(ctx context.Context, name string) (perennial.Experiment, error) {
@@ -76,7 +74,7 @@ func (t *Tracker) EnsureExperiment(ctx context.Context, name string) (perennial.
 	if err != nil {
 		return perennial.Experiment{}, perennial.Wrap(op, err)
 	}
-	if e.LifecycleStage != stageActive {
+	if e.LifecycleStage != LifecycleActive {
 		return perennial.Experiment{}, t.deleted(op, &e)
 	}
 	if tagValue(e.Tags, perennial.TagPipeline) == "" { // somebody else's experiment of this name
@@ -138,6 +136,12 @@ type RunSpec struct {
 	Fresh        bool            // nobody has used Op yet: it isn't looked for before the first try
 	ParentRunID  string          // "": none
 	Tags         []perennial.Tag // a later value of a key wins; empty ones are left out
+}
+
+// RunName says what a run is: what was done with which model, and when (UTC), as
+// "train iris 2026-05-04 12:30". A run is found by its Op, not by this.
+func RunName(what, model string, at time.Time) string {
+	return what + " " + model + " " + at.UTC().Format("2006-01-02 15:04")
 }
 
 func (s *RunSpec) request() CreateRun {

@@ -12,6 +12,12 @@ const (
 	ViewAll     View = "ALL"
 )
 
+// The lifecycle stages of what can be deleted and restored.
+const (
+	LifecycleActive  = "active"
+	LifecycleDeleted = "deleted"
+)
+
 // Tag is a key with a text: a tag or a parameter of whatever has some.
 type Tag = perennial.Tag
 

@@ -178,6 +178,8 @@ func TestVersionSources(t *testing.T) {
 	eachWire(t, tracking.Hooks{}, func(t *testing.T, w wire) {
 		model, run := w.logged(t, "clf")
 		other, otherRun := w.logged(t, "clf")
+		gone, never := w.run(t).ID, strings.Repeat("f", 32)
+		w.post(t, "runs/delete", object{"run_id": gone})
 		w.post(t, "registered-models/create", object{"name": "iris"})
 		uri := func(id string) string { return "mlflow-artifacts:/1/" + id + "/artifacts" }
 		w.version(t, "iris", model, nil)
@@ -186,7 +188,12 @@ func TestVersionSources(t *testing.T) {
 			in   object
 			want string
 		}{
-			"a run's file":          {object{"source": "runs:/" + run + "/clf", "run_id": run}, uri(run) + "/clf"},
+			"a run's file":          {object{"source": "runs:/" + run + "/a/b", "run_id": run}, uri(run) + "/a/b"},
+			"a run's model":         {object{"source": "runs:/" + run + "/clf", "run_id": run}, uri("models/" + model)},
+			"a file of it":          {object{"source": "runs:/" + run + "/clf/a/b", "run_id": run}, uri("models/"+model) + "/a/b"},
+			"a run that is deleted": {object{"source": "runs:/" + gone + "/clf", "run_id": gone}, uri(gone) + "/clf"},
+			"a run that never was":  {object{"source": "runs:/" + never + "/clf", "run_id": never}, "runs:/" + never + "/clf"},
+			"a bucket of no run":    {object{"source": "s3://models/iris/8", "run_id": never}, "s3://models/iris/8"},
 			"its URI":               {object{"source": uri(run) + "/clf", "run_id": run}, uri(run) + "/clf"},
 			"the run itself":        {object{"source": uri(run), "run_id": run}, uri(run)},
 			"a host is passed over": {object{"source": "mlflow-artifacts://localhost:8080/1/" + run + "/artifacts/clf", "run_id": run}, "mlflow-artifacts://localhost:8080/1/" + run + "/artifacts/clf"},
@@ -316,7 +323,8 @@ func TestHooks(t *testing.T) {
 		w.post(t, "registered-models/alias", object{"name": "iris", "alias": "champion", "version": "1"})
 		w.post(t, "registered-models/alias", object{"name": "iris", "alias": "mine", "version": "2"})
 		w.call(t, 200, http.MethodDelete, "registered-models/alias", object{"name": "iris", "alias": "challenger"})
-		require.Equal(t, []string{" iris champion 1", " iris challenger "}, moved)
+		w.post(t, "registered-models/alias", object{"name": "iris", "alias": "Champion", "version": "1"})
+		require.Equal(t, []string{" iris champion 1", " iris challenger ", " iris Champion 1"}, moved)
 		require.Equal(t, []any{object{"alias": "mine", "version": "2"}}, at(t, w.get(t, "registered-models/get?name=iris"), "registered_model", "aliases"), "champion is the hook's affair")
 		body := strings.NewReader(`{"name":"iris","alias":"champion","version":"2"}`)
 		own, err := http.NewRequestWithContext(mlflow.Decided(t.Context()), http.MethodPost, "http://x/api/2.0/mlflow/registered-models/alias", body)

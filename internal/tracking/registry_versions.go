@@ -356,17 +356,25 @@ func modelSource(tx *gorm.DB, in *mlflow.CreateModelVersion, rest string) (strin
 	return cmp.Or(row.StorageLocation, row.Source), nil
 }
 
-// runSource resolves runs:/<run id>/<path>.
+// runSource resolves runs:/<run id>/<path>, where the path may begin with the name of
+// a model that the run logged. Of a run that there isn't the source stays as it is:
+// MLflow doesn't look.
 func runSource(tx *gorm.DB, in *mlflow.CreateModelVersion, rest string) (string, error) {
 	id, path, _ := strings.Cut(strings.TrimLeft(rest, "/"), "/")
 	if id == "" || in.RunID != id {
 		return "", badSource(in.Source, "The run_id request parameter must identify the resource that contains the source.")
 	}
 	run, found, err := db.Take[runRow](tx.Where("run_id = ?", id))
-	if err == nil && !found {
-		err = missing("run", id)
+	if err != nil || !found {
+		return in.Source, err
 	}
-	return join(strings.TrimSuffix(run.ArtifactURI, "/"), path), err
+	name, below, _ := strings.Cut(path, "/")
+	model, found, err := db.Take[loggedModelRow](tx.Order("creation_time DESC").
+		Where("experiment_id = ? AND name = ? AND source_run_id = ? AND lifecycle_stage = ?", run.ExperimentID, name, id, stageActive))
+	if err != nil || found {
+		return join(model.ArtifactURI, below), err
+	}
+	return join(strings.TrimSuffix(run.ArtifactURI, "/"), path), nil
 }
 
 // within refuses files that lie outside the run, or the logged model, that is

@@ -25,6 +25,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/db"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
 // Component names these tables' version table for db.Migrate.
@@ -36,10 +37,9 @@ var migrations embed.FS
 // Migrations holds the tables' history for db.Migrate.
 var Migrations fs.FS = migrations
 
-// The lifecycle stages of what can be deleted and restored.
 const (
-	stageActive  = "active"
-	stageDeleted = "deleted"
+	stageActive  = mlflow.LifecycleActive
+	stageDeleted = mlflow.LifecycleDeleted
 )
 
 // Store reads and writes runs and registered models. It is safe for concurrent

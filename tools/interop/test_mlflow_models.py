@@ -258,6 +258,25 @@ def test_register_what_a_run_logged(client, logged, name):
     assert [str(x.version) for x in client.search_model_versions(f"name = '{name}'")] == ["2"]
 
 
+def test_a_version_of_whatever_a_run_may_hold(client, logged, name, run, tmp_path):
+    client.create_registered_model(name)
+    model = client.create_model_version(name, f"runs:/{logged[0]}/clf", run_id=logged[0]).version
+    mlflow.artifacts.download_artifacts(f"models:/{name}/{model}", dst_path=str(tmp_path))
+    assert list(tmp_path.rglob("MLmodel"))
+    client.delete_run(run)
+    for owner in (run, "f" * 32):  # deleted, never there: MLflow doesn't look
+        v = client.create_model_version(name, f"runs:/{owner}/nope", run_id=owner)
+        assert (v.status, v.run_id) == ("READY", owner)
+
+
+def test_aliases_of_other_case_are_others(client, three):
+    for alias, version in (("best", "1"), ("Best", "2"), ("Champion", "3")):  # no model that Perennial serves
+        client.set_registered_model_alias(three, alias, version)
+    client.delete_registered_model_alias(three, "Best")
+    assert {a: str(v) for a, v in client.get_registered_model(three).aliases.items()} == {"best": "1", "Champion": "3"}
+    refused("INVALID_PARAMETER_VALUE", client.get_model_version_by_alias, three, "Best")
+
+
 def test_sources_stay_in_their_run(client, name, logged, run):
     client.create_registered_model(name)
     for source in ("mlflow-artifacts:/0/x", f"runs:/{logged[0]}/clf", logged[1].model_uri, "/etc/passwd", f"mlflow-artifacts:/../{run}"):
