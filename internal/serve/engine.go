@@ -212,7 +212,7 @@ func (e *Engine) follow(ctx context.Context) {
 		e.followRow(ctx, row)
 	}
 	if s := e.state.Load(); !s.synced {
-		e.state.Store(&snapshot{models: s.models, synced: true})
+		e.put(&snapshot{models: s.models, synced: true})
 	}
 }
 
@@ -264,7 +264,7 @@ func (e *Engine) publish(next *served) {
 	}
 	old := models[next.wanted.Model]
 	models[next.wanted.Model] = next
-	e.state.Store(&snapshot{models: models, synced: s.synced})
+	e.put(&snapshot{models: models, synced: s.synced})
 	e.metrics.published(old, next)
 }
 

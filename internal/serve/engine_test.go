@@ -110,6 +110,18 @@ func TestNoModelsAtAllIsReady(t *testing.T) {
 	require.True(t, start(t, w).Ready())
 }
 
+func TestAModelThatComesLaterLeavesTheOthersReady(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	follow(t, w, func(t *testing.T, e *serve.Engine, tick func(), _ *bytes.Buffer) {
+		w.put(perennial.Traffic{Model: "young", Mode: perennial.ModeServing, Champion: "1", Epoch: 1})
+		tick()
+		require.NotEmpty(t, e.Models()[2].Error, "its file is missing")
+		require.True(t, e.Ready())
+		require.Equal(t, "5", version(t, e))
+	})
+}
+
 func TestKeepsTheLastGoodVersion(t *testing.T) {
 	t.Parallel()
 	w := newWorld()

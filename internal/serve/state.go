@@ -16,6 +16,7 @@ import (
 type snapshot struct {
 	models map[string]*served
 	synced bool // the traffic rows have been read once
+	ready  bool // and once every model that should be in service could answer
 }
 
 // served is one model under one traffic row.
@@ -150,16 +151,25 @@ func (e *Engine) Schema(model string) (*perennial.Schema, error) {
 }
 
 // Ready reports whether the traffic rows have been read and every model that
-// should be in service can answer. No models at all is ready; a database that
-// fails later changes nothing.
-func (e *Engine) Ready() bool {
-	s := e.state.Load()
+// should be in service could answer once. No models at all is ready. What comes
+// later changes nothing, neither a database that fails nor a model that is put
+// into service and isn't loaded yet: the others' requests belong here.
+func (e *Engine) Ready() bool { return e.state.Load().ready }
+
+// put publishes a state.
+func (e *Engine) put(s *snapshot) {
+	s.ready = e.state.Load().ready || s.synced && s.whole()
+	e.state.Store(s)
+}
+
+// whole reports whether every model that should be in service can answer.
+func (s *snapshot) whole() bool {
 	for _, m := range s.models {
 		if m.champion == nil && m.wanted.Mode != perennial.ModeNone {
 			return false
 		}
 	}
-	return s.synced
+	return true
 }
 
 // sameRow reports whether two rows ask for the same, whoever attends to them.
