@@ -32,11 +32,6 @@ var transitions = map[Mode][]Mode{
 // MayFollow reports whether a row in mode from may become one in mode to.
 func MayFollow(from, to Mode) bool { return slices.Contains(transitions[from], to) }
 
-// Modes lists every mode.
-func Modes() []Mode {
-	return []Mode{ModeNone, ModeServing, ModeShadow, ModeCanary, ModeAB, ModeWatch}
-}
-
 // Traffic is the one truth about who answers a model's requests. Every write is
 // a compare-and-swap on Epoch and carries an OpID, so that a repeated write
 // succeeds without a second effect. Registry aliases are its projection.

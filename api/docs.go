@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"html/template"
 	"net/http"
 	"reflect"
@@ -72,7 +73,7 @@ func (s *Server) operations() []listed {
 func problemTypes() []listed {
 	var out []listed
 	for _, code := range perennial.Codes() {
-		out = append(out, listed{"problem", "/docs/problems/" + string(code), codes[code].title, codes[code].about})
+		out = append(out, listed{"problem", "/docs/problems/" + string(code), codes[code].title, fmt.Sprintf("Code %s, HTTP %d. %s", code, codes[code].status, codes[code].about)})
 	}
 	return out
 }

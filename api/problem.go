@@ -39,14 +39,6 @@ var codes = map[perennial.Code]codeInfo{
 	perennial.CodeDeadline:         {http.StatusGatewayTimeout, "It took too long", "The time for a request was over. Ask for less at once, or again later."},
 }
 
-// StatusOf gives the HTTP status of a code; an unknown code is our fault, 500.
-func StatusOf(code perennial.Code) int {
-	if info, ok := codes[code]; ok {
-		return info.status
-	}
-	return http.StatusInternalServerError
-}
-
 // problem is a problem document with what belongs into headers and log.
 type problem struct {
 	client.Problem

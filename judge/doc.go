@@ -20,7 +20,7 @@
 // evidence.
 //
 // Comparisons are paired: both models answer the same rows, and the interval is
-// of the difference over resamples of those rows (stats.PairedBootstrap), so that
+// of the difference over resamples of those rows (stats.Bootstrap), so that
 // what is hard about a row cancels out. The intervals of several gates are not
 // adjusted for their number.
 //

@@ -12,49 +12,27 @@ const Level = 0.95
 // an interval to be given.
 const minShare = 0.5
 
-// PairedBootstrap gives the 95 % percentile bootstrap interval of a statistic of
-// n rows: rows are drawn n at a time with replacement, resamples times, and the
-// interval runs from the 2.5 % to the 97.5 % percentile of the statistic's
-// values (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, §13.3;
-// SciPy's scipy.stats.bootstrap with method="percentile").
+// Bootstrap gives the 95 % percentile bootstrap intervals of statistics of n
+// rows, all on the same resamples: rows are drawn n at a time with replacement,
+// resamples times, and an interval runs from the 2.5 % to the 97.5 % percentile
+// of the statistic's values (Efron and Tibshirani, "An Introduction to the
+// Bootstrap", 1993, §13.3; SciPy's scipy.stats.bootstrap with
+// method="percentile").
 //
-// The statistic gets row indexes, 0 to n−1, in a slice that is used again for
-// the next resample. It is called from one goroutine. Paired means that it
-// computes both sides of a comparison on the same rows, so that what is hard
-// about a row cancels out: metric(a, rows) − metric(b, rows).
+// The statistic gets how often each row was drawn: counts has n entries whose sum
+// is n. It writes its values to out, which has length statistics and holds NaN; it
+// mustn't keep either slice. It is called from one goroutine. A comparison that
+// computes both its sides on the same counts is paired: what is hard about a row
+// cancels out.
 //
-// A resample on which the statistic isn't finite (recall without a positive row)
-// is left out. Both ends are NaN where n or resamples is below 1, or where fewer
-// than half of the resamples are left.
+// A resample on which a statistic isn't finite (recall without a positive row) is
+// left out. Both ends are NaN where n or resamples is below 1, or where fewer than
+// half of the resamples are left.
 //
 // The interval is exact in no finite sample. With few rows it is too narrow (by
 // a factor of about √((n−1)/n) for a mean), and it can't know of values that
 // weren't drawn.
-func PairedBootstrap(n, resamples int, seed int64, statistic func(rows []int) float64) (lo, hi float64) {
-	if n < 1 || resamples < 1 {
-		return math.NaN(), math.NaN()
-	}
-	random := NewRand(seed, 0)
-	rows := make([]int, n)
-	values := make([]float64, resamples)
-	for r := range values {
-		for i := range rows {
-			rows[i] = random.IntN(n)
-		}
-		values[r] = statistic(rows)
-	}
-	interval := percentiles(values)
-	return interval[0], interval[1]
-}
-
-// CountedBootstrap is PairedBootstrap for several statistics at once, on the
-// very same resamples, that need only know how often each row was drawn: counts
-// has n entries whose sum is n. It is much quicker, since the statistic goes
-// through the rows in their order and needn't sort them again.
-//
-// The statistic writes its values to out, which has length statistics and holds
-// NaN; it mustn't keep either slice. The answer has an interval for each.
-func CountedBootstrap(n, resamples int, seed int64, statistics int, statistic func(counts, out []float64)) [][2]float64 {
+func Bootstrap(n, resamples int, seed int64, statistics int, statistic func(counts, out []float64)) [][2]float64 {
 	intervals := make([][2]float64, statistics)
 	if n < 1 || resamples < 1 {
 		for i := range intervals {

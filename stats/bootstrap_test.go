@@ -39,6 +39,21 @@ func mean(n int, value func(i int) float64) float64 {
 	return sum / float64(n)
 }
 
+// overRows is stats.Bootstrap of one statistic that gets the drawn rows instead
+// of their counts.
+func overRows(n, resamples int, seed int64, statistic func(rows []int) float64) (lo, hi float64) {
+	interval := stats.Bootstrap(n, resamples, seed, 1, func(counts, out []float64) {
+		var rows []int
+		for i, c := range counts {
+			for range int(c) {
+				rows = append(rows, i)
+			}
+		}
+		out[0] = statistic(rows)
+	})[0]
+	return interval[0], interval[1]
+}
+
 var statistics = map[string]func(c [][]float64, rows []int) float64{
 	"mean": func(c [][]float64, rows []int) float64 {
 		return mean(len(rows), func(i int) float64 { return c[0][rows[i]] })
@@ -63,7 +78,7 @@ func TestBootstrapAgreesWithSciPy(t *testing.T) {
 	for _, c := range load(t).Bootstrap {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			lo, hi := stats.PairedBootstrap(len(c.Columns[0]), 20000, 3, func(rows []int) float64 {
+			lo, hi := overRows(len(c.Columns[0]), 20000, 3, func(rows []int) float64 {
 				return statistics[c.Name](c.Columns, rows)
 			})
 			// 20,000 resamples leave each end a Monte Carlo error of about 0.5 % of the width.
@@ -88,7 +103,7 @@ func TestPercentileAgreesWithNumPy(t *testing.T) {
 func TestBootstrapIsTheSameFromEveryGoroutine(t *testing.T) {
 	t.Parallel()
 	run := func(seed int64) [2]float64 {
-		lo, hi := stats.PairedBootstrap(50, 200, seed, func(rows []int) float64 {
+		lo, hi := overRows(50, 200, seed, func(rows []int) float64 {
 			return mean(len(rows), func(i int) float64 { return float64(rows[i] * rows[i]) })
 		})
 		return [2]float64{lo, hi}
@@ -128,7 +143,7 @@ func TestBootstrapWithoutAnAnswer(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			lo, hi := stats.PairedBootstrap(c.n, c.resamples, 1, c.statistic)
+			lo, hi := overRows(c.n, c.resamples, 1, c.statistic)
 			require.True(t, math.IsNaN(lo) && math.IsNaN(hi))
 		})
 	}
@@ -150,34 +165,34 @@ func TestNeighbouringStreamsShareNothing(t *testing.T) {
 	})
 }
 
-func BenchmarkPairedBootstrapOfAMean(b *testing.B) {
+func BenchmarkBootstrapOfAMean(b *testing.B) {
 	values := make([]float64, 4128)
 	random := stats.NewRand(1, 0)
 	for i := range values {
 		values[i] = random.NormFloat64()
 	}
 	for b.Loop() {
-		stats.PairedBootstrap(len(values), 1000, 42, func(rows []int) float64 {
+		stats.Bootstrap(len(values), 1000, 42, 1, func(counts, out []float64) {
 			var sum float64
-			for _, r := range rows {
-				sum += values[r]
+			for i, c := range counts {
+				sum += c * values[i]
 			}
-			return sum / float64(len(rows))
+			out[0] = sum / float64(len(values))
 		})
 	}
 }
 
-func TestCountedBootstrapDrawsTheSameResamples(t *testing.T) {
+func TestBootstrapOfSeveralStatistics(t *testing.T) {
 	t.Parallel()
 	values := []float64{3, 1, 4, 1, 5, 9, 2, 6}
-	lo, hi := stats.PairedBootstrap(len(values), 300, 5, func(rows []int) float64 {
+	lo, hi := overRows(len(values), 300, 5, func(rows []int) float64 {
 		sum := 0.0
 		for _, r := range rows {
 			sum += values[r]
 		}
 		return sum
 	})
-	got := stats.CountedBootstrap(len(values), 300, 5, 2, func(counts, out []float64) {
+	got := stats.Bootstrap(len(values), 300, 5, 2, func(counts, out []float64) {
 		sum, n := 0.0, 0.0
 		for i, c := range counts {
 			sum, n = sum+c*values[i], n+c
@@ -190,7 +205,7 @@ func TestCountedBootstrapDrawsTheSameResamples(t *testing.T) {
 	})
 	require.Equal(t, [2]float64{lo, hi}, got[0])
 	require.True(t, math.IsNaN(got[1][0]))
-	for _, interval := range stats.CountedBootstrap(0, 10, 1, 2, nil) {
+	for _, interval := range stats.Bootstrap(0, 10, 1, 2, nil) {
 		require.True(t, math.IsNaN(interval[1]))
 	}
 }

@@ -5,5 +5,5 @@
 // arguments give equal bits on every run and for any number of callers at once.
 // Reference values come from SciPy and NumPy (testdata/reference.py).
 //
-// Start reading at PairedBootstrap.
+// Start reading at Bootstrap.
 package stats

@@ -76,7 +76,7 @@ var zeroCounts = map[string]bool{
 
 // Defaults fills in what is not set, with the values that CONTRACTS §3 shows;
 // by task: split stratified or random, metrics log_loss or rmse. It is for
-// pipelines that are built in code: Decode has done it already, and doing it
+// pipelines that are built in code: Load has done it already, and doing it
 // again changes nothing.
 //
 // A section (split, rollout, …) that is wholly zero gets all of its defaults.

@@ -13,7 +13,7 @@ import (
 )
 
 // EncodeYAML writes a pipeline as a complete file with every setting, defaults
-// included. Decode reads it back to the same pipeline. What is empty and has no
+// included. Load reads it back to the same pipeline. What is empty and has no
 // default is left out.
 func EncodeYAML(p *perennial.Pipeline) ([]byte, error) {
 	const op = "pipeline.EncodeYAML"

@@ -44,18 +44,6 @@ func (s *Spec) Hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Decode reads a pipeline file and fills in the defaults. file names it in
-// faults; all of them come at once in one *perennial.Error of code invalid
-// (malformed where the file is no YAML), each with file, line and JSON pointer.
-// What needs the schema, the algorithms or the metrics is checked by Load.
-func Decode(file string, b []byte) (*perennial.Pipeline, error) {
-	p, d := decode(file, b)
-	if err := failure("pipeline.Decode", d.faults); err != nil {
-		return nil, err
-	}
-	return p, nil
-}
-
 // decode gives what could be read, also where there are faults; nil where
 // nothing could.
 func decode(file string, b []byte) (*perennial.Pipeline, *document) {
@@ -73,8 +61,9 @@ func decode(file string, b []byte) (*perennial.Pipeline, *document) {
 // Load reads one pipeline file, its schema and its split file and checks them
 // against each other, the algorithms and the metrics. file is relative to the
 // project or absolute; the paths in it are relative to the project and can't
-// leave it. All faults of all three files come at once, as in Decode; a pipeline
-// file that isn't there is not_found.
+// leave it. All faults of all three files come at once in one *perennial.Error of
+// code invalid (malformed where a file is no YAML), each with file, line and JSON
+// pointer; a pipeline file that isn't there is not_found.
 func Load(project, file string) (*Spec, error) {
 	spec, faults, err := load(directory(project), file)
 	if err != nil {

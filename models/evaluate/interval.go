@@ -21,7 +21,7 @@ func Resamples(n int) int {
 }
 
 // Interval gives the 95 % percentile bootstrap interval of the metric (see
-// stats.PairedBootstrap); ok is false where the metric can't be measured, on the
+// stats.Bootstrap); ok is false where the metric can't be measured, on the
 // rows or on at least half of the resamples.
 func (m Metric) Interval(o Observed, seed int64) (interval [2]float64, ok bool) {
 	if _, ok := m.Measure(o); !ok {
@@ -45,7 +45,7 @@ func (m Metric) DifferenceInterval(a, b Observed, seed int64) (interval [2]float
 	}
 	sa, sb := newSample(a), newSample(b)
 	of, against := m.measured(sa), m.measured(sb)
-	interval = stats.CountedBootstrap(n, Resamples(n), seed, 1, func(counts, out []float64) {
+	interval = stats.Bootstrap(n, Resamples(n), seed, 1, func(counts, out []float64) {
 		sa.recount(counts)
 		sb.recount(counts)
 		out[0] = of() - against()
@@ -62,7 +62,7 @@ func intervals(o Observed, metrics []Metric, seed int64) [][2]float64 {
 		values[i] = m.measured(s)
 	}
 	n := len(o.Y)
-	return stats.CountedBootstrap(n, Resamples(n), seed, len(metrics), func(counts, out []float64) {
+	return stats.Bootstrap(n, Resamples(n), seed, len(metrics), func(counts, out []float64) {
 		s.recount(counts)
 		for i, v := range values {
 			out[i] = v()
