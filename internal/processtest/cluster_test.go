@@ -153,10 +153,10 @@ func (p *process) load() *load {
 	tick := time.NewTicker(loadEvery)
 	p.t.Cleanup(func() { l.stop(); own.Close(); tick.Stop() })
 	l.running.Go(func() {
-		for n, ready := 0, false; ctx.Err() == nil; n++ {
-			if n%20 == 0 {
+		for looked, ready := (time.Time{}), false; ctx.Err() == nil; {
+			if time.Since(looked) >= 100*time.Millisecond {
 				_, err := own.Ready(ctx)
-				ready = err == nil
+				looked, ready = time.Now(), err == nil
 			}
 			if ready {
 				got, err := own.Predict(context.WithoutCancel(ctx), client.PredictRequest{Model: "iris", Features: []byte(irisFeatures)})
