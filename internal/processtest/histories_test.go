@@ -75,16 +75,18 @@ func TestRecordHistories(t *testing.T) {
 		v, err := p.Workflow(ctx, started.WorkflowID, "")
 		return err == nil && v.Progress != nil && v.Progress.Done > 1
 	})
+	began := time.Now()
 	r.retrainOf(p, "california-housing", "retrain-already-running", client.RetrainRequest{}, perennial.OutcomeAlreadyRunning)
 	asked := time.Now()
+	trip := asked.Sub(began) // of a workflow that does nothing: how busy the machine is
 	_, err = p.CancelWorkflow(t.Context(), started.WorkflowID, "golden")
 	require.NoError(t, err)
 	view, err := p.FollowWorkflow(t.Context(), started.WorkflowID, "", nil)
 	require.NoError(t, err)
 	require.Equal(t, perennial.WorkflowCancelled, view.State)
 	took := time.Since(asked)
-	t.Logf("it has ended %v after it was cancelled", took)
-	require.Less(t, took, 5*within)
+	t.Logf("it has ended %v after it was cancelled; a workflow that does nothing takes %v", took, trip)
+	require.Less(t, took, 5*time.Second+2*trip)
 	r.record("train-cancelled", started.WorkflowID, started.WorkflowRunID)
 
 	p.rewrite("iris.yaml", "min_gain: ", "min_gain: 9")
