@@ -64,7 +64,7 @@ test-stores: ## every store's suite against a PostgreSQL server started for it
 
 test-process: build build-lean ## the tests that run the real binary, clusters of it on a PostgreSQL server started for them
 	go build -tags testmodels -o $(BINARY)-testmodels ./cmd/perennial
-	PERENNIAL_TEST_BINARY=$(BINARY) PERENNIAL_TEST_LEAN_BINARY=$(BINARY)-lean PERENNIAL_TEST_MODELS_BINARY=$(BINARY)-testmodels .ci/with-postgres $(TEST) -count=1 -timeout 20m ./internal/processtest/...
+	PERENNIAL_TEST_BINARY=$(BINARY) PERENNIAL_TEST_LEAN_BINARY=$(BINARY)-lean PERENNIAL_TEST_MODELS_BINARY=$(BINARY)-testmodels .ci/with-postgres $(TEST) -count=1 -timeout 30m ./internal/processtest/...
 
 test-queries: build ## every query of dashboards and alerts against a real Prometheus that scrapes a running up
 	@.ci/install prometheus:prometheus promtool:prometheus
