@@ -220,7 +220,7 @@ func TestAddLinksWhereTheCacheSaysSo(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			require.NoError(t, dvc.Init(dir))
+			write(t, dir, ".dvc/config", "")
 			write(t, dir, ".dvc/config", "[cache]\n    type = "+kind+",copy\n")
 			write(t, dir, "x", "abc")
 			write(t, dir, "d/y", "abcd")

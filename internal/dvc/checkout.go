@@ -2,9 +2,6 @@ package dvc
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // DVC's content hash; not used for security
-	"encoding/hex"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,13 +13,12 @@ import (
 // putStream keeps what a reader gives under an oid, if it is what the oid says;
 // else the error is internal, and nothing changes.
 func (o *objects) putStream(ctx context.Context, oid string, r io.Reader) error {
-	to, err := o.temp()
+	to, err := newTemp(o.dir)
 	if err != nil {
 		return err
 	}
-	h := md5.New() //nolint:gosec // DVC's content hash
-	err = stream(ctx, h, to, r)
-	if came := hex.EncodeToString(h.Sum(nil)); err == nil && came != strings.TrimSuffix(oid, dirExt) {
+	came, err := stream(ctx, to, r)
+	if err == nil && came != strings.TrimSuffix(oid, dirExt) {
 		err = perennial.Errorf(perennial.CodeInternal, "", "what came for object md5:%s has the md5 %s", oid, came)
 	}
 	if err != nil {
@@ -40,22 +36,12 @@ func (r *Repo) checkout(ctx context.Context, oid, file string, mode os.FileMode)
 		return perennial.Errorf(perennial.CodeUnavailable, "", "can't read object md5:%s", oid).Because(err)
 	}
 	defer from.Close() //nolint:errcheck // only read from
-	dir := filepath.Dir(file)
-	err = os.MkdirAll(dir, 0o755) //nolint:gosec // DVC's mode
-	var to *os.File
-	if err == nil {
-		to, err = os.CreateTemp(dir, tempPrefix+"*"+tempSuffix)
-	}
+	to, err := newTemp(filepath.Dir(file))
 	if err != nil {
-		return cantWrite(r.rel(dir), err)
+		return err
 	}
-	h := md5.New() //nolint:gosec // DVC's content hash
-	if clone(to, from) {
-		err = stream(ctx, h, nil, to)
-	} else {
-		err = stream(ctx, h, to, from)
-	}
-	if came := hex.EncodeToString(h.Sum(nil)); err == nil && came != strings.TrimSuffix(oid, dirExt) {
+	came, err := copyFile(ctx, to, from)
+	if err == nil && came != oid {
 		err = perennial.Errorf(perennial.CodeInternal, "", "object md5:%s is corrupt in the cache: its content has the md5 %s", oid, came).
 			WithHint("Run perennial data verify.")
 	}
@@ -63,18 +49,11 @@ func (r *Repo) checkout(ctx context.Context, oid, file string, mode os.FileMode)
 		discard(to)
 		return err
 	}
-	if err = errors.Join(to.Chmod(mode), to.Close()); err == nil {
-		err = os.Rename(to.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(to.Name())
-		return cantWrite(r.rel(dir), err)
+	if err := settle(to, file, mode); err != nil {
+		return err
 	}
 	if info, err := os.Stat(file); err == nil {
-		r.hashes.keep(file, identify(info), strings.TrimSuffix(oid, dirExt))
+		r.hashes.keep(file, identify(info), oid)
 	}
-	if t := r.links[0]; t == "hardlink" || t == "symlink" {
-		return r.linkFile(file, oid)
-	}
-	return nil
+	return r.linkFile(file, oid)
 }

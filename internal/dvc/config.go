@@ -17,7 +17,7 @@ type config struct {
 	links    []string
 	noSCM    bool
 	remotes  remotes
-	remote   remote // the default one
+	remote   Remote // the default one
 }
 
 var remoteRE = regexp.MustCompile(`^remote "(.+)"$`)

@@ -102,10 +102,7 @@ func (r *Repo) contents(ctx context.Context) (map[string]string, error) {
 			}
 			continue
 		}
-		files, err := r.tree(ctx, file)
-		if err == nil {
-			err = hashTree(ctx, files, func(ctx context.Context, file string) (string, error) { return hashFile(ctx, r.hashes, file) })
-		}
+		files, err := r.hashedTree(ctx, file)
 		if err != nil {
 			return nil, err
 		}

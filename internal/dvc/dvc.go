@@ -1,13 +1,14 @@
 // Package dvc reads and writes DVC 3's formats, so that a project works with
 // Perennial, with dvc and with both in turn: the configuration, the pointer
-// files (*.dvc), the cache, a local remote and dvc.lock. What it writes is byte
-// for byte what DVC 3.67 writes.
+// files (*.dvc), the cache, remotes in a directory or on S3, and dvc.lock. What it
+// writes is byte for byte what DVC 3.67 writes.
 //
-// It runs no stage (that is dvc repro), knows no git, and keeps no state of its
-// own: a file's version is the md5 of its whole content, computed when asked.
+// It runs no stage (that is dvc repro) and changes nothing in git. A file's version
+// is the md5 of its whole content; which file had which is remembered, so that
+// unchanged files aren't read again, in a file that may be deleted (hashCache).
 //
-// Start reading at Repo; the formats are in pointer.go and lock.go, and the YAML
-// dialect both are written in is in yaml.go.
+// Start reading at Repo; the formats are in pointer.go, manifest.go and lock.go,
+// and the YAML dialect is in yaml.go.
 package dvc
 
 import (
@@ -22,7 +23,6 @@ import (
 	"github.com/gofrs/flock"
 
 	"github.com/perennial-ml/perennial"
-	"github.com/perennial-ml/perennial/internal/blob"
 )
 
 // Repo is a project that DVC knows. It is safe for use by any number of
@@ -34,18 +34,8 @@ type Repo struct {
 	links   []string // how data comes into the work tree: cache.type
 	noSCM   bool     // core.no_scm: there is no .gitignore to keep
 	remotes remotes
-	remote  remote   // the default one
+	remote  Remote   // the default one
 	skip    []string // directories that hold no pointers: objects, and Perennial's own state
-}
-
-// remote is a remote of the configuration. store is nil where there is none or
-// where this version can't use it; err then says why.
-type remote struct {
-	name  string
-	url   string // a local one: its directory, relative to the project where it is inside
-	dir   string // of a local one
-	store *blob.Store
-	err   error
 }
 
 // Open reads the configuration of a project (.dvc/config, then
@@ -81,29 +71,6 @@ func Open(projectDir string) (*Repo, error) {
 }
 
 func (r *Repo) dvcDir() string { return filepath.Join(r.root, ".dvc") }
-
-// initFiles is what dvc init writes.
-var initFiles = []struct{ path, text string }{
-	{".dvc/.gitignore", "/config.local\n/tmp\n/cache\n"},
-	{".dvc/tmp/btime", ""},
-	{".dvcignore", "# Add patterns of files dvc should ignore, which could improve\n# the performance. Learn more at\n# https://dvc.org/doc/user-guide/dvcignore\n"},
-	{".dvc/config", ""},
-}
-
-// Init makes a directory a DVC project: it writes what dvc init writes and adds
-// nothing to git. A file that is there stays as it is, so repeating it is safe.
-func Init(dir string) error {
-	for _, f := range initFiles {
-		file := filepath.Join(dir, filepath.FromSlash(f.path))
-		if _, err := os.Lstat(file); err == nil {
-			continue
-		}
-		if err := writeFile(file, []byte(f.text)); err != nil {
-			return perennial.Wrap("dvc.Init", err)
-		}
-	}
-	return nil
-}
 
 // abs gives the file behind a project-relative path (with slashes). It refuses a
 // path that leads out of the project, by itself or through a link, or into .git
@@ -157,32 +124,4 @@ func (r *Repo) locked(ctx context.Context, f func() error) error {
 			WithHint("Wait until it has ended: %s.", l.Path()).Because(err)
 	}
 	return errors.Join(f(), l.Close())
-}
-
-// writeFile writes a file whole or not at all, and makes its directory.
-func writeFile(file string, b []byte) error {
-	dir := filepath.Dir(file)
-	err := os.MkdirAll(dir, 0o755) //nolint:gosec // DVC's mode
-	var tmp *os.File
-	if err == nil {
-		tmp, err = os.CreateTemp(dir, ".perennial-*.tmp")
-	}
-	if err != nil {
-		return cantWrite(dir, err)
-	}
-	_, err = tmp.Write(b)
-	err = errors.Join(err, tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-		return cantWrite(dir, err)
-	}
-	return nil
-}
-
-func cantWrite(dir string, err error) error {
-	return perennial.Errorf(perennial.CodeUnavailable, "", "can't write to %s", dir).
-		WithHint("Check that the directory may be written and that the disk isn't full.").Because(err)
 }

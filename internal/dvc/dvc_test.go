@@ -22,7 +22,6 @@ type reference struct {
 	Texts   []struct{ Text, Lock string }
 	Params  string
 	Project struct {
-		Init     map[string]string
 		Config   string
 		Data     map[string]string
 		Files    map[string]string
@@ -62,7 +61,7 @@ func open(t *testing.T, dir string) *dvc.Repo {
 	return r
 }
 
-func write(t *testing.T, dir, name, text string) {
+func write(t testing.TB, dir, name, text string) {
 	t.Helper()
 	file := filepath.Join(dir, name)
 	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o700))
@@ -90,22 +89,6 @@ func requireCode(t *testing.T, code perennial.Code, err error, says ...string) {
 	for _, s := range says {
 		require.Contains(t, message+"\n"+hint, s)
 	}
-}
-
-func TestInitWritesWhatDVCWrites(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	require.NoError(t, dvc.Init(dir))
-	for name, text := range readReference(t).Project.Init {
-		require.Equal(t, text, read(t, dir, name), name)
-	}
-	write(t, dir, ".dvc/config", "[core]\n    analytics = false\n")
-	require.NoError(t, dvc.Init(dir))
-	require.Equal(t, "[core]\n    analytics = false\n", read(t, dir, ".dvc/config"))
-
-	blocked := filepath.Join(dir, "file")
-	write(t, dir, "file", "")
-	requireCode(t, perennial.CodeUnavailable, dvc.Init(blocked), "can't write")
 }
 
 func TestOpenNeedsAProject(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/perennial-ml/perennial"
@@ -80,11 +81,8 @@ func splitBatch(out []byte, paths []string) (map[string][]byte, error) {
 		if !ok || len(parts) != 3 {
 			return nil, perennial.Errorf(perennial.CodeUnavailable, "", "git has no content for %s", path)
 		}
-		n := 0
-		for _, c := range parts[2] {
-			n = n*10 + int(c-'0')
-		}
-		if n < 0 || n+1 > len(rest) {
+		n, err := strconv.Atoi(string(parts[2]))
+		if err != nil || n < 0 || n+1 > len(rest) {
 			return nil, perennial.Errorf(perennial.CodeUnavailable, "", "git has no content for %s", path)
 		}
 		files[path], out = rest[:n], rest[n+1:]

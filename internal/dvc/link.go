@@ -1,7 +1,6 @@
 package dvc
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -29,42 +28,31 @@ func linkTypes(value string) ([]string, error) {
 // link puts links to the objects in the place of a file or a directory's files
 // that were just added, where cache.type asks for links before copies. A file
 // that is the object already, or that can't be linked, stays as it is.
-func (r *Repo) link(ctx context.Context, p Pointer, file string) error {
-	if t := r.links[0]; t != "hardlink" && t != "symlink" {
-		return nil
-	}
+func (r *Repo) link(p Pointer, file string) error {
 	if !p.IsDir() {
 		return r.linkFile(file, p.MD5)
 	}
-	files, err := r.tree(ctx, file)
-	if err != nil {
-		return err
+	if !r.linked() {
+		return nil
 	}
-	b, err := r.objects.read(p.MD5)
-	if err != nil {
-		return err
-	}
-	list, err := ParseManifest(b)
-	if err != nil {
-		return err
-	}
-	md5Of := make(map[string]string, len(list))
-	for _, f := range list {
-		md5Of[f.Path] = f.MD5
-	}
+	files, err := r.objects.manifest(p.MD5)
 	for _, f := range files {
-		if md5 := md5Of[f.path]; md5 != "" {
-			if err := r.linkFile(f.file, md5); err != nil {
-				return err
-			}
+		if err == nil {
+			err = r.linkFile(filepath.Join(file, filepath.FromSlash(f.Path)), f.MD5)
 		}
 	}
-	return nil
+	return err
 }
+
+// linked reports whether files of the work tree are links to the cache.
+func (r *Repo) linked() bool { return r.links[0] == "hardlink" || r.links[0] == "symlink" }
 
 // linkFile replaces one file by a link to its object, if it still has that
 // content.
 func (r *Repo) linkFile(file, md5 string) error {
+	if !r.linked() {
+		return nil
+	}
 	object := r.objects.path(md5)
 	a, errA := os.Stat(file)
 	b, errB := os.Stat(object)

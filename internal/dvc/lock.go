@@ -45,10 +45,7 @@ type ParamsFile struct {
 
 const lockSchema = "2.0"
 
-var (
-	lockHashRE  = regexp.MustCompile(`^[0-9a-f]{32}(\.dir)?$`)
-	stageNameRE = regexp.MustCompile(`^[\pL\pN_][\pL\pN_.@-]*$`)
-)
+var stageNameRE = regexp.MustCompile(`^[\pL\pN_][\pL\pN_.@-]*$`)
 
 // Track gives the entry of a project file for a stage, from its content. With
 // cache its content also goes into the cache, which dvc expects of every output
@@ -59,18 +56,21 @@ func (r *Repo) Track(ctx context.Context, projectPath string, cache bool) (Entry
 	if err != nil {
 		return Entry{}, perennial.Wrap(op, err)
 	}
+	defer r.hashes.save()
 	if cache {
-		defer r.hashes.save()
 		p, err := r.store(ctx, projectPath, file, r.hashes.now())
 		return Entry{Path: projectPath, MD5: p.MD5, Size: p.Size, Files: p.Files, Executable: p.Executable}, perennial.Wrap(op, err)
 	}
 	e := Entry{Path: projectPath}
-	if e.MD5, e.Size, err = HashFile(file); err != nil {
+	if e.MD5, err = hashFile(ctx, r.hashes, file); err != nil {
 		return Entry{}, perennial.Wrap(op, err)
 	}
 	info, err := os.Stat(file)
-	e.Executable = err == nil && info.Mode()&0o111 != 0
-	return e, perennial.Wrap(op, err)
+	if err != nil {
+		return Entry{}, perennial.Errorf(perennial.CodeUnavailable, op, "can't read %s", projectPath).Because(err)
+	}
+	e.Size, e.Executable = info.Size(), info.Mode()&0o111 != 0
+	return e, nil
 }
 
 // Stages reads dvc.lock; there are none where there is no such file. A lock file
@@ -305,7 +305,7 @@ func encodeEntries(b *bytes.Buffer, key string, entries []Entry) error {
 		if err := checkText("the path", e.Path); err != nil {
 			return err
 		}
-		if !lockHashRE.MatchString(e.MD5) {
+		if !oidRE.MatchString(e.MD5) {
 			return perennial.Errorf(perennial.CodeInvalid, "", "%s: %q is no md5", e.Path, e.MD5)
 		}
 		fmt.Fprintf(b, "    - path: %s\n      hash: md5\n      md5: %s\n      size: %d\n", text(e.Path, 11, 8), inline(e.MD5), e.Size)

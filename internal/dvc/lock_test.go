@@ -21,7 +21,7 @@ import (
 func emptyRepo(t *testing.T) (*dvc.Repo, string) {
 	t.Helper()
 	dir := t.TempDir()
-	require.NoError(t, dvc.Init(dir))
+	write(t, dir, ".dvc/config", "")
 	return open(t, dir), dir
 }
 
@@ -170,6 +170,7 @@ func TestLockRefuses(t *testing.T) {
 func TestWritersWaitForEachOtherAndForDVC(t *testing.T) {
 	t.Parallel()
 	_, dir := emptyRepo(t)
+	write(t, dir, ".dvc/tmp/lock", "")
 	held := flock.New(filepath.Join(dir, ".dvc/tmp/lock"))
 	require.NoError(t, held.Lock())
 	var g errgroup.Group
@@ -197,7 +198,7 @@ func FuzzLock(f *testing.F) {
 	f.Add(ref.Params)
 	f.Add("schema: '2.0'\nstages: {}\n")
 	dir := f.TempDir()
-	require.NoError(f, dvc.Init(dir))
+	write(f, dir, ".dvc/config", "")
 	r, err := dvc.Open(dir)
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, text string) {

@@ -14,14 +14,7 @@ import (
 	"github.com/perennial-ml/perennial"
 )
 
-const (
-	objectMode = 0o444
-	tempPrefix = ".perennial-"
-	tempSuffix = ".tmp"
-	// abandoned is how old a temporary file must be before it is taken for the
-	// leftover of a process that was killed.
-	abandoned = time.Hour
-)
+const objectMode = 0o444
 
 // objects is the cache: each object is a file under the md5 of its content. One
 // appears whole or not at all, and is used only if its content was seen to be
@@ -70,6 +63,15 @@ func (o *objects) read(oid string) ([]byte, error) {
 	return b, nil
 }
 
+// manifest gives the files of a directory. Errors are those of read, and invalid.
+func (o *objects) manifest(oid string) ([]ManifestFile, error) {
+	b, err := o.read(oid)
+	if err != nil {
+		return nil, err
+	}
+	return ParseManifest(b)
+}
+
 // putFile keeps a file's content, which is read once, and gives its md5 and
 // size.
 func (o *objects) putFile(ctx context.Context, file string, began int64) (sum string, size int64, err error) {
@@ -78,42 +80,24 @@ func (o *objects) putFile(ctx context.Context, file string, began int64) (sum st
 			return sum, id.size, err
 		}
 	}
-	for range stableTries {
-		from, before, err := openStable(file)
-		if err != nil {
-			return "", 0, err
-		}
-		sum, err = o.copyIn(ctx, from)
-		after, serr := from.Stat()
-		err = errors.Join(err, serr, from.Close())
-		if err != nil {
-			return "", 0, err
-		}
-		if identify(after) == before {
-			o.hashes.put(file, before, sum, began)
-			return sum, before.size, nil
-		}
+	sum, id, err := stable(file, func(f *os.File) (string, error) { return o.copyIn(ctx, f) })
+	if err != nil {
+		return "", 0, err
 	}
-	return "", 0, unstable(file)
+	o.hashes.put(file, id, sum, began)
+	return sum, id.size, nil
 }
 
 // copyIn keeps the content of an open file.
 func (o *objects) copyIn(ctx context.Context, from *os.File) (sum string, err error) {
-	to, err := o.temp()
+	to, err := newTemp(o.dir)
 	if err != nil {
 		return "", err
 	}
-	h := md5.New() //nolint:gosec // DVC's content hash
-	if clone(to, from) {
-		err = stream(ctx, h, nil, to)
-	} else {
-		err = stream(ctx, h, to, from)
-	}
-	if err != nil {
+	if sum, err = copyFile(ctx, to, from); err != nil {
 		discard(to)
 		return "", err
 	}
-	sum = hex.EncodeToString(h.Sum(nil))
 	return sum, o.name(ctx, to, sum)
 }
 
@@ -122,7 +106,7 @@ func (o *objects) putBytes(ctx context.Context, oid string, b []byte) error {
 	if ok, err := o.sound(ctx, oid); ok || err != nil {
 		return err
 	}
-	to, err := o.temp()
+	to, err := newTemp(o.dir)
 	if err != nil {
 		return err
 	}
@@ -133,19 +117,6 @@ func (o *objects) putBytes(ctx context.Context, oid string, b []byte) error {
 	return o.name(ctx, to, oid)
 }
 
-// temp makes a file in the cache that isn't an object yet.
-func (o *objects) temp() (*os.File, error) {
-	err := os.MkdirAll(o.dir, 0o755) //nolint:gosec // DVC's mode
-	var f *os.File
-	if err == nil {
-		f, err = os.CreateTemp(o.dir, tempPrefix+"*"+tempSuffix)
-	}
-	if err != nil {
-		return nil, cantWrite(o.dir, err)
-	}
-	return f, nil
-}
-
 // name makes an object of a complete temporary file. A sound object of that name
 // stays, and a damaged one is replaced.
 func (o *objects) name(ctx context.Context, f *os.File, oid string) error {
@@ -154,26 +125,13 @@ func (o *objects) name(ctx context.Context, f *os.File, oid string) error {
 		return err
 	}
 	file := o.path(oid)
-	err := errors.Join(f.Chmod(objectMode), f.Close())
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(file), 0o755) //nolint:gosec // DVC's mode
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name())
-		return cantWrite(filepath.Dir(file), err)
+	if err := settle(f, file, objectMode); err != nil {
+		return err
 	}
 	if info, err := os.Stat(file); err == nil {
 		o.hashes.keep(file, identify(info), strings.TrimSuffix(oid, dirExt))
 	}
 	return nil
-}
-
-func discard(f *os.File) {
-	_ = f.Close()
-	_ = os.Remove(f.Name())
 }
 
 // sweep removes what killed processes left behind.
@@ -189,8 +147,24 @@ func (o *objects) sweep() {
 // stableTries is how often a file is read that changes while it is read.
 const stableTries = 3
 
-func unstable(file string) error {
-	return perennial.Errorf(perennial.CodeUnavailable, "", "%s changes while it is read", file).
+// stable reads a regular file, once more where it changes meanwhile, and gives the
+// identity that it had all the while.
+func stable(file string, read func(*os.File) (sum string, err error)) (sum string, id identity, err error) {
+	for range stableTries {
+		f, before, err := openStable(file)
+		if err != nil {
+			return "", identity{}, err
+		}
+		sum, err := read(f)
+		after, serr := f.Stat()
+		if err = errors.Join(err, serr, f.Close()); err != nil {
+			return "", identity{}, err
+		}
+		if identify(after) == before {
+			return sum, before, nil
+		}
+	}
+	return "", identity{}, perennial.Errorf(perennial.CodeUnavailable, "", "%s changes while it is read", file).
 		WithHint("Wait until the program that writes it has ended.")
 }
 
@@ -230,22 +204,10 @@ func hashFile(ctx context.Context, c *hashCache, file string) (sum string, err e
 		return sum, nil
 	}
 	began := c.now()
-	for range stableTries {
-		f, before, err := openStable(file)
-		if err != nil {
-			return "", err
-		}
-		h := md5.New() //nolint:gosec // DVC's content hash
-		err = stream(ctx, h, nil, f)
-		after, serr := f.Stat()
-		if err = errors.Join(err, serr, f.Close()); err != nil {
-			return "", err
-		}
-		if identify(after) == before {
-			sum = hex.EncodeToString(h.Sum(nil))
-			c.put(file, before, sum, began)
-			return sum, nil
-		}
+	sum, id, err := stable(file, func(f *os.File) (string, error) { return stream(ctx, nil, f) })
+	if err != nil {
+		return "", err
 	}
-	return "", unstable(file)
+	c.put(file, id, sum, began)
+	return sum, nil
 }

@@ -101,7 +101,7 @@ func TestAddWritesWhatDVCWrites(t *testing.T) {
 	t.Parallel()
 	ref := readReference(t).Project
 	dir := t.TempDir()
-	require.NoError(t, dvc.Init(dir))
+	write(t, dir, ".dvc/config", "")
 	r := open(t, dir)
 	for _, name := range []string{"iris.csv", "empty", "we#i[r]d! na*me.bin", "- a: b", "run.sh"} {
 		write(t, dir, "data/"+name, ref.Data[name])
@@ -158,7 +158,7 @@ func FuzzPointer(f *testing.F) {
 	f.Add("outs:\n- md5: " + irisMD5 + "\n  size: 8\n  hash: md5\n  path: x\n")
 	f.Add("wdir: ../..\nouts:\n- {md5: " + irisMD5 + ", hash: md5, path: ../x}\n")
 	dir := f.TempDir()
-	require.NoError(f, dvc.Init(dir))
+	write(f, dir, ".dvc/config", "")
 	r, err := dvc.Open(dir)
 	require.NoError(f, err)
 	f.Fuzz(func(t *testing.T, text string) {

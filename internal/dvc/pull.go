@@ -40,17 +40,12 @@ func (r *Repo) PullWith(ctx context.Context, t Transfer, paths ...string) (pulle
 	defer r.hashes.save()
 	began := r.hashes.now()
 	plans, faults := make([]plan, len(ps)), make([]error, len(ps))
-	r.each(ps, faults, func(i int) error {
-		plans[i], faults[i] = r.plan(ctx, t, ps[i], began)
-		return faults[i]
+	each(faults, func(i int) (err error) {
+		plans[i], err = r.plan(ctx, t, ps[i], began)
+		return err
 	})
 	lostObjects := r.fetch(ctx, t, r.lacking(ctx, plans, faults))
-	r.each(ps, faults, func(i int) error {
-		if faults[i] == nil {
-			faults[i] = r.carryOut(ctx, t, plans[i], lostObjects)
-		}
-		return faults[i]
-	})
+	each(faults, func(i int) error { return r.carryOut(ctx, t, plans[i], lostObjects) })
 	for i, p := range ps {
 		if faults[i] == nil && plans[i].changes() {
 			pulled = append(pulled, p.Path)
@@ -59,15 +54,17 @@ func (r *Repo) PullWith(ctx context.Context, t Transfer, paths ...string) (pulle
 	return pulled, perennial.Wrap(op, together(ps, faults))
 }
 
-// each does something for every pointer, several at once.
-func (r *Repo) each(ps []Pointer, faults []error, do func(i int) error) {
+// each does something for every place without a fault, several at once.
+func each(faults []error, do func(i int) error) {
 	var g errgroup.Group
 	g.SetLimit(parallel)
-	for i := range ps {
-		g.Go(func() error {
-			faults[i] = do(i)
-			return nil
-		})
+	for i, fault := range faults {
+		if fault == nil {
+			g.Go(func() error {
+				faults[i] = do(i)
+				return nil
+			})
+		}
 	}
 	_ = g.Wait() // the errors are in faults
 }
@@ -75,7 +72,7 @@ func (r *Repo) each(ps []Pointer, faults []error, do func(i int) error) {
 // plan is what a pull does for one pointer.
 type plan struct {
 	Pointer
-	from   remote
+	from   Remote
 	root   string     // of the data, a file or a directory
 	mkdir  bool       // a directory that isn't there yet
 	write  []treeFile // files to write, with the content they get
@@ -137,11 +134,7 @@ func (r *Repo) present(ctx context.Context, p Pointer, root string) (oid string,
 		oid, err = hashFile(ctx, r.hashes, root)
 		return oid, []treeFile{{file: root, md5: oid}}, err
 	}
-	if files, err = r.tree(ctx, root); err != nil {
-		return "", nil, err
-	}
-	err = hashTree(ctx, files, func(ctx context.Context, file string) (string, error) { return hashFile(ctx, r.hashes, file) })
-	if err != nil {
+	if files, err = r.hashedTree(ctx, root); err != nil {
 		return "", nil, err
 	}
 	now, _ := pointerOf(p.Path, files)
@@ -159,11 +152,7 @@ func (r *Repo) manifest(ctx context.Context, p plan) ([]ManifestFile, error) {
 			return nil, r.lostError(p.Pointer, w, err)
 		}
 	}
-	b, err := r.objects.read(p.MD5)
-	if err != nil {
-		return nil, err
-	}
-	return ParseManifest(b)
+	return r.objects.manifest(p.MD5)
 }
 
 // compare fills in what is to be written and removed, and gives the files of the

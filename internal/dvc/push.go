@@ -32,7 +32,7 @@ func (r *Repo) PushWith(ctx context.Context, t Transfer, paths ...string) (pushe
 		return p.NoCache || p.NoPush || unmade
 	})
 	if len(ps) == 0 && err == nil {
-		_, err = r.Remote(t.Remote)
+		err = r.Remote(t.Remote).err
 	}
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
@@ -65,7 +65,7 @@ func (r *Repo) PushWith(ctx context.Context, t Transfer, paths ...string) (pushe
 
 // upload is the objects of one pointer that its remote lacks.
 type upload struct {
-	to   remote
+	to   Remote
 	oids []string
 }
 
@@ -76,9 +76,6 @@ func (r *Repo) lookUp(ctx context.Context, ups []upload) error {
 		if len(u.oids) == 0 || asked[u.to.name] != nil {
 			continue
 		}
-		if u.to.store == nil {
-			return u.to.err
-		}
 		var oids []string
 		for _, other := range ups {
 			if other.to.name == u.to.name {
@@ -86,7 +83,7 @@ func (r *Repo) lookUp(ctx context.Context, ups []upload) error {
 			}
 		}
 		slices.Sort(oids)
-		lacks, err := storeRemote(u.to).Has(ctx, slices.Compact(oids))
+		lacks, err := u.to.Has(ctx, slices.Compact(oids))
 		if err != nil {
 			return err
 		}
@@ -154,15 +151,11 @@ func (r *Repo) upload(ctx context.Context, w wanted) error {
 		return perennial.Errorf(perennial.CodeNotFound, "", "object md5:%s is missing from the cache and from the remote %q", w.oid, w.from.name).Because(err)
 	}
 	defer from.Close() //nolint:errcheck // only read from
-	info, err := from.Stat()
-	if err != nil {
-		return perennial.Errorf(perennial.CodeUnavailable, "", "can't read object md5:%s", w.oid).Because(err)
-	}
-	return storeRemote(w.from).Put(ctx, w.oid, from, info.Size())
+	return w.from.Put(ctx, w.oid, from)
 }
 
 // unsent says whose object couldn't be pushed.
-func (r *Repo) unsent(p Pointer, to remote, oid string, err error) error {
+func (r *Repo) unsent(p Pointer, to Remote, oid string, err error) error {
 	switch perennial.CodeOf(err) {
 	case perennial.CodeNotFound:
 		return perennial.Errorf(perennial.CodeNotFound, "", "object md5:%s of %s is missing from the cache, and the remote lacks it too", oid, p.Path).

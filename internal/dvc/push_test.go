@@ -14,7 +14,7 @@ import (
 func TestPushTakesWhatAddPutIntoTheCache(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	require.NoError(t, dvc.Init(dir))
+	write(t, dir, ".dvc/config", "")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.csv"), []byte("a\n1\n"), 0o600))
 	repo, err := dvc.Open(dir)
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func TestPushTakesWhatAddPutIntoTheCache(t *testing.T) {
 func TestPushTakesTheOutputsOfStages(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	require.NoError(t, dvc.Init(dir))
+	write(t, dir, ".dvc/config", "")
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ".dvc", "config"), []byte("[core]\n    remote = here\n['remote \"here\"']\n    url = ../remote\n"), 0o600))
 	repo, err := dvc.Open(dir)
 	require.NoError(t, err)

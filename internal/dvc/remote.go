@@ -1,13 +1,13 @@
 package dvc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/blob"
 )
 
@@ -18,67 +18,55 @@ import (
 //
 // Where the place can't be reached or doesn't let us in, every method answers
 // unavailable, forbidden or precondition, and says which setting to mend.
-type Remote interface {
-	// Has gives those of some objects that the remote lacks, in their order. It
-	// doesn't read them.
-	Has(ctx context.Context, oids []string) (missing []string, err error)
-	// Open gives an object to read, which the caller closes. A missing one is
-	// not_found. The reading ends with an internal error instead of io.EOF where
-	// the content isn't what the oid says, so nothing that was read may be used
-	// before its end.
-	Open(ctx context.Context, oid string) (io.ReadCloser, error)
-	// Put keeps size bytes under an oid: whole and verified, or not at all. An
-	// object that is there stays. Content that isn't what the oid says is
-	// internal. Safe to repeat.
-	Put(ctx context.Context, oid string, r io.Reader, size int64) error
-	// Name says in messages which remote it is: its name and its url.
-	Name() string
+type Remote struct {
+	name  string
+	url   string      // a local one: its directory, relative to the project where it is inside
+	dir   string      // of a local one
+	store *blob.Store // nil where there is none or where this version can't use it
+	err   error       // why there is no store: a precondition
 }
 
-// Remote gives a remote of the configuration, or with "" the default one. A name
-// that isn't there, no default, and a kind that this version doesn't know are
-// precondition errors. It sends no request.
-func (r *Repo) Remote(name string) (Remote, error) {
-	const op = "dvc.Remote"
+// Remote gives a remote of the configuration, or with "" the default one. It sends
+// no request: what is wrong with the configuration is the error of every method.
+func (r *Repo) Remote(name string) Remote {
 	if name == "" || name == r.remote.name {
-		if r.remote.store == nil {
-			return nil, perennial.Wrap(op, r.remote.err)
-		}
-		return storeRemote(r.remote), nil
+		return r.remote
 	}
 	found, err := r.remotes.open(name, r.dvcDir())
-	if err == nil {
-		err = found.err
-	}
 	if err != nil {
-		return nil, perennial.Wrap(op, err)
+		return Remote{name: name, err: err}
 	}
-	return storeRemote(found), nil
+	return found
 }
 
-// storeRemote is a remote that is laid out as our own stores are.
-type storeRemote remote
+// source gives the remote that holds a pointer's objects.
+func (r *Repo) source(p Pointer, t Transfer) Remote { return r.Remote(cmp.Or(p.Remote, t.Remote)) }
+
+// Name says in messages which remote it is: its name and its url.
+func (m Remote) Name() string { return fmt.Sprintf("%q (%s)", m.name, m.url) }
 
 // lookups is how many objects are looked up at once: each waits for an answer of
 // the server and does nothing else.
 const lookups = 32
 
-func (s storeRemote) Name() string { return fmt.Sprintf("%q (%s)", s.name, s.url) }
-
-func (s storeRemote) Has(ctx context.Context, oids []string) ([]string, error) {
+// Has gives those of some objects that the remote lacks, in their order. It
+// doesn't read them.
+func (m Remote) Has(ctx context.Context, oids []string) (missing []string, err error) {
+	if m.store == nil {
+		return nil, m.err
+	}
 	has := make([]bool, len(oids))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(lookups)
 	for i, oid := range oids {
 		g.Go(func() (err error) {
-			has[i], err = s.store.Has(ctx, blob.MD5+oid)
+			has[i], err = m.store.Has(ctx, blob.MD5+oid)
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	var missing []string
 	for i, oid := range oids {
 		if !has[i] {
 			missing = append(missing, oid)
@@ -87,13 +75,26 @@ func (s storeRemote) Has(ctx context.Context, oids []string) ([]string, error) {
 	return missing, nil
 }
 
-func (s storeRemote) Open(ctx context.Context, oid string) (io.ReadCloser, error) {
-	return s.store.Reader(ctx, blob.MD5+oid)
+// Open gives an object to read, which the caller closes. A missing one is
+// not_found. The reading ends with an internal error instead of io.EOF where
+// the content isn't what the oid says, so nothing that was read may be used
+// before its end.
+func (m Remote) Open(ctx context.Context, oid string) (io.ReadCloser, error) {
+	if m.store == nil {
+		return nil, m.err
+	}
+	return m.store.Reader(ctx, blob.MD5+oid)
 }
 
-func (s storeRemote) Put(ctx context.Context, oid string, r io.Reader, _ int64) error {
-	if has, err := s.store.Has(ctx, blob.MD5+oid); has || err != nil {
+// Put keeps a content under its oid: whole and verified, or not at all. An object
+// that is there stays. Content that isn't what the oid says is internal. Safe to
+// repeat.
+func (m Remote) Put(ctx context.Context, oid string, r io.Reader) error {
+	if m.store == nil {
+		return m.err
+	}
+	if has, err := m.store.Has(ctx, blob.MD5+oid); has || err != nil {
 		return err
 	}
-	return s.store.PutAs(ctx, blob.MD5+oid, r)
+	return m.store.PutAs(ctx, blob.MD5+oid, r)
 }

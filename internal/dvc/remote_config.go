@@ -20,17 +20,17 @@ type remotes map[string]map[string]string
 
 // open makes a remote of its settings. A kind that this version can't use is no
 // error but stands in the remote: it matters only when an object is needed.
-func (rs remotes) open(name, dvcDir string) (remote, error) {
+func (rs remotes) open(name, dvcDir string) (Remote, error) {
 	values, ok := rs[name]
 	if !ok {
 		e := perennial.Errorf(perennial.CodePrecondition, "", "the project has no remote %q", name).
 			WithHint("Make it, as `dvc remote add %s URL` does.", name)
 		if names := slices.Sorted(maps.Keys(rs)); len(names) > 0 {
-			return remote{}, e.WithHint("There are: %s.", strings.Join(names, ", "))
+			return Remote{}, e.WithHint("There are: %s.", strings.Join(names, ", "))
 		}
-		return remote{}, e
+		return Remote{}, e
 	}
-	r := remote{name: name, url: values["url"]}
+	r := Remote{name: name, url: values["url"]}
 	if r.url == "" {
 		return r, perennial.Errorf(perennial.CodeInvalid, "", ".dvc/config names the remote %q and has no url for it", name).
 			WithHint("Set it: dvc remote add -f %s URL.", name)
@@ -62,7 +62,7 @@ func (rs remotes) open(name, dvcDir string) (remote, error) {
 	return r, nil
 }
 
-func unsupported(r remote, scheme string) error {
+func unsupported(r Remote, scheme string) error {
 	return perennial.Errorf(perennial.CodePrecondition, "", "the remote %q is at %s, and this version has no support for %s remotes", r.name, r.url, scheme).
 		WithHint("Run dvc pull: Perennial finds what it puts into the project.")
 }
@@ -72,7 +72,7 @@ const envS3Endpoint = "PERENNIAL_S3_ENDPOINT"
 
 // openS3 opens an S3 remote by DVC's settings. Paths in them are relative to
 // .dvc, as dvc reads them.
-func openS3(r remote, values map[string]string, dvcDir string) (*blob.Store, error) {
+func openS3(r Remote, values map[string]string, dvcDir string) (*blob.Store, error) {
 	for _, key := range []string{"sse_customer_key", "sse_customer_algorithm", "grant_read", "grant_read_acp", "grant_write_acp", "grant_full_control"} {
 		if values[key] != "" {
 			return nil, perennial.Errorf(perennial.CodePrecondition, "", "the remote %q sets %s, which this version doesn't know", r.name, key).

@@ -25,13 +25,6 @@ func s3Config(endpoint string) string {
 	return "[core]\n    remote = far\n['remote \"far\"']\n    url = s3://bucket/dvc\n    endpointurl = " + endpoint + "\n    region = eu-central-1\n    access_key_id = test\n    secret_access_key = secret\n"
 }
 
-func remote(t *testing.T, dir, name string) dvc.Remote {
-	t.Helper()
-	r, err := open(t, dir).Remote(name)
-	require.NoError(t, err)
-	return r
-}
-
 func TestRemotesKeepObjects(t *testing.T) {
 	t.Parallel()
 	for name, config := range map[string]func(*testing.T) string{
@@ -42,16 +35,16 @@ func TestRemotesKeepObjects(t *testing.T) {
 			t.Parallel()
 			ctx, dir := t.Context(), t.TempDir()
 			write(t, dir, ".dvc/config", config(t))
-			r := remote(t, dir, "")
+			r := open(t, dir).Remote("")
 			missing, err := r.Has(ctx, []string{abcMD5, emptyDir})
 			require.NoError(t, err)
 			require.Equal(t, []string{abcMD5, emptyDir}, missing)
 			_, err = r.Open(ctx, abcMD5)
 			requireCode(t, perennial.CodeNotFound, err, abcMD5)
-			requireCode(t, perennial.CodeInternal, r.Put(ctx, abcMD5, strings.NewReader("abd"), 3), abcMD5)
+			requireCode(t, perennial.CodeInternal, r.Put(ctx, abcMD5, strings.NewReader("abd")), abcMD5)
 			for range 2 {
-				require.NoError(t, r.Put(ctx, abcMD5, strings.NewReader("abc"), 3))
-				require.NoError(t, r.Put(ctx, emptyDir, strings.NewReader("[]"), 2))
+				require.NoError(t, r.Put(ctx, abcMD5, strings.NewReader("abc")))
+				require.NoError(t, r.Put(ctx, emptyDir, strings.NewReader("[]")))
 			}
 			missing, err = r.Has(ctx, []string{abcMD5, strings.Repeat("0", 32), emptyDir})
 			require.NoError(t, err)
@@ -73,11 +66,11 @@ func TestRemotesByName(t *testing.T) {
 	server := blobtest.NewS3(t)
 	write(t, dir, ".dvc/config", s3Config("http://127.0.0.1:1")+"['remote \"near\"']\n    url = ../near\n['remote \"old\"']\n    url = s3://bucket/x\n    version_aware = true\n['remote \"closed\"']\n    url = s3://bucket/x\n    sse_customer_key = k\n['remote \"cloud\"']\n    url = gs://bucket/x\n")
 	write(t, dir, ".dvc/config.local", "['remote \"far\"']\n    endpointurl = "+server.URL+"\n")
-	require.Equal(t, `"near" (near)`, remote(t, dir, "near").Name())
-	require.NoError(t, remote(t, dir, "far").Put(t.Context(), abcMD5, strings.NewReader("abc"), 3), "config.local wins")
+	require.Equal(t, `"near" (near)`, open(t, dir).Remote("near").Name())
+	require.NoError(t, open(t, dir).Remote("far").Put(t.Context(), abcMD5, strings.NewReader("abc")), "config.local wins")
 	require.Equal(t, map[string]bool{"dvc/files/md5/" + abcMD5[:2] + "/" + abcMD5[2:]: true}, server.Names())
 	for name, says := range map[string]string{"absent": "closed, cloud, far, near, old", "old": "version_aware", "closed": "sse_customer_key", "cloud": "no support for gs"} {
-		_, err := open(t, dir).Remote(name)
+		_, err := open(t, dir).Remote(name).Open(t.Context(), abcMD5)
 		requireCode(t, perennial.CodePrecondition, err, says)
 	}
 }

@@ -2,11 +2,6 @@ package dvc
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // DVC's content hash; not used for security
-	"encoding/hex"
-	"errors"
-	"io"
-	"io/fs"
 	"os"
 	"slices"
 
@@ -46,27 +41,8 @@ const parallel = 4
 // HashFile gives the md5 over a file's whole content, and its size in bytes. A
 // missing file is not_found, anything but a regular file invalid.
 func HashFile(path string) (sum string, size int64, err error) {
-	const op = "dvc.HashFile"
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return "", 0, perennial.Errorf(perennial.CodeNotFound, op, "%s doesn't exist", path).Because(err)
-	case err != nil:
-		return "", 0, perennial.Errorf(perennial.CodeUnavailable, op, "can't read %s", path).Because(err)
-	case !info.Mode().IsRegular():
-		return "", 0, perennial.Errorf(perennial.CodeInvalid, op, "%s is no regular file", path)
-	}
-	f, err := os.Open(path) //nolint:gosec // reading the caller's file is its purpose
-	if err != nil {
-		return "", 0, perennial.Errorf(perennial.CodeUnavailable, op, "can't read %s", path).Because(err)
-	}
-	defer f.Close() //nolint:errcheck // only read from
-	h := md5.New()  //nolint:gosec // DVC's content hash
-	size, err = io.Copy(h, f)
-	if err != nil {
-		return "", 0, perennial.Errorf(perennial.CodeUnavailable, op, "can't read %s", path).Because(err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), size, nil
+	sum, id, err := stable(path, func(f *os.File) (string, error) { return stream(context.Background(), nil, f) })
+	return sum, id.size, perennial.Wrap("dvc.HashFile", err)
 }
 
 // Status compares all data with its pointers, by content: with those of .dvc files
@@ -124,13 +100,7 @@ func (r *Repo) contentHash(ctx context.Context, file string) (string, error) {
 	if !isDir(file) {
 		return hashFile(ctx, r.hashes, file)
 	}
-	files, err := r.tree(ctx, file)
-	if err != nil {
-		return "", err
-	}
-	err = hashTree(ctx, files, func(ctx context.Context, file string) (string, error) {
-		return hashFile(ctx, r.hashes, file)
-	})
+	files, err := r.hashedTree(ctx, file)
 	p, _ := pointerOf("", files)
 	return p.MD5, err
 }
@@ -149,11 +119,7 @@ func (r *Repo) objectsOf(p Pointer) (oids, missing []string) {
 		add(p.MD5)
 		return oids, missing
 	}
-	b, err := r.objects.read(p.MD5)
-	var files []ManifestFile
-	if err == nil {
-		files, err = ParseManifest(b)
-	}
+	files, err := r.objects.manifest(p.MD5)
 	if err != nil {
 		return []string{p.MD5}, []string{p.MD5}
 	}

@@ -2,6 +2,8 @@ package dvc
 
 import (
 	"context"
+	"crypto/md5" //nolint:gosec // DVC's content hash; not used for security
+	"encoding/hex"
 	"errors"
 	"hash"
 	"io"
@@ -18,11 +20,11 @@ const blockSize = 256 << 10
 
 var blockPool = sync.Pool{New: func() any { return new([blockSize]byte) }}
 
-// stream reads r to its end into a hash and, where to isn't nil, into a file.
-// The content is read once, and what is longer than a block is hashed in a
-// goroutine of its own while it is read and written: hashing takes most of the
-// time.
-func stream(ctx context.Context, h hash.Hash, to *os.File, r io.Reader) error {
+// stream reads r to its end, into a file where to isn't nil, and gives the content's
+// md5. What is longer than a block is hashed in a goroutine of its own while it is
+// read and written: hashing takes most of the time.
+func stream(ctx context.Context, to *os.File, r io.Reader) (sum string, err error) {
+	h := md5.New()                              //nolint:gosec // DVC's content hash
 	block := blockPool.Get().(*[blockSize]byte) //nolint:forcetypeassert,errcheck // the pool holds nothing else
 	defer blockPool.Put(block)
 	w := []io.Writer{h}
@@ -30,21 +32,28 @@ func stream(ctx context.Context, h hash.Hash, to *os.File, r io.Reader) error {
 		w = append(w, namingWriter{to})
 	}
 	n, err := io.ReadFull(r, block[:])
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	switch {
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		_, err = io.MultiWriter(w...).Write(block[:n])
-		return err
+	case err == nil:
+		async := hashAside(h)
+		w[0] = async
+		all := io.MultiWriter(w...)
+		if _, err = all.Write(block[:n]); err == nil {
+			_, err = io.CopyBuffer(all, contextReader{ctx, r}, block[:])
+		}
+		async.wait()
 	}
-	if err != nil {
-		return cantRead(ctx, err)
+	return hex.EncodeToString(h.Sum(nil)), cantRead(ctx, err)
+}
+
+// copyFile is stream from a file, which isn't copied where the file system can let
+// both share their content.
+func copyFile(ctx context.Context, to, from *os.File) (sum string, err error) {
+	if clone(to, from) {
+		return stream(ctx, nil, to)
 	}
-	async := hashAside(h)
-	w[0] = async
-	all := io.MultiWriter(w...)
-	if _, err = all.Write(block[:n]); err == nil {
-		_, err = io.CopyBuffer(all, contextReader{ctx, r}, block[:])
-	}
-	async.wait()
-	return cantRead(ctx, err)
+	return stream(ctx, to, from)
 }
 
 // cantRead keeps an error that says what is wrong, as those of remotes and of

@@ -31,20 +31,6 @@ const usualJobs = 16
 
 func (t Transfer) jobs() int { return cmp.Or(max(t.Jobs, 0), usualJobs) }
 
-// source gives the remote that holds a pointer's objects. One that can't be used
-// has no store, and an error that says why.
-func (r *Repo) source(p Pointer, t Transfer) remote {
-	name := cmp.Or(p.Remote, t.Remote, r.remote.name)
-	if name == r.remote.name {
-		return r.remote
-	}
-	found, err := r.remotes.open(name, r.dvcDir())
-	if err != nil {
-		return remote{name: name, err: err}
-	}
-	return found
-}
-
 // counter tells of progress.
 type counter struct {
 	mu    sync.Mutex
@@ -65,7 +51,7 @@ func (c *counter) add() {
 // wanted is an object that has to come, and where from.
 type wanted struct {
 	oid  string
-	from remote
+	from Remote
 }
 
 // fetch brings objects into the cache, several at once, and gives the errors by
@@ -95,12 +81,9 @@ func (r *Repo) fetch(ctx context.Context, t Transfer, list []wanted) map[string]
 const downloadTries = 3
 
 func (r *Repo) download(ctx context.Context, w wanted) (err error) {
-	if w.from.store == nil {
-		return w.from.err
-	}
 	for range downloadTries {
 		var from io.ReadCloser
-		if from, err = storeRemote(w.from).Open(ctx, w.oid); err != nil {
+		if from, err = w.from.Open(ctx, w.oid); err != nil {
 			return err
 		}
 		err = errors.Join(r.objects.putStream(ctx, w.oid, from), from.Close())
@@ -119,7 +102,7 @@ func (r *Repo) Open(ctx context.Context, md5 string) ([]byte, error) {
 }
 
 // get is Open from a given remote.
-func (r *Repo) get(ctx context.Context, oid string, from remote) ([]byte, error) {
+func (r *Repo) get(ctx context.Context, oid string, from Remote) ([]byte, error) {
 	b, err := r.objects.read(oid)
 	if err == nil || !lost(err) {
 		return b, err
@@ -161,11 +144,11 @@ func (r *Repo) lostError(p Pointer, w wanted, remoteErr error) error {
 		message, hint, _ := perennial.Explain(remoteErr)
 		return perennial.Errorf(code, "", "%s is %s, and %s", what, here, message).WithHint("%s", hint).Because(remoteErr)
 	}
-	there := "missing from the remote " + storeRemote(w.from).Name()
+	there := "missing from the remote " + w.from.Name()
 	hint := fmt.Sprintf("Run %s on a machine that has it, then perennial data pull here.", r.pushCommand(p, w.from))
 	if perennial.CodeOf(remoteErr) == perennial.CodeInternal {
 		code = perennial.CodeInternal
-		there = fmt.Sprintf("corrupt in the remote %s, at %s", storeRemote(w.from).Name(), r.place(w))
+		there = fmt.Sprintf("corrupt in the remote %s, at %s", w.from.Name(), r.place(w))
 		hint = "Delete it in the remote first, for a push leaves what is there. " + hint
 	}
 	switch {
@@ -188,7 +171,7 @@ func (r *Repo) place(w wanted) string {
 }
 
 // pushCommand is what brings the objects of some data into a remote.
-func (r *Repo) pushCommand(p Pointer, to remote) string {
+func (r *Repo) pushCommand(p Pointer, to Remote) string {
 	if p.Remote == "" && to.name != r.remote.name {
 		return "perennial data push -r " + to.name
 	}

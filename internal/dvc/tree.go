@@ -93,6 +93,16 @@ func hashTree(ctx context.Context, files []treeFile, sum func(ctx context.Contex
 	return g.Wait()
 }
 
+// hashedTree is tree with the files' hashes, of which those that are remembered
+// aren't computed.
+func (r *Repo) hashedTree(ctx context.Context, dir string) ([]treeFile, error) {
+	files, err := r.tree(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	return files, hashTree(ctx, files, func(ctx context.Context, file string) (string, error) { return hashFile(ctx, r.hashes, file) })
+}
+
 // pointerOf gives the pointer of a directory with these files, and its manifest.
 func pointerOf(dataPath string, files []treeFile) (Pointer, []byte) {
 	p := Pointer{Path: dataPath, Files: len(files)}

@@ -16,8 +16,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
-
-	"github.com/perennial-ml/perennial/internal/dvc"
 )
 
 // TestTreesAsDVC adds generated trees with our Add and with real dvc, twice each
@@ -47,7 +45,7 @@ func TestTreesAsDVC(t *testing.T) {
 				out, err := exec.CommandContext(t.Context(), "git", "init", "-q", dir).CombinedOutput()
 				require.NoError(t, err, "%s", out)
 			}
-			require.NoError(t, dvc.Init(ours))
+			dvcProcess.run(t, ours, "init", "-q")
 			dvcProcess.run(t, theirs, "init", "-q")
 			for i, step := range plan.steps {
 				for _, dir := range []string{ours, theirs} {

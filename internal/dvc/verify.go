@@ -35,7 +35,7 @@ type BadObject struct {
 	Aside    string   // the project-relative file where the bad content lies now; "" where it is replaced, or nothing was to be changed
 	Fault    error    // why it wasn't repaired
 
-	from remote
+	from Remote
 }
 
 // Verify reads every object of the cache again and names the bad ones, and those
@@ -147,7 +147,7 @@ func (r *Repo) findBad(ctx context.Context, oids []string) (Verification, error)
 // need is why an object is kept.
 type need struct {
 	paths []string // of the data that is made of it
-	from  remote   // that holds it
+	from  Remote   // that holds it
 	local bool     // it stays out of remotes, so a clone hasn't got it
 }
 
@@ -251,7 +251,7 @@ func (r *Repo) restore(ctx context.Context, b BadObject) (from string, err error
 	if err := r.download(ctx, w); err != nil {
 		return "", r.lostError(Pointer{}, w, err)
 	}
-	return "remote " + storeRemote(b.from).Name(), nil
+	return "remote " + b.from.Name(), nil
 }
 
 // moveFile moves a file, over a border of file systems too.
