@@ -81,20 +81,24 @@ func (r *Repo) abs(rel string) (string, error) {
 	if !filepath.IsLocal(local) || strings.EqualFold(first, ".git") || strings.EqualFold(first, ".dvc") || first == "." {
 		return "", outside(rel)
 	}
-	file := filepath.Join(r.root, local)
-	for dir := filepath.Dir(file); ; dir = filepath.Dir(dir) {
-		target, err := filepath.EvalSymlinks(dir)
-		if errors.Is(err, fs.ErrNotExist) && dir != r.root {
-			continue
+	dir := r.root // has no links in it
+	for part := range strings.SplitSeq(filepath.ToSlash(filepath.Dir(local)), "/") {
+		dir = filepath.Join(dir, part)
+		info, err := os.Lstat(dir)
+		target := dir
+		if err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			target, err = filepath.EvalSymlinks(dir)
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return filepath.Join(r.root, local), nil
+		case err != nil:
 			return "", perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", dir).Because(err)
-		}
-		if target != r.root && !strings.HasPrefix(target, r.root+string(filepath.Separator)) {
+		case target != r.root && !strings.HasPrefix(target, r.root+string(filepath.Separator)):
 			return "", outside(rel)
 		}
-		return file, nil
 	}
+	return filepath.Join(r.root, local), nil
 }
 
 func outside(rel string) error {

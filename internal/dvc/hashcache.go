@@ -46,6 +46,12 @@ type hashCache struct {
 	entries map[string]known
 	lines   int
 	fresh   []string // learned since the last save
+
+	clock struct {
+		mu    sync.Mutex
+		now   int64
+		asked time.Time
+	}
 }
 
 const (
@@ -53,15 +59,27 @@ const (
 	// coarse is how far back a change must lie where a file's time is whole
 	// seconds, as on file systems that keep no finer ones.
 	coarse = 2 * time.Second
+	// askClock is how long an answer of the file system's clock is used.
+	askClock = 50 * time.Millisecond
 )
 
 func newHashCache(root string) *hashCache {
 	return &hashCache{root: root, file: filepath.Join(root, ".dvc", "tmp", "perennial", "hashes")}
 }
 
-// now gives the time that the file system would stamp a change with, and 0 where
-// it lets nothing be written: then nothing will be remembered.
+// now gives the time that the file system would stamp a change with, or did a
+// moment ago, and 0 where it lets nothing be written: then nothing will be
+// remembered.
 func (c *hashCache) now() int64 {
+	c.clock.mu.Lock()
+	defer c.clock.mu.Unlock()
+	if asked := time.Now(); asked.Sub(c.clock.asked) > askClock {
+		c.clock.now, c.clock.asked = c.askClock(), asked
+	}
+	return c.clock.now
+}
+
+func (c *hashCache) askClock() int64 {
 	dir := filepath.Dir(c.file)
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // DVC's mode
 		return 0
