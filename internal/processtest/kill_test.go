@@ -13,6 +13,7 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/db"
+	"github.com/perennial-ml/perennial/internal/mlflow"
 	"github.com/perennial-ml/perennial/internal/tracking"
 	"github.com/perennial-ml/perennial/workflows"
 )
@@ -154,7 +155,9 @@ func TestARolloutOutlivesItsWorkflow(t *testing.T) {
 	p.stop() // as if it had been killed between the row and the alias
 	g, err := db.Open(t.Context(), db.Options{URL: "sqlite:" + filepath.Join(p.home, "perennial.db")})
 	require.NoError(t, err)
-	require.NoError(t, tracking.NewStore(g).SetAlias(t.Context(), housing, perennial.AliasChampion, "2"))
+	registry, err := mlflow.NewClient(mlflow.Options{URI: mlflow.EmbeddedURI, Transport: tracking.NewServer(tracking.NewStore(g), nil, tracking.Hooks{}, nil)})
+	require.NoError(t, err)
+	require.NoError(t, mlflow.NewTracker(registry, nil).SetAlias(t.Context(), housing, perennial.AliasChampion, "2"))
 	require.NoError(t, db.Close(g))
 	p.start()
 	p.eventually(2*time.Minute, "the alias follows the row", func(ctx context.Context) bool {

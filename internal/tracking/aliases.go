@@ -10,6 +10,14 @@ import (
 	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
+type aliasRow struct {
+	Name    string `gorm:"primaryKey"`
+	Alias   string `gorm:"primaryKey"`
+	Version int64
+}
+
+func (aliasRow) TableName() string { return "registered_model_aliases" }
+
 var aliasReservedRE = regexp.MustCompile(`^[vV]\d+$`)
 
 // maxAlias is how many characters an alias may have.
@@ -45,6 +53,12 @@ func (s *Store) byAlias(ctx context.Context, name, alias string) (mlflow.ModelVe
 		return mlflow.ModelVersion{}, mlflow.Invalid("Registered model alias %s not found.", clip(alias))
 	}
 	return s.getVersion(ctx, name, strconv.FormatInt(row.Version, 10))
+}
+
+// deleteAlias removes an alias; one that isn't there is no error.
+func (s *Store) deleteAlias(ctx context.Context, name, alias string) error {
+	err := s.db.WithContext(ctx).Where("name = ? AND alias = ?", name, alias).Delete(&aliasRow{}).Error
+	return db.Fault("tracking.deleteAlias", err)
 }
 
 // versionsOf lists the versions that were made of a run or a logged model.

@@ -101,16 +101,13 @@ func (s *Server) deleteFile(c *fiber.Ctx) error {
 // ownerFree refuses where a version was made of a run or logged model, and may not
 // lose its files.
 func (s *Server) ownerFree(ctx context.Context, owner string) error {
-	if s.hooks.Held == nil {
-		return nil
-	}
 	versions, err := s.store.versionsOf(ctx, owner)
 	if err != nil {
 		return err
 	}
 	for _, v := range versions {
-		if err := s.hooks.Held(ctx, v.Name, v.Version); err != nil {
-			return refused(err)
+		if err := s.free(ctx, v.Name, v.Version); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -12,16 +12,15 @@ import (
 	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
+// metricRow is a point as metrics and latest_metrics have it.
 type metricRow struct {
-	RunID     string  `gorm:"primaryKey"`
-	Key       string  `gorm:"primaryKey"`
-	Value     float64 `gorm:"primaryKey"`
-	Timestamp int64   `gorm:"primaryKey;autoIncrement:false"`
-	Step      int64   `gorm:"primaryKey;autoIncrement:false"`
-	IsNan     bool    `gorm:"primaryKey"`
+	RunID     string
+	Key       string
+	Value     float64
+	Timestamp int64
+	Step      int64
+	IsNan     bool
 }
-
-func (metricRow) TableName() string { return "metrics" }
 
 type paramRow struct {
 	RunID string `gorm:"primaryKey"`
@@ -169,11 +168,12 @@ func (r metricRow) after(other metricRow) bool {
 	return cmp.Or(cmp.Compare(r.Step, other.Step), cmp.Compare(r.Timestamp, other.Timestamp), cmp.Compare(r.Value, other.Value)) > 0
 }
 
-func (r metricRow) metric() perennial.Metric {
-	if r.IsNan {
-		r.Value = math.NaN()
+// number is the way back of storable.
+func number(value float64, isNaN bool) mlflow.Number {
+	if isNaN {
+		return mlflow.Number(math.NaN())
 	}
-	return perennial.Metric{Key: r.Key, Value: r.Value, Timestamp: r.Timestamp, Step: r.Step}
+	return mlflow.Number(value)
 }
 
 func putTags(tx *gorm.DB, runID string, tags []perennial.Tag) error {

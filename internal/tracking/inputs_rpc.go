@@ -11,6 +11,17 @@ import (
 	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
+type inputRow struct {
+	RunID   string `gorm:"primaryKey"`
+	Name    string `gorm:"primaryKey"`
+	Digest  string `gorm:"primaryKey"`
+	Context string `gorm:"primaryKey"`
+	Data    string // JSON of perennial.DataRef, "" of an input that came through MLflow's REST
+	Tags    string // JSON of the tags besides the context; "" for none
+}
+
+func (inputRow) TableName() string { return "inputs" }
+
 // datasetRow is a data set as an experiment's runs read it. What came first under
 // a name and a digest stays.
 type datasetRow struct {

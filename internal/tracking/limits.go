@@ -45,7 +45,7 @@ func checkKey(what, key string) error {
 	switch clean := path.Clean(key); {
 	case key == "":
 		return required("key")
-	case utf8.RuneCountInString(key) > maxKey:
+	case tooLong(key, maxKey):
 		return mlflow.Invalid("%s '%s…' had length %d, which exceeded length limit of %d", what, truncate(key, maxKey), utf8.RuneCountInString(key), maxKey)
 	case !wordsAnd("_/.- :", key):
 		return mlflow.Invalid("Invalid %s name: '%s'. Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:), and slashes (/).", what, key)
@@ -57,8 +57,8 @@ func checkKey(what, key string) error {
 
 // checkLength refuses a text of too many characters.
 func checkLength(what, text string, limit int) error {
-	if n := utf8.RuneCountInString(text); n > limit {
-		return mlflow.Invalid("'%s' exceeds the maximum length of %d characters: it has %d", what, limit, n)
+	if tooLong(text, limit) {
+		return mlflow.Invalid("'%s' exceeds the maximum length of %d characters: it has %d", what, limit, utf8.RuneCountInString(text))
 	}
 	return nil
 }
@@ -92,4 +92,28 @@ func checkTags(tags []mlflow.Tag) error {
 		tags[i].Value = truncate(t.Value, truncateTagValue)
 	}
 	return nil
+}
+
+// checkTag refuses a tag whose key is wrong or whose value is too long.
+func checkTag(key, value string, most int) error {
+	if err := checkKey("tag", key); err != nil {
+		return err
+	}
+	if tooLong(value, most) {
+		return mlflow.Invalid("Tag value '%s' had length %d, which exceeded length limit of %d", clip(value), utf8.RuneCountInString(value), most)
+	}
+	return nil
+}
+
+// tooLong reports whether a text has more than so many characters.
+func tooLong(text string, most int) bool {
+	return len(text) > most && utf8.RuneCountInString(text) > most
+}
+
+// clip shortens what is quoted in a message.
+func clip(text string) string {
+	if len(text) <= 100 {
+		return text
+	}
+	return strings.ToValidUTF8(text[:100], "") + "…"
 }

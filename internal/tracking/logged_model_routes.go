@@ -25,7 +25,7 @@ func loggedAnswer(m mlflow.LoggedModel, err error) (*mlflow.LoggedModelAnswer, e
 }
 
 func (s *Server) createLoggedModel(ctx context.Context, in *mlflow.CreateLoggedModel) (*mlflow.LoggedModelAnswer, error) {
-	return loggedAnswer(s.store.createLoggedModel(ctx, in, s.ms()))
+	return loggedAnswer(s.store.createLoggedModel(ctx, in, s.millis()))
 }
 
 func (s *Server) getLoggedModel(ctx context.Context, in *mlflow.GetLoggedModel) (*mlflow.LoggedModelAnswer, error) {
@@ -33,7 +33,7 @@ func (s *Server) getLoggedModel(ctx context.Context, in *mlflow.GetLoggedModel) 
 }
 
 func (s *Server) finalizeLoggedModel(ctx context.Context, in *mlflow.FinalizeLoggedModel) (*mlflow.LoggedModelAnswer, error) {
-	return loggedAnswer(s.store.changeLoggedModel(ctx, in.ModelID, s.ms(), func(_ *gorm.DB, row *loggedModelRow) error {
+	return loggedAnswer(s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(_ *gorm.DB, row *loggedModelRow) error {
 		switch in.Status {
 		case mlflow.LoggedModelPending, mlflow.LoggedModelReady, mlflow.LoggedModelFailed:
 			row.Status = in.Status
@@ -52,7 +52,7 @@ func (s *Server) deleteLoggedModel(ctx context.Context, in *mlflow.GetLoggedMode
 	if err := s.ownerFree(ctx, in.ModelID); err != nil {
 		return nil, err
 	}
-	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.ms(), func(_ *gorm.DB, row *loggedModelRow) error {
+	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(_ *gorm.DB, row *loggedModelRow) error {
 		row.LifecycleStage = stageDeleted
 		return nil
 	})
@@ -60,7 +60,7 @@ func (s *Server) deleteLoggedModel(ctx context.Context, in *mlflow.GetLoggedMode
 }
 
 func (s *Server) setLoggedModelTags(ctx context.Context, in *mlflow.LoggedModelTags) (*mlflow.Void, error) {
-	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.ms(), func(tx *gorm.DB, row *loggedModelRow) error {
+	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(tx *gorm.DB, row *loggedModelRow) error {
 		return putLoggedTags(tx, row.ModelID, in.Tags)
 	})
 	return nil, err
@@ -73,7 +73,7 @@ type loggedModelTag struct {
 }
 
 func (s *Server) deleteLoggedModelTag(ctx context.Context, in *loggedModelTag) (*mlflow.Void, error) {
-	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.ms(), func(tx *gorm.DB, row *loggedModelRow) error {
+	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(tx *gorm.DB, row *loggedModelRow) error {
 		gone := tx.Where("model_id = ? AND key = ?", row.ModelID, in.Key).Delete(&loggedTagRow{})
 		if gone.Error == nil && gone.RowsAffected == 0 {
 			return mlflow.Missing("No tag with key '%s' on logged model '%s'.", clip(in.Key), row.ModelID)
@@ -84,7 +84,7 @@ func (s *Server) deleteLoggedModelTag(ctx context.Context, in *loggedModelTag) (
 }
 
 func (s *Server) logLoggedModelParams(ctx context.Context, in *mlflow.LoggedModelParams) (*mlflow.Void, error) {
-	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.ms(), func(tx *gorm.DB, row *loggedModelRow) error {
+	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(tx *gorm.DB, row *loggedModelRow) error {
 		return putLoggedParams(tx, row.ModelID, in.Params)
 	})
 	return nil, err

@@ -2,6 +2,7 @@ package tracking
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -71,7 +72,7 @@ func (s *Store) createLoggedModel(ctx context.Context, in *mlflow.CreateLoggedMo
 		Status: mlflow.LoggedModelPending, LifecycleStage: stageActive, CreationTime: now, LastUpdatedTime: now,
 	}
 	if row.ExperimentID == "" {
-		row.ExperimentID = "0"
+		row.ExperimentID = defaultExperiment
 	}
 	if row.Name == "" {
 		row.Name = inventName(id)
@@ -108,11 +109,9 @@ func activeExperiment(tx *gorm.DB, id string) (experimentRow, error) {
 	case err != nil:
 		return row, err
 	case !found:
-		return row, mlflow.Missing("No Experiment with id=%s exists", id)
-	case row.LifecycleStage != stageActive:
-		return row, mlflow.Invalid("The experiment %s must be in the 'active' state. Current state is %s.", id, row.LifecycleStage)
+		return row, noExperiment(id)
 	}
-	return row, nil
+	return row, mustBeActive("experiment", id, row.LifecycleStage)
 }
 
 // loggedModelName refuses what couldn't stand in an address.
@@ -259,25 +258,26 @@ func readLoggedModels(g *gorm.DB, rows []loggedModelRow) ([]mlflow.LoggedModel, 
 }
 
 func (r loggedMetricRow) metric() mlflow.Metric {
-	value := metricRow{Value: r.Value, IsNan: r.IsNan}.metric().Value
 	return mlflow.Metric{
-		Key: r.Key, Value: mlflow.Number(value), Timestamp: mlflow.Int(r.Timestamp), Step: mlflow.Int(r.Step),
+		Key: r.Key, Value: number(r.Value, r.IsNan), Timestamp: mlflow.Int(r.Timestamp), Step: mlflow.Int(r.Step),
 		ModelID: r.ModelID, RunID: r.RunID, DatasetName: r.DatasetName, DatasetDigest: r.DatasetDigest,
 	}
 }
 
-// noteVersion adds a registered version to the list that a logged model keeps in a
-// tag of its own. A tag that is no such list begins anew.
+// noteVersion adds a registered version to the list that a logged model, which the
+// transaction has locked, keeps in a tag of its own. A tag that is no such list begins anew.
 func noteVersion(tx *gorm.DB, modelID, name string, version int64) error {
-	if _, err := activeLoggedModel(tx, modelID); err != nil { // lists are written one at a time
-		return err
-	}
 	tag, _, err := db.Take[loggedTagRow](tx.Where("model_id = ? AND key = ?", modelID, mlflow.TagModelVersions))
 	if err != nil {
 		return err
 	}
-	value := appendVersion(tag.Value, name, version)
-	row := loggedTagRow{ModelID: modelID, Key: mlflow.TagModelVersions, Value: value}
+	var all []any
+	_ = json.Unmarshal([]byte(tag.Value), &all) // what is no list begins anew
+	list, err := json.Marshal(append(all, map[string]any{"name": name, "version": version}))
+	if err != nil {
+		return err
+	}
+	row := loggedTagRow{ModelID: modelID, Key: mlflow.TagModelVersions, Value: string(list)}
 	if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error; err != nil {
 		return fmt.Errorf("note version %d of %s: %w", version, name, err)
 	}

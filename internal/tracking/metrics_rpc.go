@@ -186,7 +186,7 @@ func (s *Server) history(ctx context.Context, in *mlflow.GetHistory) (*mlflow.Me
 		return nil, err
 	}
 	answer := &mlflow.Metrics{}
-	answer.Metrics, err = readHistory(g, in.ID(), in.MetricKey, place, limit)
+	answer.Metrics, err = readHistory(g, in.ID(), in.MetricKey, points{after: place, limit: limit})
 	if err != nil {
 		return nil, db.Fault(op, err)
 	}
@@ -209,12 +209,22 @@ func boolInt(b bool) int64 {
 	return 0
 }
 
-// readHistory reads points of a metric by step, time and value, after a place, one
-// more than the limit; limit 0 is no limit.
-func readHistory(g *gorm.DB, runID, key string, after place, limit int) ([]mlflow.Metric, error) {
+// points says which points of a metric are read.
+type points struct {
+	after    place
+	limit    int         // one more is read; 0: no limit
+	from, to *mlflow.Int // steps, both inclusive; nil: all
+}
+
+// readHistory reads points of a metric by step, time and value.
+func readHistory(g *gorm.DB, runID, key string, want points) ([]mlflow.Metric, error) {
 	sql := keep + "SELECT value, timestamp, step, is_nan FROM metrics WHERE run_id = ? AND key = ?"
 	args := []any{runID, key}
-	if !after.empty() {
+	if want.from != nil {
+		sql += " AND step BETWEEN ? AND ?"
+		args = append(args, int64(*want.from), int64(*want.to))
+	}
+	if after := &want.after; !after.empty() {
 		step, at, value, nan := after.whole(0), after.whole(1), after.number(2), after.whole(3) == 1
 		if after.err != nil {
 			return nil, after.err
@@ -223,30 +233,29 @@ func readHistory(g *gorm.DB, runID, key string, after place, limit int) ([]mlflo
 		args = append(args, step, at, value, nan)
 	}
 	sql += " ORDER BY step, timestamp, value, is_nan"
-	if limit > 0 {
+	if want.limit > 0 {
 		sql += " LIMIT ?"
-		args = append(args, limit+1)
+		args = append(args, want.limit+1)
 	}
 	rows, err := g.Raw(sql, args...).Rows()
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close() //nolint:errcheck // Err below says the same
-	var points []mlflow.Metric
+	var list []mlflow.Metric
 	for rows.Next() {
 		m := metricRow{Key: key}
 		if err := rows.Scan(&m.Value, &m.Timestamp, &m.Step, &m.IsNan); err != nil {
 			return nil, err
 		}
-		points = append(points, m.wire())
+		list = append(list, m.wire())
 	}
-	return points, rows.Err()
+	return list, rows.Err()
 }
 
 // wire gives a stored point in MLflow's form.
 func (r metricRow) wire() mlflow.Metric {
-	m := r.metric()
-	return mlflow.Metric{Key: m.Key, Value: mlflow.Number(m.Value), Timestamp: mlflow.Int(m.Timestamp), Step: mlflow.Int(m.Step)}
+	return mlflow.Metric{Key: r.Key, Value: number(r.Value, r.IsNan), Timestamp: mlflow.Int(r.Timestamp), Step: mlflow.Int(r.Step)}
 }
 
 // The bounds of histories of several runs at once.
@@ -278,11 +287,11 @@ func (s *Server) historyBulk(ctx context.Context, in *historyBulkIn) (*mlflow.Me
 		if left <= 0 {
 			break
 		}
-		points, err := readHistory(s.store.db.WithContext(ctx), id, in.MetricKey, place{}, left)
+		list, err := readHistory(s.store.db.WithContext(ctx), id, in.MetricKey, points{limit: left})
 		if err != nil {
 			return nil, db.Fault("tracking.historyBulk", err)
 		}
-		answer.Metrics = append(answer.Metrics, ofRun(id, points[:min(left, len(points))])...)
+		answer.Metrics = append(answer.Metrics, ofRun(id, list[:min(left, len(list))])...)
 	}
 	return answer, nil
 }
@@ -322,14 +331,11 @@ func (s *Server) historyInterval(ctx context.Context, in *mlflow.GetHistoryBulk)
 	}
 	answer := &mlflow.Metrics{}
 	for _, id := range in.RunIDs {
-		points, err := readHistory(s.store.db.WithContext(ctx), id, in.MetricKey, place{}, 0)
+		list, err := readHistory(s.store.db.WithContext(ctx), id, in.MetricKey, points{from: in.StartStep, to: in.EndStep})
 		if err != nil {
 			return nil, db.Fault("tracking.historyInterval", err)
 		}
-		if in.StartStep != nil {
-			points = slices.DeleteFunc(points, func(m mlflow.Metric) bool { return m.Step < *in.StartStep || m.Step > *in.EndStep })
-		}
-		answer.Metrics = append(answer.Metrics, ofRun(id, spread(points, limit))...)
+		answer.Metrics = append(answer.Metrics, ofRun(id, spread(list, limit))...)
 	}
 	return answer, nil
 }

@@ -9,6 +9,12 @@ import (
 	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
+// pageMax is the most runs of a page, MLflow's limit.
+const pageMax = 50_000
+
+// queryIDs bounds the ids in one query.
+const queryIDs = 1000
+
 // pageSize gives the number of rows of a page: unset is the default, anything out
 // of 1 to most an error.
 func pageSize(asked *mlflow.Int, unset, most int) (int, error) {
@@ -99,4 +105,4 @@ func (p *place) read(i int, v any) {
 }
 
 // chunks gives ids in parts of what one query may name.
-func chunks(ids []string) iter.Seq[[]string] { return slices.Chunk(ids, hydrateRuns) }
+func chunks(ids []string) iter.Seq[[]string] { return slices.Chunk(ids, queryIDs) }

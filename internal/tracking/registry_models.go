@@ -15,6 +15,24 @@ import (
 	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
+type modelRow struct {
+	Name            string `gorm:"primaryKey"`
+	Description     string
+	CreationTime    int64
+	LastUpdatedTime int64
+	NextVersion     int64
+}
+
+func (modelRow) TableName() string { return "registered_models" }
+
+type modelTagRow struct {
+	Name  string `gorm:"primaryKey"`
+	Key   string `gorm:"primaryKey"`
+	Value string
+}
+
+func (modelTagRow) TableName() string { return "registered_model_tags" }
+
 // Limits of the registry, in characters.
 const (
 	maxModelName        = 256
@@ -83,20 +101,25 @@ func putModelTag(tx *gorm.DB, name, key, value string) error {
 	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&modelTagRow{Name: name, Key: key, Value: value}).Error
 }
 
-// lockModel locks a registered model for a change.
-func lockModel(tx *gorm.DB, name string) (modelRow, error) {
+// findModel reads a registered model's row.
+func findModel(g *gorm.DB, name string) (modelRow, error) {
 	if name == "" {
 		return modelRow{}, mlflow.Invalid("Registered model name cannot be empty.")
 	}
-	row, found, err := db.Take[modelRow](forUpdate(tx).Where("name = ?", name))
+	row, found, err := db.Take[modelRow](g.Where("name = ?", name))
 	if err == nil && !found {
-		err = noModel(name)
+		err = mlflow.Missing("Registered Model with name=%s not found", clip(name))
 	}
 	return row, err
 }
 
-func noModel(name string) error {
-	return mlflow.Missing("Registered Model with name=%s not found", clip(name))
+// lockModel locks a registered model for a change.
+func lockModel(tx *gorm.DB, name string) (modelRow, error) { return findModel(forUpdate(tx), name) }
+
+// hasModel refuses a model that there isn't.
+func (s *Store) hasModel(ctx context.Context, name string) error {
+	_, err := findModel(s.db.WithContext(ctx), name)
+	return db.Fault("tracking.hasModel", err)
 }
 
 // changeModel makes one change to a registered model and gives it as it is then.
@@ -155,19 +178,12 @@ func (s *Store) deleteModel(ctx context.Context, name string) error {
 
 // getModel gives a registered model as MLflow shows it.
 func (s *Store) getModel(ctx context.Context, name string) (mlflow.RegisteredModel, error) {
-	const op = "tracking.getModel"
-	if name == "" {
-		return mlflow.RegisteredModel{}, mlflow.Invalid("Registered model name cannot be empty.")
-	}
 	model, err := oneModel(s.db.WithContext(ctx), name)
-	return model, db.Fault(op, err)
+	return model, db.Fault("tracking.getModel", err)
 }
 
 func oneModel(g *gorm.DB, name string) (mlflow.RegisteredModel, error) {
-	row, found, err := db.Take[modelRow](g.Where("name = ?", name))
-	if err == nil && !found {
-		err = noModel(name)
-	}
+	row, err := findModel(g, name)
 	if err != nil {
 		return mlflow.RegisteredModel{}, err
 	}

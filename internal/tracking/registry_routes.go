@@ -40,8 +40,6 @@ func (s *Server) registryRoutes() {
 	handle(s, http.MethodPost, "model-versions/transition-stage", s.transition)
 }
 
-func (s *Server) ms() int64 { return s.now().UnixMilli() }
-
 func modelAnswer(m mlflow.RegisteredModel, err error) (*mlflow.RegisteredModelAnswer, error) {
 	return &mlflow.RegisteredModelAnswer{RegisteredModel: m}, err
 }
@@ -71,14 +69,11 @@ func refused(err error) error {
 // free refuses what would take a version away from whoever answers with it; version
 // "" is any of the model's.
 func (s *Server) free(ctx context.Context, model, version string) error {
-	if s.hooks.Held == nil {
-		return nil
-	}
 	return refused(s.hooks.Held(ctx, model, version))
 }
 
 func (s *Server) createModel(ctx context.Context, in *mlflow.CreateRegisteredModel) (*mlflow.RegisteredModelAnswer, error) {
-	return modelAnswer(s.store.createModel(ctx, in, s.ms()))
+	return modelAnswer(s.store.createModel(ctx, in, s.millis()))
 }
 
 func (s *Server) getModel(ctx context.Context, in *mlflow.ModelName) (*mlflow.RegisteredModelAnswer, error) {
@@ -86,7 +81,7 @@ func (s *Server) getModel(ctx context.Context, in *mlflow.ModelName) (*mlflow.Re
 }
 
 func (s *Server) updateModel(ctx context.Context, in *mlflow.UpdateRegisteredModel) (*mlflow.RegisteredModelAnswer, error) {
-	return modelAnswer(s.store.changeModel(ctx, in.Name, s.ms(), func(tx *gorm.DB) (string, error) {
+	return modelAnswer(s.store.changeModel(ctx, in.Name, s.millis(), func(tx *gorm.DB) (string, error) {
 		if err := checkDescription(in.Description); err != nil {
 			return "", err
 		}
@@ -95,17 +90,17 @@ func (s *Server) updateModel(ctx context.Context, in *mlflow.UpdateRegisteredMod
 }
 
 func (s *Server) renameModel(ctx context.Context, in *mlflow.RenameRegisteredModel) (*mlflow.RegisteredModelAnswer, error) {
-	if _, err := s.store.getModel(ctx, in.Name); err != nil {
+	if err := s.store.hasModel(ctx, in.Name); err != nil {
 		return nil, err
 	}
 	if err := s.free(ctx, in.Name, ""); err != nil {
 		return nil, err
 	}
-	return modelAnswer(s.store.renameModel(ctx, in.Name, in.NewName, s.ms()))
+	return modelAnswer(s.store.renameModel(ctx, in.Name, in.NewName, s.millis()))
 }
 
 func (s *Server) deleteModel(ctx context.Context, in *mlflow.ModelName) (*mlflow.Void, error) {
-	if _, err := s.store.getModel(ctx, in.Name); err != nil {
+	if err := s.store.hasModel(ctx, in.Name); err != nil {
 		return nil, err
 	}
 	if err := s.free(ctx, in.Name, ""); err != nil {
@@ -120,14 +115,14 @@ func (s *Server) getLatestVersions(ctx context.Context, in *mlflow.GetLatestVers
 }
 
 func (s *Server) setModelTag(ctx context.Context, in *mlflow.ModelTag) (*mlflow.Void, error) {
-	_, err := s.store.changeModel(ctx, in.Name, s.ms(), func(tx *gorm.DB) (string, error) {
+	_, err := s.store.changeModel(ctx, in.Name, s.millis(), func(tx *gorm.DB) (string, error) {
 		return in.Name, putModelTag(tx, in.Name, in.Key, in.Value)
 	})
 	return nil, err
 }
 
 func (s *Server) deleteModelTag(ctx context.Context, in *mlflow.ModelTag) (*mlflow.Void, error) {
-	_, err := s.store.changeModel(ctx, in.Name, s.ms(), func(tx *gorm.DB) (string, error) {
+	_, err := s.store.changeModel(ctx, in.Name, s.millis(), func(tx *gorm.DB) (string, error) {
 		if err := checkKey("tag", in.Key); err != nil {
 			return "", err
 		}
@@ -159,7 +154,7 @@ func (s *Server) setAlias(ctx context.Context, in *mlflow.ModelAlias) (*mlflow.V
 }
 
 func (s *Server) getByAlias(ctx context.Context, in *mlflow.ModelAlias) (*mlflow.ModelVersionAnswer, error) {
-	if _, err := s.store.getModel(ctx, in.Name); err != nil {
+	if err := s.store.hasModel(ctx, in.Name); err != nil {
 		return nil, err
 	}
 	return versionAnswer(s.store.byAlias(ctx, in.Name, in.Alias))
@@ -169,17 +164,17 @@ func (s *Server) deleteAlias(ctx context.Context, in *mlflow.ModelAlias) (*mlflo
 	if err := checkAlias(in.Alias); err != nil {
 		return nil, err
 	}
-	if _, err := s.store.getModel(ctx, in.Name); err != nil {
+	if err := s.store.hasModel(ctx, in.Name); err != nil {
 		return nil, err
 	}
 	if steering(in.Alias) && s.hooks.MoveAlias != nil && !mlflow.IsDecided(ctx) {
 		return nil, refused(s.hooks.MoveAlias(ctx, perennial.ActorOf(ctx).Name, in.Name, in.Alias, ""))
 	}
-	return nil, s.store.DeleteAlias(ctx, in.Name, in.Alias)
+	return nil, s.store.deleteAlias(ctx, in.Name, in.Alias)
 }
 
 func (s *Server) createVersion(ctx context.Context, in *mlflow.CreateModelVersion) (*mlflow.ModelVersionAnswer, error) {
-	return versionAnswer(s.store.createVersion(ctx, in, s.ms()))
+	return versionAnswer(s.store.createVersion(ctx, in, s.millis()))
 }
 
 func (s *Server) getVersion(ctx context.Context, in *mlflow.VersionName) (*mlflow.ModelVersionAnswer, error) {
@@ -187,7 +182,7 @@ func (s *Server) getVersion(ctx context.Context, in *mlflow.VersionName) (*mlflo
 }
 
 func (s *Server) updateVersion(ctx context.Context, in *mlflow.UpdateModelVersion) (*mlflow.ModelVersionAnswer, error) {
-	return versionAnswer(s.store.changeVersion(ctx, in.Name, in.Version, s.ms(), func(_ *gorm.DB, v *versionRow) error {
+	return versionAnswer(s.store.changeVersion(ctx, in.Name, in.Version, s.millis(), func(_ *gorm.DB, v *versionRow) error {
 		v.Description = in.Description
 		return checkDescription(in.Description)
 	}))
@@ -200,7 +195,7 @@ func (s *Server) deleteVersion(ctx context.Context, in *mlflow.VersionName) (*ml
 	if err := s.free(ctx, in.Name, in.Version); err != nil {
 		return nil, err
 	}
-	return nil, s.store.deleteVersion(ctx, in.Name, in.Version, s.ms())
+	return nil, s.store.deleteVersion(ctx, in.Name, in.Version, s.millis())
 }
 
 func (s *Server) getDownloadURI(ctx context.Context, in *mlflow.VersionName) (*mlflow.DownloadURI, error) {
@@ -209,19 +204,19 @@ func (s *Server) getDownloadURI(ctx context.Context, in *mlflow.VersionName) (*m
 }
 
 func (s *Server) setVersionTag(ctx context.Context, in *mlflow.VersionTag) (*mlflow.Void, error) {
-	_, err := s.store.changeVersion(ctx, in.Name, in.Version, s.ms(), func(tx *gorm.DB, v *versionRow) error {
+	_, err := s.store.changeVersion(ctx, in.Name, in.Version, s.millis(), func(tx *gorm.DB, v *versionRow) error {
 		return putVersionTag(tx, *v, in.Key, in.Value)
 	})
 	return nil, err
 }
 
 func (s *Server) deleteVersionTag(ctx context.Context, in *mlflow.VersionTag) (*mlflow.Void, error) {
-	_, err := s.store.changeVersion(ctx, in.Name, in.Version, s.ms(), func(tx *gorm.DB, v *versionRow) error {
+	_, err := s.store.changeVersion(ctx, in.Name, in.Version, s.millis(), func(tx *gorm.DB, v *versionRow) error {
 		return cmp.Or(checkKey("tag", in.Key), tx.Where("name = ? AND version = ? AND key = ?", v.Name, v.Version, in.Key).Delete(&versionTagRow{}).Error)
 	})
 	return nil, err
 }
 
 func (s *Server) transition(ctx context.Context, in *mlflow.TransitionStage) (*mlflow.ModelVersionAnswer, error) {
-	return versionAnswer(s.store.transition(ctx, in, s.ms()))
+	return versionAnswer(s.store.transition(ctx, in, s.millis()))
 }

@@ -326,16 +326,20 @@ func TestHooks(t *testing.T) {
 		w.post(t, "registered-models/alias", object{"name": "iris", "alias": "Champion", "version": "1"})
 		require.Equal(t, []string{" iris champion 1", " iris challenger ", " iris Champion 1"}, moved)
 		require.Equal(t, []any{object{"alias": "mine", "version": "2"}}, at(t, w.get(t, "registered-models/get?name=iris"), "registered_model", "aliases"), "champion is the hook's affair")
-		body := strings.NewReader(`{"name":"iris","alias":"champion","version":"2"}`)
-		own, err := http.NewRequestWithContext(mlflow.Decided(t.Context()), http.MethodPost, "http://x/api/2.0/mlflow/registered-models/alias", body)
-		require.NoError(t, err)
-		own.Header.Set("Content-Type", "application/json")
-		resp, err := w.server.RoundTrip(own)
-		require.NoError(t, err)
-		require.NoError(t, resp.Body.Close())
-		require.Equal(t, 200, resp.StatusCode, "what Perennial has decided goes past the hook")
+		decided := func(method string) {
+			body := strings.NewReader(`{"name":"iris","alias":"champion","version":"2"}`)
+			own, err := http.NewRequestWithContext(mlflow.Decided(t.Context()), method, "http://x/api/2.0/mlflow/registered-models/alias", body)
+			require.NoError(t, err)
+			own.Header.Set("Content-Type", "application/json")
+			resp, err := w.server.RoundTrip(own)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			require.Equal(t, 200, resp.StatusCode, "what Perennial has decided goes past the hook")
+		}
+		decided(http.MethodPost)
 		require.Equal(t, "2", at(t, w.get(t, "registered-models/alias?name=iris&alias=champion"), "model_version", "version"))
-		require.NoError(t, s.DeleteAlias(t.Context(), "iris", "champion"))
+		decided(http.MethodDelete)
+		w.refuse(t, invalid, http.MethodGet, "registered-models/alias?name=iris&alias=champion", nil)
 		require.Equal(t, "rollouts are frozen. wait", w.refuse(t, invalid, http.MethodPost, "registered-models/alias", object{"name": "iris", "alias": "champion", "version": "2"}))
 
 		refused := map[string]object{
@@ -396,31 +400,5 @@ func TestSearchModels(t *testing.T) {
 		for _, more := range [][]string{{"max_results", "1001"}, {"max_results", "0"}, {"max_results", "x"}, {"page_token", "?"}, {"page_token", "eyJvZmZzZXQiOi0xfQ=="}, {"order_by", "foo"}, {"order_by", "tags.first"}, {"order_by", "name DOWN"}} {
 			w.refuse(t, invalid, http.MethodGet, search("registered-models/search", "", more...), nil)
 		}
-	})
-}
-
-func TestSearchVersions(t *testing.T) {
-	t.Parallel()
-	eachWire(t, tracking.Hooks{}, func(t *testing.T, w wire) {
-		model, run := w.logged(t, "clf")
-		w.post(t, "registered-models/create", object{"name": "iris"})
-		w.post(t, "registered-models/create", object{"name": "wine"})
-		for _, k := range []string{"0", "1", "2"} {
-			w.version(t, "iris", model, object{"tags": []object{{"key": "k", "value": k}}})
-		}
-		w.version(t, "wine", model, nil)
-		find := func(filter string, more ...string) []string {
-			return names(w.get(t, search("model-versions/search", filter, more...))["model_versions"], "version")
-		}
-		require.Equal(t, []string{"3", "2", "1"}, find("name = 'iris'"), "newest first")
-		require.Equal(t, []string{"3"}, find("name = 'iris' and tags.k = '2'"))
-		require.Len(t, find("run_id = '"+run+"'"), 4)
-		require.Len(t, find("run_id IN ('"+run+"', 'x')"), 4)
-		require.Empty(t, find("run_id IN ('x')"))
-		require.Equal(t, []string{"3", "2"}, find("version_number >= 2 AND name = 'iris'"))
-		require.Len(t, find("source_path LIKE 'models:/m-%'"), 4)
-		require.Equal(t, []string{"1", "2"}, find("name = 'iris'", "order_by", "version_number ASC", "max_results", "2"))
-		w.refuse(t, invalid, http.MethodGet, search("model-versions/search", "status = 'READY'"), nil)
-		w.refuse(t, invalid, http.MethodGet, search("model-versions/search", "", "max_results", "200001"), nil)
 	})
 }

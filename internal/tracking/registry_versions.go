@@ -1,10 +1,8 @@
 package tracking
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -61,25 +59,6 @@ func (s *Store) createVersion(ctx context.Context, in *mlflow.CreateModelVersion
 		return err
 	})
 	return version, err
-}
-
-// appendVersion adds a version to the JSON list of a logged model's tag.
-func appendVersion(list, name string, version int64) string {
-	type made struct {
-		Name    string `json:"name"`
-		Version any    `json:"version"` // MLflow's server writes numbers, its client strings
-	}
-	var all []json.RawMessage
-	_ = json.Unmarshal([]byte(list), &all) // what is no list begins anew
-	b, err := json.Marshal(made{name, version})
-	if err == nil {
-		all = append(all, b)
-	}
-	out, err := json.Marshal(all)
-	if err != nil {
-		return "[]"
-	}
-	return string(bytes.TrimSpace(out))
 }
 
 func putVersionTag(tx *gorm.DB, v versionRow, key, value string) error {
@@ -214,31 +193,35 @@ func wireVersion(g *gorm.DB, row versionRow) (mlflow.ModelVersion, error) {
 
 // wireVersions adds tags and aliases to versions, in their order.
 func wireVersions(g *gorm.DB, rows []versionRow) ([]mlflow.ModelVersion, error) {
+	versions := make([]mlflow.ModelVersion, 0, len(rows))
+	for part := range slices.Chunk(rows, queryIDs) {
+		some, err := wireSome(g, part)
+		if err != nil {
+			return nil, err
+		}
+		versions = append(versions, some...)
+	}
+	return versions, nil
+}
+
+// wireSome is wireVersions for as many as one query can name.
+func wireSome(g *gorm.DB, rows []versionRow) ([]mlflow.ModelVersion, error) {
 	type key struct {
 		name   string
 		number int64
 	}
 	versions := make([]mlflow.ModelVersion, len(rows))
 	at := make(map[key]*mlflow.ModelVersion, len(rows))
-	var names []string
+	names, numbers := make([]string, len(rows)), make([]int64, len(rows))
 	for i, r := range rows {
 		versions[i] = mlflow.ModelVersion{
 			Name: r.Name, Version: strconv.FormatInt(r.Version, 10), CreationTimestamp: mlflow.Int(r.CreationTime), LastUpdatedTimestamp: mlflow.Int(r.LastUpdatedTime),
 			CurrentStage: r.CurrentStage, Description: r.Description, Source: r.Source, RunID: r.RunID, Status: r.Status, RunLink: r.RunLink,
 		}
 		at[key{r.Name, r.Version}] = &versions[i]
-		if !slices.Contains(names, r.Name) {
-			names = append(names, r.Name)
-		}
+		names[i], numbers[i] = r.Name, r.Version
 	}
-	if len(rows) == 0 {
-		return versions, nil
-	}
-	of := g.Where("name IN ?", names)
-	if len(rows) == 1 {
-		of = of.Where("version = ?", rows[0].Version)
-	}
-	of = of.Session(&gorm.Session{})
+	of := g.Where("name IN ? AND version IN ?", names, numbers).Session(&gorm.Session{})
 	var tags []versionTagRow
 	if err := of.Order("key").Find(&tags).Error; err != nil {
 		return nil, err
@@ -271,15 +254,13 @@ type source struct {
 // source that reaches beyond the run or logged model that is named with it.
 func resolveSource(tx *gorm.DB, in *mlflow.CreateModelVersion) (source, error) {
 	from := source{location: in.Source, runID: in.RunID}
+	var model loggedModelRow
 	if in.ModelID != "" {
-		row, found, err := db.Take[loggedModelRow](tx.Where("model_id = ? AND lifecycle_stage = ?", in.ModelID, stageActive))
-		if err == nil && !found {
-			err = mlflow.Missing("Logged model with ID '%s' not found.", clip(in.ModelID))
-		}
-		if err != nil {
+		var err error
+		if model, err = activeLoggedModel(tx, in.ModelID); err != nil {
 			return source{}, err
 		}
-		from.modelID, from.runID = row.ModelID, cmp.Or(in.RunID, row.SourceRunID)
+		from.modelID, from.runID = model.ModelID, cmp.Or(in.RunID, model.SourceRunID)
 	}
 	if slices.ContainsFunc(in.Tags, func(t mlflow.Tag) bool { return t.Key == mlflow.TagIsPrompt }) {
 		return from, nil // a prompt's source is no file
@@ -292,13 +273,13 @@ func resolveSource(tx *gorm.DB, in *mlflow.CreateModelVersion) (source, error) {
 	case !relative(in.Source):
 		return source{}, badSource(in.Source, "It must not hold '..' or backslashes.")
 	case !hasScheme, strings.EqualFold(scheme, "file"), len(scheme) == 1: // one letter: a drive
-		err = within(tx, in, in.Source)
+		err = within(tx, in, model.ArtifactURI)
 	case scheme == "models":
-		from.location, err = modelSource(tx, in, rest)
+		from.location, err = modelSource(tx, in, &model, rest)
 	case scheme == "runs":
 		from.location, err = runSource(tx, in, rest)
 	case scheme+":" == artifactScheme:
-		err = within(tx, in, in.Source)
+		err = within(tx, in, model.ArtifactURI)
 	}
 	return from, err
 }
@@ -329,14 +310,13 @@ func relative(text string) bool {
 
 // modelSource resolves models:/<model id>, models:/<name>/<version> and
 // models:/<name>@<alias>.
-func modelSource(tx *gorm.DB, in *mlflow.CreateModelVersion, rest string) (string, error) {
+func modelSource(tx *gorm.DB, in *mlflow.CreateModelVersion, logged *loggedModelRow, rest string) (string, error) {
 	rest = strings.TrimLeft(rest, "/")
 	if ownerRE.MatchString(rest) && strings.HasPrefix(rest, "m-") {
 		if in.ModelID != rest {
 			return "", badSource(in.Source, "The model_id request parameter must identify the resource that contains the source.")
 		}
-		row, _, err := db.Take[loggedModelRow](tx.Where("model_id = ?", rest))
-		return row.ArtifactURI, err
+		return logged.ArtifactURI, nil
 	}
 	name, version, isVersion := strings.Cut(rest, "/")
 	if model, alias, isAlias := strings.Cut(rest, "@"); !isVersion && isAlias {
@@ -378,9 +358,9 @@ func runSource(tx *gorm.DB, in *mlflow.CreateModelVersion, rest string) (string,
 }
 
 // within refuses files that lie outside the run, or the logged model, that is
-// named with them.
-func within(tx *gorm.DB, in *mlflow.CreateModelVersion, uri string) error {
-	var roots []string
+// named with them; model is where that one's lie.
+func within(tx *gorm.DB, in *mlflow.CreateModelVersion, model string) error {
+	roots := []string{model}
 	if in.RunID != "" {
 		run, _, err := db.Take[runRow](tx.Where("run_id = ?", in.RunID))
 		if err != nil {
@@ -388,15 +368,8 @@ func within(tx *gorm.DB, in *mlflow.CreateModelVersion, uri string) error {
 		}
 		roots = append(roots, run.ArtifactURI)
 	}
-	if in.ModelID != "" {
-		model, _, err := db.Take[loggedModelRow](tx.Where("model_id = ?", in.ModelID))
-		if err != nil {
-			return err
-		}
-		roots = append(roots, model.ArtifactURI)
-	}
 	for _, root := range roots {
-		if root != "" && contains(root, uri) {
+		if root != "" && contains(root, in.Source) {
 			return nil
 		}
 	}

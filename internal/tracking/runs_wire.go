@@ -12,6 +12,21 @@ import (
 	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
+type runRow struct {
+	RunID          string `gorm:"primaryKey"`
+	ExperimentID   string
+	Name           string
+	UserID         string
+	Status         string
+	StartTime      int64
+	EndTime        *int64
+	ArtifactURI    string
+	LifecycleStage string
+	Op             *string
+}
+
+func (runRow) TableName() string { return "runs" }
+
 // wire gives a run in MLflow's form, without what was logged to it.
 func (r runRow) wire() mlflow.Run {
 	info := mlflow.RunInfo{

@@ -127,16 +127,14 @@ func fullOrder(order []orderTerm) []orderTerm {
 	return full
 }
 
-var experimentTimes = attribute{numeric: true}
-
 // experimentGrammar is what searches of experiments know.
 var experimentGrammar = &grammar{
 	entity:   "experiment",
 	prefixes: map[string]kind{"attribute": kindAttribute, "attributes": kindAttribute, "attr": kindAttribute, "tag": kindTag, "tags": kindTag},
 	attributes: map[string]attribute{
 		"name": {column: "name"}, "experiment_id": {column: "experiment_id"},
-		"creation_time":    {column: "creation_time", numeric: experimentTimes.numeric},
-		"last_update_time": {column: "last_update_time", numeric: experimentTimes.numeric},
+		"creation_time":    {column: "creation_time", numeric: true},
+		"last_update_time": {column: "last_update_time", numeric: true},
 	},
 	valid: []string{"creation_time", "experiment_id", "last_update_time", "name"},
 }

@@ -25,7 +25,8 @@ type Blobs interface {
 	Range(ctx context.Context, key string, offset, length int64) (io.ReadCloser, error)
 }
 
-// Hooks lead from the registry to whoever serves its models. All may be nil.
+// Hooks lead from the registry to whoever serves its models. Where one is nil, no
+// alias steers anything, and nothing is held.
 type Hooks struct {
 	// MoveAlias is called instead of the store for the aliases champion and
 	// challenger, which say who answers, and for what differs from them by case
@@ -70,6 +71,9 @@ var rpcPrefixes = []string{"/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/", "/api/3.
 func NewServer(s *Store, b Blobs, h Hooks, now func() time.Time) *Server {
 	if now == nil {
 		now = time.Now
+	}
+	if h.Held == nil {
+		h.Held = func(context.Context, string, string) error { return nil }
 	}
 	server := &Server{store: s, blobs: b, hooks: h, now: now}
 	server.add(http.MethodGet, "/health", plainText("OK"))

@@ -5,13 +5,12 @@
 // write-once, the latest metric is the greatest by (step, timestamp, value), a
 // deleted run takes no writes, a version number is never used twice.
 //
-// Everything is safe to repeat: creates take an op, a one-time id under which a
-// second call gives the first one's result; the rest is idempotent by nature.
+// A run's create is safe to repeat with a one-time id, the tag perennial.op, under
+// which a second one gives the first one's run.
 //
-// It holds no bytes: an artifact is a path and the key of a blob. Limits on the
-// length of keys and values belong to the REST layer.
+// It holds no bytes: an artifact is a path and the key of a blob.
 //
-// Start reading at Store.CreateRun and Store.CreateVersion; the tables are in
+// Start reading at NewServer and the routes that it adds; the tables are in
 // migrations.
 package tracking
 
@@ -23,7 +22,6 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
-	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/db"
 	"github.com/perennial-ml/perennial/internal/mlflow"
 )
@@ -45,10 +43,9 @@ const (
 // Store reads and writes runs and registered models. It is safe for concurrent
 // use by any number of goroutines and processes.
 //
-// Its errors are *perennial.Error: not_found for a missing experiment, run,
-// model or version; precondition for a write to something deleted; conflict for
-// a param with another value; invalid for a value that breaks a rule;
-// unavailable, deadline or internal for the database's own troubles.
+// Its errors are MLflow's own (*mlflow.Error) for what is missing, deleted or breaks
+// a rule, and *perennial.Error of the codes unavailable, deadline and internal for
+// the database's own troubles.
 type Store struct{ db *gorm.DB }
 
 // NewStore gives a store on a database that db.Migrate has prepared.
@@ -61,11 +58,3 @@ func (s *Store) write(ctx context.Context, op string, f func(tx *gorm.DB) error)
 
 // forUpdate locks the rows that a query of a transaction reads until its end.
 func forUpdate(tx *gorm.DB) *gorm.DB { return tx.Clauses(clause.Locking{Strength: "UPDATE"}) }
-
-func missing(what, id string) error {
-	return perennial.Errorf(perennial.CodeNotFound, "", "%s %s doesn't exist", what, id)
-}
-
-func invalid(format string, args ...any) error {
-	return perennial.Errorf(perennial.CodeInvalid, "", format, args...)
-}

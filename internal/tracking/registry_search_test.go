@@ -1,0 +1,36 @@
+package tracking_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/perennial-ml/perennial/internal/tracking"
+)
+
+func TestSearchVersions(t *testing.T) {
+	t.Parallel()
+	eachWire(t, tracking.Hooks{}, func(t *testing.T, w wire) {
+		model, run := w.logged(t, "clf")
+		w.post(t, "registered-models/create", object{"name": "iris"})
+		w.post(t, "registered-models/create", object{"name": "wine"})
+		for _, k := range []string{"0", "1", "2"} {
+			w.version(t, "iris", model, object{"tags": []object{{"key": "k", "value": k}}})
+		}
+		w.version(t, "wine", model, nil)
+		find := func(filter string, more ...string) []string {
+			return names(w.get(t, search("model-versions/search", filter, more...))["model_versions"], "version")
+		}
+		require.Equal(t, []string{"3", "2", "1"}, find("name = 'iris'"), "newest first")
+		require.Equal(t, []string{"3"}, find("name = 'iris' and tags.k = '2'"))
+		require.Len(t, find("run_id = '"+run+"'"), 4)
+		require.Len(t, find("run_id IN ('"+run+"', 'x')"), 4)
+		require.Empty(t, find("run_id IN ('x')"))
+		require.Equal(t, []string{"3", "2"}, find("version_number >= 2 AND name = 'iris'"))
+		require.Len(t, find("source_path LIKE 'models:/m-%'"), 4)
+		require.Equal(t, []string{"1", "2"}, find("name = 'iris'", "order_by", "version_number ASC", "max_results", "2"))
+		w.refuse(t, invalid, http.MethodGet, search("model-versions/search", "status = 'READY'"), nil)
+		w.refuse(t, invalid, http.MethodGet, search("model-versions/search", "", "max_results", "200001"), nil)
+	})
+}
