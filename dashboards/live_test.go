@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -209,15 +211,17 @@ func waitFor(t *testing.T, limit time.Duration, what string, ready func() bool) 
 	}
 }
 
+// freePorts gives ports that nobody listens on, none of those that the system
+// gives to whoever asks for any.
 func freePorts(t *testing.T, n int) (ports []string) {
 	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		defer l.Close() // all at once, so that no port comes twice
-		_, port, err := net.SplitHostPort(l.Addr().String())
-		require.NoError(t, err)
-		ports = append(ports, port)
+	for port := 20000 + rand.IntN(8000); len(ports) < n; port++ { //nolint:gosec // no secret
+		l, err := net.Listen("tcp", address(strconv.Itoa(port)))
+		if err != nil {
+			continue // in use
+		}
+		require.NoError(t, l.Close())
+		ports = append(ports, strconv.Itoa(port))
 	}
 	return ports
 }

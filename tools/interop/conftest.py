@@ -5,7 +5,9 @@ server that is there already. MLflow's own passes them, too, but for some of the
 paths in test_mlflow_bad_input.py, which it takes or answers with 500.
 """
 
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -34,13 +36,13 @@ STARTS_WITHIN = 120  # seconds: a loaded machine with cold caches
 
 
 def free_ports(n):
-    sockets = [socket.socket() for _ in range(n)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+    """Ports that nobody listens on, none of those that the system gives to whoever asks for any."""
+
+    def free(port):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", port)) != 0
+
+    return list(itertools.islice(filter(free, random.sample(range(20000, 32000), 1000)), n))
 
 
 def wait_for(url, process, log):

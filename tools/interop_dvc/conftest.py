@@ -4,9 +4,12 @@ PERENNIAL_TEST_BINARY names the program. S3 is moto's server, in this process;
 with PERENNIAL_TEST_S3 one that is there already.
 """
 
+import itertools
 import json
 import os
+import random
 import shutil
+import socket
 import subprocess
 import sys
 import uuid
@@ -48,6 +51,16 @@ def s3():
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
     server.stop()
+
+
+def free_ports(n):
+    """Ports that nobody listens on, none of those that the system gives to whoever asks for any."""
+
+    def free(port):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", port)) != 0
+
+    return list(itertools.islice(filter(free, random.sample(range(20000, 32000), 1000)), n))
 
 
 class Project:

@@ -6,6 +6,7 @@ import subprocess
 import time
 
 import pytest
+from conftest import free_ports
 
 STAGE = "train-iris"
 
@@ -86,12 +87,7 @@ class server:
         self.p = p
 
     def __enter__(self):
-        sockets = [socket.socket() for _ in range(3)]
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        api, temporal, ui = [s.getsockname()[1] for s in sockets]
-        for s in sockets:
-            s.close()
+        api, temporal, ui = free_ports(3)
         self.log = (self.p.path.parent / "up.log").open("w")
         self.process = subprocess.Popen(
             ["perennial", "up", "--no-bootstrap", "--listen", f"127.0.0.1:{api}", "--temporal-port", str(temporal), "--ui-port", str(ui)],
