@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"time"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
@@ -15,6 +16,13 @@ func (rolloutFake) Rollout(_ context.Context, model string) (client.RolloutView,
 		return client.RolloutView{}, notFound("model")
 	}
 	return client.RolloutView{Model: model, Phase: "canary", Epoch: 19}, nil
+}
+
+func (rolloutFake) Divergence(_ context.Context, row perennial.Traffic) (*client.DivergenceView, error) {
+	if row.Model != "iris" {
+		return nil, nil //nolint:nilnil // there is none
+	}
+	return &client.DivergenceView{Alias: "champion", Version: "7", Actor: "ann", Reason: "it is frozen", At: time.Unix(1, 0).UTC()}, nil
 }
 
 func (rolloutFake) StartRollout(_ context.Context, model string, req client.RolloutRequest) (client.RolloutResponse, error) {

@@ -83,6 +83,9 @@ func (s *Server) modelView(ctx context.Context, m *perennial.RegisteredModel) (c
 		Model: m.Name, Description: m.Description, CreatedAt: instant(m.CreatedAt), UpdatedAt: instant(m.UpdatedAt),
 		Aliases: m.Aliases, Traffic: trafficView(&t),
 	}
+	if v.Traffic.Alias, err = s.o.Rollouts.Divergence(ctx, t); err != nil {
+		return v, err
+	}
 	if v.Aliases == nil {
 		v.Aliases = map[string]string{}
 	}

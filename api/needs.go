@@ -153,6 +153,8 @@ type Audit interface {
 // Rollouts changes who answers (internal/control), for the actor in the context.
 type Rollouts interface {
 	Rollout(ctx context.Context, model string) (client.RolloutView, error)
+	// Divergence gives the last move of an alias that traffic doesn't follow, nil for none.
+	Divergence(ctx context.Context, row perennial.Traffic) (*client.DivergenceView, error)
 	StartRollout(ctx context.Context, model string, req client.RolloutRequest) (client.RolloutResponse, error)
 	// CommandRollout takes pause, resume, promote and abort.
 	CommandRollout(ctx context.Context, model, name string, req client.RolloutCommand) (client.RolloutView, error)

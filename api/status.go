@@ -59,6 +59,12 @@ func (s *Server) getStatus(ctx context.Context, _ *struct{}) (*answer[client.Sta
 		down("traffic", err)
 	} else {
 		v.Models = trafficList(rows).Items
+		for i := range rows {
+			if v.Models[i].Alias, err = s.o.Rollouts.Divergence(ctx, rows[i]); err != nil {
+				down("aliases", err)
+				break
+			}
+		}
 	}
 	if specs, err := s.o.Pipelines.List(ctx); err != nil {
 		down("pipelines", err)

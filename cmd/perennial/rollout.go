@@ -209,7 +209,7 @@ func showRollout(w io.Writer, v client.RolloutView) {
 		showFreeze(w, v.Frozen)
 	}
 	if v.Alias != nil {
-		field(w, "alias "+v.Alias.Alias, fmt.Sprintf("moved to %s by %s at %s; traffic doesn't follow: %s", cmp.Or(v.Alias.Version, "nothing"), v.Alias.Actor, when(v.Alias.At), v.Alias.Reason))
+		field(w, "alias "+v.Alias.Alias, moveText(v.Alias))
 	}
 	if len(v.Guardrails) > 0 {
 		row(w)
@@ -225,4 +225,9 @@ func showRollout(w io.Writer, v client.RolloutView) {
 			row(w, r.Replica, dash(cmp.Or(v.Challenger, v.Champion)), r.State, dash(r.Error))
 		}
 	}
+}
+
+// moveText tells of a move of an alias that changed no traffic.
+func moveText(a *client.DivergenceView) string {
+	return fmt.Sprintf("moved to %s by %s at %s; traffic doesn't follow: %s", cmp.Or(a.Version, "nothing"), a.Actor, when(a.At), a.Reason)
 }

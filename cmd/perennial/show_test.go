@@ -20,8 +20,11 @@ func answers() map[string]any {
 	other := irisRun()
 	other.RunID, other.Algorithm, other.Version, other.DataMD5 = "run3", "malaschitz_forest", "3", "99887766"
 	other.Metrics = map[string]*float64{"accuracy": new(0.9333), "f1": new(0.9)}
+	moved := &client.DivergenceView{Alias: "champion", Version: "7", Actor: "ann", Reason: "Version 7 holds a pickle.", At: at}
+	traffic := irisTraffic()
+	traffic.Alias = moved
 	version := client.VersionView{Model: "iris", Version: "2", RunID: "run2", Status: "READY", Algorithm: "logistic_regression", CreatedAt: at, Aliases: []string{"champion"}, Lineage: lineage}
-	model := client.ModelView{Model: "iris", CreatedAt: at, UpdatedAt: at, Aliases: map[string]string{"champion": "2"}, Traffic: irisTraffic()}
+	model := client.ModelView{Model: "iris", CreatedAt: at, UpdatedAt: at, Aliases: map[string]string{"champion": "2"}, Traffic: traffic}
 	prediction := client.PredictionView{
 		PredictionID: "p1", Model: "iris", Version: "2", Variant: perennial.VariantChampion, Kind: perennial.KindLive, Status: "ok", UnitID: "u", Key: "k", At: at,
 		LatencyMicros: 41.5, Features: map[string]any{"sepal_length": 5.1}, Redacted: []string{"email"}, Prediction: "setosa",
@@ -34,7 +37,7 @@ func answers() map[string]any {
 	return map[string]any{
 		"GET /status": client.StatusView{
 			Version: "v1", StartedAt: at, Ready: true, Degraded: []client.Degraded{{Part: "temporal", Message: "no answer"}}, UIURL: "http://127.0.0.1:8233",
-			Models: []client.TrafficView{irisTraffic()}, Pipelines: []string{"iris", "california-housing"}, Workflows: []client.WorkflowView{irisWorkflow(perennial.WorkflowRunning)},
+			Models: []client.TrafficView{traffic}, Pipelines: []string{"iris", "california-housing"}, Workflows: []client.WorkflowView{irisWorkflow(perennial.WorkflowRunning)},
 			PipelineFaults: []client.PipelineFault{{Pipeline: "iris", InForce: true, File: "pipelines/iris.yaml", Message: "pipelines/iris.yaml:3: taks is no key."}},
 		},
 		"GET /models":                       list(model),
@@ -61,7 +64,7 @@ func answers() map[string]any {
 			client.AuditView{Seq: 1, At: at, Actor: "ci", Action: "train.start", Target: "iris", WorkflowID: "train:iris", Hash: "aa"}),
 		"GET /models/iris/rollout": client.RolloutView{
 			Model: "iris", Phase: "none", Mode: perennial.ModeServing, Epoch: 4, Champion: "2", Reason: "first version", WorkflowID: "rollout:iris",
-			Alias: &client.DivergenceView{Alias: "champion", Version: "7", Actor: "ann", Reason: "Version 7 holds a pickle.", At: at},
+			Alias: moved,
 		},
 		"GET /lineage/data/013d0da08d6506664ce640459139176b": client.DataLineageView{
 			MD5: "013d0da08d6506664ce640459139176b", Paths: []string{"data/raw/iris.csv"}, Predictions: 42,

@@ -47,6 +47,11 @@ func showStatus(w io.Writer, url string, s client.StatusView) {
 	for _, f := range s.PipelineFaults {
 		field(w, "not in force", faultLine(f))
 	}
+	for _, m := range s.Models {
+		if m.Alias != nil {
+			field(w, "alias", m.Model+"@"+m.Alias.Alias+" "+moveText(m.Alias))
+		}
+	}
 	field(w, "Temporal Web UI", s.UIURL)
 	row(w)
 	row(w, "MODEL", "MODE", "CHAMPION", "CHALLENGER", "WEIGHT", "CHANGED")
@@ -106,6 +111,9 @@ func (c *cli) modelStatus(ctx context.Context, api *client.Client, name string) 
 			field(w, "reason", m.Traffic.Reason)
 			field(w, "changed", whenMaybe(m.Traffic.ChangedAt))
 			field(w, "aliases", pairs(m.Aliases, same))
+			if a := m.Traffic.Alias; a != nil {
+				field(w, "alias "+a.Alias, moveText(a))
+			}
 		}
 		if len(out.Workflows) > 0 {
 			row(w)

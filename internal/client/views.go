@@ -51,6 +51,8 @@ type TrafficView struct {
 	Reason     string         `json:"reason,omitempty"`
 	Actor      string         `json:"actor,omitempty"`
 	ChangedAt  *time.Time     `json:"changed_at,omitempty"` // left out where nothing was ever in service
+
+	Alias *DivergenceView `json:"alias,omitempty"` // of the present state: an alias that somebody moved in MLflow, and that traffic doesn't follow
 }
 
 // VersionView is one registered version with everything that made it.

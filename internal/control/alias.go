@@ -251,12 +251,12 @@ func (c *Control) project(ctx context.Context, model string) error {
 	return activities.Project(ctx, c.o.Registry, c.o.Traffic, model)
 }
 
-// divergence gives the last move of an alias that traffic doesn't follow, nil
+// Divergence gives the last move of an alias that traffic doesn't follow, nil
 // where there was none since the traffic last changed.
-func (c *Control) divergence(ctx context.Context, row perennial.Traffic) (*client.DivergenceView, error) {
+func (c *Control) Divergence(ctx context.Context, row perennial.Traffic) (*client.DivergenceView, error) {
 	aliases, err := c.o.Traffic.Aliases(ctx, row.Model)
 	if err != nil {
-		return nil, err
+		return nil, perennial.Wrap("control.Divergence", err)
 	}
 	var last serve.Alias
 	for _, a := range aliases {

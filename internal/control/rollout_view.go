@@ -90,7 +90,7 @@ func (c *Control) Rollout(ctx context.Context, model string) (client.RolloutView
 	if frozen {
 		v.Frozen = freezeView(freeze)
 	}
-	if v.Alias, err = c.divergence(ctx, row); err != nil {
+	if v.Alias, err = c.Divergence(ctx, row); err != nil {
 		return client.RolloutView{}, perennial.Wrap(op, err)
 	}
 	switch row.Mode {
