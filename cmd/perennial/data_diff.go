@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -171,9 +172,4 @@ func printRows(w io.Writer, d *dataset.RowDiff) {
 	}
 }
 
-func quoteEmpty(s string) string {
-	if s == "" {
-		return `""`
-	}
-	return s
-}
+func quoteEmpty(s string) string { return cmp.Or(s, `""`) }

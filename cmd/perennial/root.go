@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -64,7 +65,7 @@ Start with: perennial up`,
 	}
 	flags := root.PersistentFlags()
 	flags.BoolVar(&c.json, "json", false, "print JSON instead of tables")
-	flags.StringVar(&c.api, "api", cmpEnv("PERENNIAL_API", client.DefaultURL), "address of the API (PERENNIAL_API)")
+	flags.StringVar(&c.api, "api", cmp.Or(os.Getenv("PERENNIAL_API"), client.DefaultURL), "address of the API (PERENNIAL_API)")
 	flags.StringVar(&c.tokenFile, "token-file", os.Getenv("PERENNIAL_TOKEN_FILE"), "file that holds the access token (PERENNIAL_TOKEN_FILE)")
 	root.AddCommand(c.commands()...)
 	root.SetIn(c.in)
@@ -166,15 +167,7 @@ func (c *cli) client() (*client.Client, error) {
 	return client.New(c.api, token), nil
 }
 
-// cmpEnv gives an environment variable's value, or a default where it is empty.
-func cmpEnv(name, value string) string {
-	if v := os.Getenv(name); v != "" {
-		return v
-	}
-	return value
-}
-
 // projectFlag adds --project, the directory that a command works in.
 func projectFlag(cmd *cobra.Command) *string {
-	return cmd.Flags().String("project", cmpEnv("PERENNIAL_PROJECT", "."), "directory of the project (PERENNIAL_PROJECT)")
+	return cmd.Flags().String("project", cmp.Or(os.Getenv("PERENNIAL_PROJECT"), "."), "directory of the project (PERENNIAL_PROJECT)")
 }

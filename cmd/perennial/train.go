@@ -113,11 +113,11 @@ func (c *cli) printTraining(ctx context.Context, api *client.Client, dir, name s
 			field(w, "version", view.Result.Version)
 		})
 	}
-	cut, err := truncated(ctx, api, view.Result.RunID)
-	if err != nil {
+	run, err := api.Run(ctx, view.Result.RunID)
+	if err != nil && perennial.CodeOf(err) != perennial.CodeNotFound { // it may be deleted meanwhile
 		return err
 	}
-	if cut != "" {
+	if cut := run.Tags[perennial.TagTruncated]; cut != "" {
 		c.sayf("The search was cut by its time limit: %s. A longer tuning.max_time may find a better model.", cut)
 	}
 	if view.Result.Outcome == perennial.OutcomeRejectedByGates {
@@ -128,7 +128,7 @@ func (c *cli) printTraining(ctx context.Context, api *client.Client, dir, name s
 		return perennial.Errorf(perennial.CodePrecondition, "", "%s was trained, and its gates rejected it (%s)%s", name, view.Result.Outcome, why).
 			WithHint("See why with: perennial decision show %s", view.Result.DecisionID)
 	}
-	kept, err := c.keepResults(ctx, api, dir, name, view.Result.RunID)
+	kept, err := c.keepResults(ctx, api, dir, name, &run)
 	if err != nil {
 		return err
 	}
@@ -149,14 +149,4 @@ func (c *cli) printTraining(ctx context.Context, api *client.Client, dir, name s
 			field(w, "follow", "perennial rollout status "+name)
 		}
 	})
-}
-
-// truncated says how far the study of a run came that its time limit cut short,
-// "" where it is whole or can't be asked for.
-func truncated(ctx context.Context, api *client.Client, runID string) (string, error) {
-	run, err := api.Run(ctx, runID)
-	if perennial.CodeOf(err) == perennial.CodeNotFound { // deleted meanwhile
-		return "", nil
-	}
-	return run.Tags[perennial.TagTruncated], err
 }

@@ -17,24 +17,20 @@ import (
 // keepResults writes a training's model and report into the project, as the
 // stage in dvc.yaml promises, and the stage's entry in dvc.lock. It gives the
 // files it wrote: none where dir is no project with this pipeline.
-func (c *cli) keepResults(ctx context.Context, api *client.Client, dir, name, runID string) ([]string, error) {
-	const op = "cli.keepResults"
-	file := filepath.Join("pipelines", name+".yaml")
-	for _, needed := range []string{".dvc", file} {
-		if _, err := os.Stat(filepath.Join(dir, needed)); errors.Is(err, fs.ErrNotExist) {
+func (c *cli) keepResults(ctx context.Context, api *client.Client, dir, name string, run *client.RunView) ([]string, error) {
+	for _, needed := range []string{filepath.Join(dir, ".dvc"), ownPipeline(dir, name)} {
+		if _, err := os.Stat(needed); errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
 	}
-	run, err := api.Run(ctx, runID)
-	if err != nil {
-		return nil, perennial.Wrap(op, err)
+	if run.RunID == "" {
+		return nil, perennial.Errorf(perennial.CodeNotFound, "", "%s was trained, and its run is deleted: no results were written into the project", name)
 	}
 	if run.Params["budget"] == string(perennial.BudgetBootstrap) {
 		c.sayf("The project's files are left alone: they hold what the full budget gives, as dvc repro does. Train with it: perennial train %s --wait", name)
 		return nil, nil
 	}
-	kept, err := c.keepRun(ctx, api, dir, name, &run)
-	return kept, perennial.Wrap(op, err)
+	return c.keepRun(ctx, api, dir, name, run)
 }
 
 // keepRun writes the results of a run of the full budget.

@@ -12,8 +12,8 @@ import (
 
 	"github.com/perennial-ml/perennial/internal/app"
 	"github.com/perennial-ml/perennial/internal/config"
+	"github.com/perennial-ml/perennial/internal/control"
 	"github.com/perennial-ml/perennial/internal/devserver"
-	"github.com/perennial-ml/perennial/workflows"
 )
 
 // newUpCommand runs everything in one process. It is the only place that links
@@ -51,10 +51,6 @@ Every setting can also come from the environment; a flag wins:
 		if err := devserver.NameUser(); err != nil {
 			return err
 		}
-		attributes := []string{
-			workflows.AttrPipeline.GetName(), workflows.AttrModel.GetName(), workflows.AttrVersion.GetName(),
-			workflows.AttrDataHash.GetName(), workflows.AttrPhase.GetName(), workflows.AttrDecision.GetName(),
-		}
 		screen := app.NewScreen(cmd.OutOrStdout(), term.IsTerminal(int(os.Stdout.Fd())))
 		screen.Linef("Perennial %s", build)
 		err := app.Up(cmd.Context(), app.UpOptions{
@@ -62,7 +58,7 @@ Every setting can also come from the environment; a flag wins:
 			Temporal: func(file string, log *slog.Logger) app.Temporal {
 				return devserver.New(devserver.Options{
 					File: filepath.Clean(file), Port: c.TemporalPort, UIPort: c.TemporalUIPort, Retention: c.TemporalRetention,
-					SearchAttributes: attributes, Logger: log,
+					SearchAttributes: control.AttributeNames(), Logger: log,
 				})
 			},
 		})

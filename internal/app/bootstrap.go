@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 
 	"github.com/perennial-ml/perennial"
@@ -225,7 +224,7 @@ func (b *bootstrap) invite(ctx context.Context, pipelines []client.PipelineView,
 		return nil
 	}
 	b.screen.Linef("\nTry it:")
-	for _, l := range slices.Compact(lines) {
+	for _, l := range lines {
 		b.screen.Linef("%s", l)
 	}
 	return nil

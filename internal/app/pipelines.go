@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -41,14 +42,11 @@ func (s *stores) apply(ctx context.Context, specs []*pipeline.Spec, broken []pip
 	for _, b := range broken {
 		message, _, fields := perennial.Explain(b.Err)
 		s.broken = append(s.broken, client.PipelineFault{Pipeline: b.Name, File: b.File, Message: message, Errors: fields})
-		name, goes := "pipelines", "It isn't in force."
-		if b.Name != "" {
-			name = b.Name
-		}
+		goes := "It isn't in force."
 		if old[b.Name] {
 			goes = "It goes on as it was before."
 		}
-		screen.Sayf(name, "%s %s Once mended: perennial pipeline apply %s", message, goes, b.File)
+		screen.Sayf(cmp.Or(b.Name, "pipelines"), "%s %s Once mended: perennial pipeline apply %s", message, goes, b.File)
 	}
 	return nil
 }

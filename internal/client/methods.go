@@ -123,11 +123,6 @@ func (c *Client) DeletePipeline(ctx context.Context, name, reason string) error 
 	return c.call(ctx, http.MethodDelete, segments("pipelines", name), nil, ReasonRequest{Reason: reason}, nil)
 }
 
-// Datasets lists the registered data sets.
-func (c *Client) Datasets(ctx context.Context) (List[DatasetView], error) {
-	return get[List[DatasetView]](ctx, c, "/datasets", nil)
-}
-
 // Dataset gives what is registered for a path.
 func (c *Client) Dataset(ctx context.Context, path string) (DatasetView, error) {
 	return get[DatasetView](ctx, c, segments("datasets", path), nil)

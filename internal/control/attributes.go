@@ -59,7 +59,7 @@ func (a *Attributes) Known(ctx context.Context) bool {
 	}
 	a.decided, a.refused = true, err != nil
 	if a.refused {
-		a.log.Warn("Temporal refuses our search attributes: workflows run without them; ask its operator to add them as keywords", "attributes", names(), "error", err)
+		a.log.Warn("Temporal refuses our search attributes: workflows run without them; ask its operator to add them as keywords", "attributes", AttributeNames(), "error", err)
 	}
 	return !a.refused
 }
@@ -81,7 +81,7 @@ func (a *Attributes) ensure(ctx context.Context) error {
 		return err
 	}
 	missing := map[string]enumspb.IndexedValueType{}
-	for _, name := range names() {
+	for _, name := range AttributeNames() {
 		if _, ok := have.GetCustomAttributes()[name]; !ok {
 			missing[name] = enumspb.INDEXED_VALUE_TYPE_KEYWORD
 		}
@@ -103,8 +103,8 @@ func unreachable(err error) bool {
 	return errors.As(err, &down) || errors.As(err, &late) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
-// names lists the search attributes.
-func names() []string {
+// AttributeNames lists the search attributes.
+func AttributeNames() []string {
 	return []string{
 		workflows.AttrPipeline.GetName(), workflows.AttrModel.GetName(), workflows.AttrVersion.GetName(),
 		workflows.AttrDataHash.GetName(), workflows.AttrPhase.GetName(), workflows.AttrDecision.GetName(),

@@ -216,9 +216,8 @@ func (c *Control) Cancel(ctx context.Context, workflowID, reason string) error {
 // describe asks Temporal about a workflow; ok is false where it knows none.
 func (c *Control) describe(ctx context.Context, id, runID string) (d *temporalclient.WorkflowExecutionDescription, ok bool, err error) {
 	d, err = c.o.Temporal.DescribeWorkflow(ctx, id, runID)
-	var missing *serviceerror.NotFound
 	switch {
-	case errors.As(err, &missing):
+	case missing(err):
 		return nil, false, nil
 	case err != nil:
 		return nil, false, unavailable("control.describe", err)
@@ -249,7 +248,7 @@ func unavailable(op string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if _, ok := errors.AsType[*serviceerror.NotFound](err); ok {
+	if missing(err) {
 		return perennial.Errorf(perennial.CodeNotFound, op, "no such workflow is running").Because(err)
 	}
 	return perennial.Errorf(perennial.CodeUnavailable, op, "Temporal doesn't answer").

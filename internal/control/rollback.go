@@ -56,9 +56,9 @@ func (c *Control) Rollback(ctx context.Context, model string, req client.Rollbac
 	}
 	until := int64(0)
 	if req.Freeze != "" {
-		d, err := time.ParseDuration(req.Freeze)
-		if err != nil || d <= 0 {
-			return client.RolloutView{}, wrongDuration(op, "/freeze", req.Freeze)
+		d, err := duration(op, "/freeze", req.Freeze)
+		if err != nil {
+			return client.RolloutView{}, err
 		}
 		until = c.o.Now().Add(d).UnixMilli()
 	}
@@ -201,9 +201,9 @@ func (c *Control) Freeze(ctx context.Context, req client.FreezeRequest) (client.
 	if err != nil {
 		return client.FreezeView{}, err
 	}
-	d, err := time.ParseDuration(req.For)
-	if err != nil || d <= 0 {
-		return client.FreezeView{}, wrongDuration(op, "/for", req.For)
+	d, err := duration(op, "/for", req.For)
+	if err != nil {
+		return client.FreezeView{}, err
 	}
 	if req.Model != "" {
 		if err := c.known(ctx, req.Model); err != nil {
@@ -262,8 +262,12 @@ func freezeView(f serve.Freeze) *client.FreezeView {
 	return &client.FreezeView{Model: f.Model, Until: time.UnixMilli(f.Until).UTC(), Reason: f.Reason, Actor: f.Actor}
 }
 
-func wrongDuration(op, path, came string) error {
-	err := perennial.Errorf(perennial.CodeInvalid, op, "%q is no duration.", came).WithHint("Write it like 90s, 15m or 24h.")
+// duration reads a duration above zero from a field of a request.
+func duration(op, path, came string) (time.Duration, error) {
+	if d, err := time.ParseDuration(came); err == nil && d > 0 {
+		return d, nil
+	}
+	err := perennial.Errorf(perennial.CodeInvalid, op, "%q is no duration above zero.", came).WithHint("Write it like 90s, 15m or 24h.")
 	err.Fields = []perennial.FieldError{{Path: path, Rule: perennial.RuleType, Came: came, Message: err.Message}}
-	return err
+	return 0, err
 }

@@ -69,7 +69,7 @@ func (c *Control) rolloutOptions(ctx context.Context, model, actor, reason strin
 		WorkflowIDReusePolicy: enumspb.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE, WorkflowExecutionErrorWhenAlreadyStarted: true,
 		StaticSummary:         "roll out " + model,
 		Memo:                  map[string]any{"pipeline": model, "reason": reason, "actor": actor},
-		TypedSearchAttributes: c.o.Attributes.Typed(ctx, workflows.AttrPipeline.ValueSet(model), workflows.AttrModel.ValueSet(model)),
+		TypedSearchAttributes: c.attributes(ctx, model),
 	}
 }
 

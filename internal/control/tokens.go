@@ -29,9 +29,9 @@ func (c *Control) CreateToken(ctx context.Context, req client.TokenRequest) (cli
 	now := c.o.Now()
 	order := access.Token{ID: uuid.Must(uuid.NewV7()).String(), Name: req.Name, Role: req.Role, CreatedAt: now.UnixMilli(), CreatedBy: actor.Name}
 	if req.Expires != "" {
-		lasts, err := time.ParseDuration(req.Expires)
-		if err != nil || lasts <= 0 {
-			return client.NewTokenView{}, wrongExpiry(op, req.Expires)
+		lasts, err := duration(op, "/expires", req.Expires)
+		if err != nil {
+			return client.NewTokenView{}, err
 		}
 		order.ExpiresAt = now.Add(lasts).UnixMilli()
 	}
@@ -48,12 +48,6 @@ func (c *Control) CreateToken(ctx context.Context, req client.TokenRequest) (cli
 	return client.NewTokenView{TokenView: view, Token: secret}, c.record(ctx, perennial.AuditEntry{
 		Action: "token.create", Target: made.Name, After: state(view), Reason: req.Reason,
 	})
-}
-
-func wrongExpiry(op, came string) error {
-	err := perennial.Errorf(perennial.CodeInvalid, op, "How long a token lasts is a duration above zero, as 720h or 90m.")
-	err.Fields = []perennial.FieldError{{Path: "/expires", Rule: perennial.RuleType, Came: came, Message: err.Message}}
-	return err
 }
 
 // RevokeToken ends a token; one that has ended already stays as it is. An

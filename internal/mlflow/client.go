@@ -2,6 +2,7 @@ package mlflow
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -32,7 +33,6 @@ type Client struct {
 	shown string // base without a password, for messages
 	auth  string // the header Authorization; "" for none
 	http  *http.Client
-	tries int
 	pause time.Duration // before the second try; it doubles
 }
 
@@ -71,10 +71,7 @@ func NewClient(o Options) (*Client, error) {
 		return nil, perennial.Errorf(perennial.CodeInvalid, op, "%q is no address of an MLflow server", hidePassword(o.URI)).
 			WithHint("Set MLFLOW_TRACKING_URI, or up's --tracking-uri, to one like http://127.0.0.1:5000: Perennial speaks to servers, not to files or databases.")
 	}
-	c := &Client{tries: callTries, pause: callPause, http: &http.Client{Transport: o.Transport}}
-	if o.Pause > 0 {
-		c.pause = o.Pause
-	}
+	c := &Client{pause: cmp.Or(o.Pause, callPause), http: &http.Client{Transport: o.Transport}}
 	if u.User != nil && o.Username == "" {
 		o.Username = u.User.Username()
 		o.Password, _ = u.User.Password()
@@ -214,7 +211,7 @@ func (c *Client) patiently(ctx context.Context, once bool, call func() error) er
 	pause := c.pause
 	for try := 1; ; try++ {
 		err := call()
-		if once || try == c.tries || !passing(err) {
+		if once || try == callTries || !passing(err) {
 			return err
 		}
 		select {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"testing"
 
@@ -47,13 +48,27 @@ func (w *world) post(t *testing.T, path string, body any) {
 	t.Helper()
 	b, err := json.Marshal(body)
 	require.NoError(t, err)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.o.URI+"/api/2.0/mlflow/"+path, bytes.NewReader(b))
+	w.ask(t, http.MethodPost, path, bytes.NewReader(b), &mlflow.Void{})
+}
+
+// history gives every point of a metric.
+func (w *world) history(t *testing.T, runID, key string) []mlflow.Metric {
+	t.Helper()
+	var out mlflow.Metrics
+	w.ask(t, http.MethodGet, "metrics/get-history?run_id="+runID+"&metric_key="+key, nil, &out)
+	return out.Metrics
+}
+
+func (w *world) ask(t *testing.T, method, path string, body io.Reader, out any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, w.o.URI+"/api/2.0/mlflow/"+path, body)
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/json")
 	c := http.Client{Transport: w.o.Transport}
 	defer c.CloseIdleConnections()
 	resp, err := c.Do(req)
 	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
+	defer resp.Body.Close() //nolint:errcheck // read to its end
 	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(out))
 }

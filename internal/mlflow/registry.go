@@ -254,6 +254,13 @@ func (t *Tracker) VersionsOfRuns(ctx context.Context, runIDs []string) ([]perenn
 	return out, nil
 }
 
+// DeleteVersion deletes a version; its number is never used again. not_found where
+// there is none.
+func (t *Tracker) DeleteVersion(ctx context.Context, model, version string) error {
+	_, err := send[Void](ctx, t.c, http.MethodDelete, "model-versions/delete", VersionName{Name: model, Version: version})
+	return perennial.Wrap("mlflow.DeleteVersion", err)
+}
+
 // SetAlias makes an alias point at a version, wherever it pointed before.
 func (t *Tracker) SetAlias(ctx context.Context, model, alias, version string) error {
 	_, err := send[Void](ctx, t.c, http.MethodPost, "registered-models/alias", ModelAlias{Name: model, Alias: alias, Version: version})

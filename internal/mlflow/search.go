@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,27 +179,4 @@ func domainRuns(runs []Run) []perennial.Run {
 		out[i] = domainRun(&runs[i])
 	}
 	return out
-}
-
-// historyPage is how many points of a metric come at once.
-const historyPage = 25_000
-
-// MetricHistory gives every point of one metric; none where the run never logged
-// it.
-func (t *Tracker) MetricHistory(ctx context.Context, runID, key string) ([]perennial.Metric, error) {
-	query := url.Values{"run_id": {runID}, "metric_key": {key}, "max_results": {strconv.Itoa(historyPage)}}
-	var out []perennial.Metric
-	for {
-		page, err := get[Metrics](ctx, t.c, "metrics/get-history", query)
-		if err != nil {
-			return nil, perennial.Wrap("mlflow.MetricHistory", err)
-		}
-		for _, m := range page.Metrics {
-			out = append(out, perennial.Metric{Key: m.Key, Value: float64(m.Value), Timestamp: int64(m.Timestamp), Step: int64(m.Step)})
-		}
-		if page.NextPageToken == "" {
-			return out, nil
-		}
-		query.Set("page_token", page.NextPageToken)
-	}
 }

@@ -139,9 +139,7 @@ func TestARunKeepsWhatIsLogged(t *testing.T) {
 		odd, _ := got.Metric("odd")
 		require.True(t, math.IsNaN(odd))
 		require.Equal(t, []perennial.DatasetInput{{Context: "training", Data: data}}, got.Inputs)
-		history, err := w.MetricHistory(ctx, r.ID, "loss")
-		require.NoError(t, err)
-		require.Len(t, history, 2, "a point that comes twice is one")
+		require.Len(t, w.history(t, r.ID, "loss"), 2, "a point that comes twice is one")
 
 		_, err = w.GetRun(ctx, strings.Repeat("0", 32))
 		require.Equal(t, perennial.CodeNotFound, perennial.CodeOf(err))
@@ -227,9 +225,7 @@ func TestALargeBatchIsSplit(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, got.Params, 150)
 		require.Equal(t, "1", got.Tag("t149"))
-		history, err := w.MetricHistory(t.Context(), r.ID, "loss")
-		require.NoError(t, err)
-		require.Len(t, history, 2500)
+		require.Len(t, w.history(t, r.ID, "loss"), 2500)
 	})
 }
 
