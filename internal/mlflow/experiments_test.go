@@ -68,7 +68,7 @@ func (w *world) ask(t *testing.T, method, path string, body io.Reader, out any) 
 	defer c.CloseIdleConnections()
 	resp, err := c.Do(req)
 	require.NoError(t, err)
-	defer resp.Body.Close() //nolint:errcheck // read to its end
+	defer resp.Body.Close()
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 	require.NoError(t, json.NewDecoder(resp.Body).Decode(out))
 }
