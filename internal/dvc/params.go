@@ -199,10 +199,15 @@ func writeParam(b *bytes.Buffer, v any, indent, column int) error {
 
 // writeEntry writes a key, whose indent is written already, and its value.
 func writeEntry(b *bytes.Buffer, p Param, indent int) error {
-	if err := checkText("the parameter", p.Name); err != nil {
-		return err
-	}
 	key := inline(p.Name)
+	if strings.Contains(p.Name, "\n") { // DVC writes a key of several lines with a question mark
+		b.WriteString("? " + key + "\n" + strings.Repeat(" ", indent) + ":")
+		if p.Value == nil {
+			b.WriteByte('\n')
+			return nil
+		}
+		return writeItem(b, p.Value, indent)
+	}
 	b.WriteString(key + ":")
 	return writeParam(b, p.Value, indent, indent+utf8.RuneCountInString(key)+1)
 }

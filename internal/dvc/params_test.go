@@ -25,18 +25,29 @@ func lockParams(t *testing.T, dir string) string {
 
 func TestParamsAreWrittenAsDVCWritesThem(t *testing.T) {
 	t.Parallel()
-	b, err := os.ReadFile("testdata/params.json")
-	require.NoError(t, err)
-	var cases []struct{ JSON, Lock string }
-	require.NoError(t, json.Unmarshal(b, &cases))
-	require.Len(t, cases, 60)
-	for _, c := range cases {
+	for name, count := range map[string]int{"params": 60, "escapes": 6} {
+		b, err := os.ReadFile("testdata/" + name + ".json")
+		require.NoError(t, err)
+		var cases []struct{ JSON, Lock string }
+		require.NoError(t, json.Unmarshal(b, &cases))
+		require.Len(t, cases, count)
 		dir := t.TempDir()
 		write(t, dir, ".dvc/config", "")
-		write(t, dir, "p.yaml", c.JSON)
-		c.Lock = replaceOnce(t, c.Lock, "p.json:", "p.yaml:")
-		require.Equal(t, c.Lock, lockParams(t, dir), c.JSON)
+		for _, c := range cases {
+			write(t, dir, "p.yaml", c.JSON)
+			c.Lock = replaceOnce(t, c.Lock, "p.json:", "p.yaml:")
+			require.Equal(t, c.Lock, lockParams(t, dir), c.JSON)
+		}
 	}
+}
+
+// DVC reads them back as they were, and would lose U+0085 if it wrote it itself.
+func TestUnicodeLineBreaksAreEscaped(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, ".dvc/config", "")
+	write(t, dir, "p.yaml", `{"k": "a\u0085b\u2028c\u2029"}`)
+	require.Contains(t, lockParams(t, dir), `k: "a\Nb\Lc\P"`)
 }
 
 func TestParamsByName(t *testing.T) {

@@ -31,21 +31,50 @@ var notText = regexp.MustCompile(`^(?:` + strings.Join([]string{
 	`<<|=`,
 }, "|") + `)$`)
 
-// checkText refuses what can't be written on one line: control characters and
-// line breaks, which no path or command of a pipeline needs.
+// checkText refuses control characters and line breaks, which no path or command
+// of a pipeline needs.
 func checkText(what, s string) error {
-	if s == "" || !utf8.ValidString(s) || strings.ContainsFunc(s, func(c rune) bool {
-		return unicode.IsControl(c) || c == '\u2028' || c == '\u2029' || c == '\uFEFF'
-	}) {
+	if s == "" || !utf8.ValidString(s) || strings.ContainsFunc(s, escaped) {
 		return perennial.Errorf(perennial.CodeInvalid, "", "%s %q can't be written to a DVC file", what, s).
 			WithHint("Use a name without control characters.")
 	}
 	return nil
 }
 
+// escaped reports whether a character stands in double quotes only, as an escape.
+// DVC writes line breaks other than \n as they are, and loses one of them (U+0085)
+// on reading; they are escaped here, which reads the same.
+func escaped(c rune) bool {
+	return unicode.IsControl(c) || c == '\u2028' || c == '\u2029' || c == '\uFEFF' || c == '\uFFFE' || c == '\uFFFF'
+}
+
+// shortEscapes are the escapes that have a letter of their own.
+var shortEscapes = map[rune]string{
+	'"': `\"`, '\\': `\\`, 0: `\0`, '\a': `\a`, '\b': `\b`, '\t': `\t`, '\n': `\n`, '\v': `\v`, '\f': `\f`, '\r': `\r`, 0x1B: `\e`,
+	0x85: `\N`, '\u2028': `\L`, '\u2029': `\P`,
+}
+
+// doubleQuoted writes any string on one line.
+func doubleQuoted(s string) string {
+	b := []byte{'"'}
+	for _, c := range s {
+		switch short := shortEscapes[c]; {
+		case short != "":
+			b = append(b, short...)
+		case escaped(c) && c <= 0xFF:
+			b = fmt.Appendf(b, `\x%02X`, c)
+		case escaped(c):
+			b = fmt.Appendf(b, `\u%04X`, c)
+		default:
+			b = utf8.AppendRune(b, c)
+		}
+	}
+	return string(append(b, '"'))
+}
+
 // plain reports whether a string may stand without quotes.
 func plain(s string) bool {
-	if s == "" || notText.MatchString(s) || strings.HasPrefix(s, " ") || strings.HasSuffix(s, " ") ||
+	if s == "" || strings.ContainsFunc(s, escaped) || notText.MatchString(s) || strings.HasPrefix(s, " ") || strings.HasSuffix(s, " ") ||
 		strings.HasPrefix(s, "---") || strings.HasPrefix(s, "...") ||
 		strings.ContainsRune("#,[]{}&*!|>'\"%@`", rune(s[0])) {
 		return false
@@ -62,7 +91,7 @@ func plain(s string) bool {
 // quotes, and those with two spaces in a row, of which DVC loses one.
 func text(s string, column, indent int) string {
 	switch {
-	case strings.Contains(s, "  ") || !plain(s) && strings.Contains(s, "'"):
+	case strings.Contains(s, "  ") || quoted(s):
 		return inline(s)
 	case plain(s):
 		return fold(s, column+1, indent, true)
@@ -71,13 +100,18 @@ func text(s string, column, indent int) string {
 	}
 }
 
+// quoted reports whether a string stands in double quotes.
+func quoted(s string) bool {
+	return !plain(s) && (strings.Contains(s, "'") || strings.ContainsFunc(s, escaped))
+}
+
 // inline writes a string on one line, as DVC writes keys and hashes.
 func inline(s string) string {
 	switch {
 	case plain(s):
 		return s
-	case strings.Contains(s, "'"):
-		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	case quoted(s):
+		return doubleQuoted(s)
 	default:
 		return "'" + s + "'"
 	}
@@ -123,10 +157,14 @@ func value(v any, column, indent int) (string, error) {
 	case float64:
 		return " " + float(v), nil
 	case string:
-		if v == "" {
+		switch {
+		case v == "":
 			return " ''", nil
+		case !utf8.ValidString(v):
+			return "", perennial.Errorf(perennial.CodeInvalid, "", "the parameter %q can't be written to dvc.lock", v).
+				WithHint("Write it in UTF-8.")
 		}
-		return " " + text(v, column, indent), checkText("the parameter", v)
+		return " " + text(v, column, indent), nil
 	default:
 		return "", perennial.Errorf(perennial.CodeInvalid, "", "a parameter of the type %T can't be written to dvc.lock", v).
 			WithHint("Name single values in dvc.yaml's params.")
