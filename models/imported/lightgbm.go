@@ -40,6 +40,9 @@ func cutLightGBM(file []byte) (s sections, pandas string, err error) {
 			averages = true
 		case !found:
 		case string(key) == "Tree":
+			if string(value) != strconv.Itoa(len(s)-1) {
+				return nil, "", malformedf("it has Tree=%s where Tree=%d belongs", shorten(string(value)), len(s)-1)
+			}
 			s = append(s, map[string]string{})
 		default:
 			s[len(s)-1][string(key)] = string(value)
@@ -73,7 +76,14 @@ func parseLightGBM(file []byte) (*Model, error) {
 	if err != nil || perIteration < 1 || perIteration > maxClasses {
 		return nil, malformedf("num_tree_per_iteration is %q", shorten(head["num_tree_per_iteration"]))
 	}
-	if len(s)-1 > 0 && (len(s)-1)%perIteration != 0 {
+	if classes := head["num_class"]; classes != strconv.Itoa(perIteration) {
+		return nil, malformedf("num_class is %q, and it has %d trees per iteration", shorten(classes), perIteration)
+	}
+	sizes, listed := head["tree_sizes"] // from LightGBM 2.1.1 on
+	if n := len(strings.Fields(sizes)); listed && n != len(s)-1 {
+		return nil, malformedf("it has %d of its %d trees", len(s)-1, n)
+	}
+	if (len(s)-1)%perIteration != 0 {
 		return nil, malformedf("it has %d trees, %d per iteration", len(s)-1, perIteration)
 	}
 	m.Iterations = (len(s) - 1) / perIteration

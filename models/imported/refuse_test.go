@@ -103,6 +103,15 @@ func change(t *testing.T, name, from, to string) []byte {
 	return bytes.Replace(b, []byte(from), []byte(to), 1)
 }
 
+// without takes what lies between two texts out of a file of testdata.
+func without(t *testing.T, name, from, to string) []byte {
+	t.Helper()
+	b := file(t, name)
+	i, j := bytes.Index(b, []byte(from)), bytes.Index(b, []byte(to))
+	require.True(t, i > 0 && i < j)
+	return append(b[:i:i], b[j:]...)
+}
+
 func TestModelsThatCannotAnswerAreRefused(t *testing.T) {
 	t.Parallel()
 	const lgb, xgb = "lightgbm_regression.txt", "xgboost_regression.json"
@@ -119,7 +128,11 @@ func TestModelsThatCannotAnswerAreRefused(t *testing.T) {
 		"LightGBM, missing type": {change(t, lgb, "decision_type=", "decision_type=12 "), perennial.CodeMalformed, "decision_type"},
 		"LightGBM, short line":   {change(t, lgb, "leaf_value=", "leaf_value=1 "), perennial.CodeMalformed, "leaf_value"},
 		"LightGBM, loop":         {change(t, lgb, "left_child=", "left_child=0 "), perennial.CodeMalformed, "left_child"},
-		"LightGBM, classes":      {change(t, lgb, "num_tree_per_iteration=1", "num_tree_per_iteration=2"), perennial.CodeInvalid, "2 trees per iteration"},
+		"LightGBM, classes":      {change(t, lgb, "num_class=1\nnum_tree_per_iteration=1", "num_class=2\nnum_tree_per_iteration=2"), perennial.CodeInvalid, "2 trees per iteration"},
+		"LightGBM, class count":  {change(t, lgb, "num_class=1", "num_class=1000000000"), perennial.CodeMalformed, `num_class is "1000000000"`},
+		"LightGBM, last trees":   {without(t, lgb, "Tree=2", "end of trees"), perennial.CodeMalformed, "2 of its 4 trees"},
+		"LightGBM, middle trees": {without(t, lgb, "Tree=1", "Tree=3"), perennial.CodeMalformed, "Tree=3 where Tree=1 belongs"},
+		"LightGBM, tree number":  {change(t, lgb, "Tree=2", "Tree=\x002"), perennial.CodeMalformed, "where Tree=2 belongs"},
 		"XGBoost, cut off":       {file(t, xgb)[:2000], perennial.CodeMalformed, "JSON can't be read"},
 		"XGBoost, gblinear":      {change(t, xgb, `"name":"gbtree"`, `"name":"gblinear"`), perennial.CodeInvalid, "gblinear"},
 		"XGBoost, objective":     {change(t, xgb, "reg:squarederror", "survival:aft"), perennial.CodeInvalid, "survival:aft"},
@@ -129,6 +142,11 @@ func TestModelsThatCannotAnswerAreRefused(t *testing.T) {
 		"XGBoost, loop":          {change(t, xgb, `"left_children":[1`, `"left_children":[0`), perennial.CodeMalformed, "leads to node 0"},
 		"XGBoost, outside":       {change(t, xgb, `"left_children":[1`, `"left_children":[1000`), perennial.CodeMalformed, "leads to node 1000"},
 		"XGBoost, columns":       {change(t, xgb, `"left_children":[1`, `"left_children":[1,1`), perennial.CodeMalformed, "different lengths"},
+		"XGBoost, trees":         {change(t, xgb, `"num_trees":"8"`, `"num_trees":"9"`), perennial.CodeMalformed, "8 of its 9 trees"},
+		"XGBoost, nodes":         {change(t, xgb, `"num_nodes":"`, `"num_nodes":"1`), perennial.CodeMalformed, "nodes"},
+		"XGBoost, classes":       {change(t, xgb, `"num_class":"0"`, `"num_class":"3"`), perennial.CodeInvalid, "reg:squarederror model with 3 classes"},
+		"XGBoost, version":       {change(t, xgb, `"version":[3,`, `"version":[99,`), perennial.CodeInvalid, "99.2.0"},
+		"XGBoost, a key twice":   {change(t, xgb, `"version":[3,`, `"learner": {}, "version":[3,`), perennial.CodeMalformed, `"learner" twice`},
 		"XGBoost, NaN":           {[]byte(stump("NaN")), perennial.CodeMalformed, "threshold"},
 		"XGBoost, infinite":      {[]byte(stump("1e50")), perennial.CodeMalformed, "JSON can't be read"},
 		"UBJSON, cut off":        {file(t, "xgboost_regression_ubjson.ubj")[:3000], perennial.CodeMalformed, "binary JSON"},

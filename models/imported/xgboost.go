@@ -46,6 +46,7 @@ type booster struct {
 type forest struct {
 	Param struct {
 		Parallel string `json:"num_parallel_tree"`
+		Trees    string `json:"num_trees"`
 	} `json:"gbtree_model_param"`
 	Layers []int         `json:"iteration_indptr"` // from XGBoost 1.7 on
 	Groups []int         `json:"tree_info"`
@@ -62,6 +63,9 @@ type encodedCats struct {
 	Values  []json.RawMessage `json:"values"`
 }
 
+// newestXGBoost is the last major version whose files are known.
+const newestXGBoost = 3
+
 // parseXGBoost reads the JSON form, as XGBoost 1.0 and later write it.
 func parseXGBoost(file []byte) (*Model, error) {
 	var d document
@@ -73,6 +77,13 @@ func parseXGBoost(file []byte) (*Model, error) {
 	}
 	if d.Learner == nil {
 		return nil, otherJSON(file)
+	}
+	if key := twice(file); key != "" {
+		return nil, malformedf("its JSON has %q twice in one object", shorten(key))
+	}
+	if len(d.Version) > 0 && (d.Version[0] < 1 || d.Version[0] > newestXGBoost) {
+		return nil, invalidf("XGBoost files of version %s are not known; Perennial reads 1 to %d", shorten(dotted(d.Version)), newestXGBoost).
+			WithHint("Load the model with XGBoost %d and save it again with booster.save_model.", newestXGBoost)
 	}
 	l := d.Learner
 	m := &Model{Format: XGBoost, Version: dotted(d.Version), Objective: l.Objective.Name}
@@ -182,6 +193,9 @@ func (m *Model) layers(l *learner, f *forest) (trees int, err error) {
 	if len(f.Groups) != len(f.Trees) {
 		return 0, malformedf("it has %d trees and the classes of %d", len(f.Trees), len(f.Groups))
 	}
+	if n := f.Param.Trees; n != "" && n != strconv.Itoa(len(f.Trees)) {
+		return 0, malformedf("it has %d of its %s trees", len(f.Trees), shorten(n))
+	}
 	ends := f.Layers
 	if len(ends) == 0 {
 		parallel, err := strconv.Atoi(f.Param.Parallel)
@@ -219,6 +233,9 @@ func (m *Model) xgboostObjective(l *learner) error {
 	}
 	if t := l.Param.Targets; t != "" && t != "1" && t != "0" {
 		return invalidf("the model predicts %s targets; Perennial's models predict one", shorten(t)).WithHint("Train one model for each target.")
+	}
+	if classes > 1 && !strings.HasPrefix(m.Objective, "multi:") {
+		return invalidf("a %s model with %d classes is not known", shorten(m.Objective), classes)
 	}
 	link := func(p float32) float32 { return p }
 	switch m.Objective {

@@ -22,6 +22,7 @@ type xgboostTree struct {
 	CatSegments []int    `json:"categories_segments"`
 	CatSizes    []int    `json:"categories_sizes"`
 	Param       struct {
+		Nodes  string `json:"num_nodes"`
 		Vector string `json:"size_leaf_vector"`
 	} `json:"tree_param"`
 }
@@ -91,6 +92,9 @@ func (x *xgboostTree) raw(weight number, budget *int) (rawTree, error) {
 	}
 	if len(x.Right) != n || len(x.Feature) != n || len(x.Condition) != n || len(x.DefaultLeft) != n || x.Kind != nil && len(x.Kind) != n {
 		return rawTree{}, fmt.Errorf("has columns of different lengths")
+	}
+	if v := x.Param.Nodes; v != "" && v != strconv.Itoa(n) {
+		return rawTree{}, fmt.Errorf("has %d of its %s nodes", n, shorten(v))
 	}
 	sets, err := x.sets(budget)
 	if err != nil {
@@ -171,6 +175,41 @@ func (x *xgboostTree) sets(budget *int) (map[int][]uint64, error) {
 		sets[node] = set
 	}
 	return sets, nil
+}
+
+// twice finds a key that an object of valid JSON has more than once, of which
+// readers take one or the other; "" for none.
+func twice(valid []byte) string {
+	var open []map[string]bool // the keys of the objects around; nil for none yet, and for a list
+	for i := 0; i < len(valid); i++ {
+		switch valid[i] {
+		case '{', '[':
+			open = append(open, nil)
+		case '}', ']':
+			open = open[:len(open)-1]
+		case '"':
+			from := i + 1
+			for i++; valid[i] != '"'; i++ {
+				if valid[i] == '\\' {
+					i++
+				}
+			}
+			if rest := bytes.TrimLeft(valid[i+1:], " \t\r\n"); len(rest) == 0 || rest[0] != ':' {
+				continue
+			}
+			keys := open[len(open)-1]
+			if keys == nil {
+				keys = map[string]bool{}
+				open[len(open)-1] = keys
+			}
+			key := string(valid[from:i])
+			if keys[key] {
+				return key
+			}
+			keys[key] = true
+		}
+	}
+	return ""
 }
 
 // notXGBoost explains why bytes aren't JSON.
