@@ -270,10 +270,14 @@ func (b *binder) target() {
 		return
 	}
 	switch {
+	case c.Type == perennial.TypeNumeric:
+		b.faultf(c.Name, "type", perennial.RuleType, string(c.Type), []string{string(perennial.TypeCategorical), string(perennial.TypeInteger), string(perennial.TypeBoolean)},
+			"The model predicts one of %d classes (%s), and the target %s is %s.", b.m.Classes, b.m.Objective, c.Name, c.Type)
+		return
 	case len(c.Values) > 0:
 	case c.Type == perennial.TypeBoolean:
 		c.Values = []string{"false", "true"}
-	case c.Type == perennial.TypeInteger || c.Type == perennial.TypeNumeric:
+	case c.Type == perennial.TypeInteger:
 		for k := range b.m.Classes {
 			c.Values = append(c.Values, strconv.Itoa(k))
 		}

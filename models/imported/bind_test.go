@@ -44,6 +44,7 @@ func TestTheSchemaMustFit(t *testing.T) {
 		"unused categories":      {"lightgbm unused_category", func(s *perennial.Schema) { s.Columns[5].Type, s.Columns[5].Values = perennial.TypeNumeric, nil }, "/columns", "trained on 3 categorical columns"},
 		"no target":              {"lightgbm regression", func(s *perennial.Schema) { drop(s, 3) }, "/columns", "No column has the role target."},
 		"a class for a number":   {"lightgbm regression", func(s *perennial.Schema) { s.Columns[3].Type = perennial.TypeBoolean }, "/columns/y/type", "predicts a number"},
+		"a number for a class":   {"lightgbm multiclass", func(s *perennial.Schema) { s.Columns[3].Type, s.Columns[3].Values = perennial.TypeNumeric, nil }, "/columns/y/type", "predicts one of 3 classes"},
 		"classes to name":        {"lightgbm multiclass", func(s *perennial.Schema) { s.Columns[3].Values = nil }, "/columns/y/values", "names of the model's 3 classes"},
 		"two classes of three":   {"xgboost softprob", func(s *perennial.Schema) { s.Columns[3].Values = []string{"a", "b"} }, "/columns/y/values", "has 2 classes, and the model 3"},
 	} {

@@ -74,7 +74,7 @@ type Forest struct {
 // stats.NewRand(Seed, t), so the forest is the same for any number of threads.
 // It looks at ctx in every node and between features.
 //
-// Errors: ctx's own; code invalid as Table.Check; too_large where the forest
+// Errors: ctx's own; code invalid as Table.Check and CheckSums; too_large where the forest
 // would outgrow 16 million nodes, which take 270 MB, and as much again to serve.
 func FitForest(ctx context.Context, t Table, s ForestSettings) (*Forest, error) {
 	const op = "tree.FitForest"
@@ -85,6 +85,9 @@ func FitForest(ctx context.Context, t Table, s ForestSettings) (*Forest, error) 
 		return nil, perennial.Errorf(perennial.CodeTooLarge, op, "%d rows", t.Rows)
 	}
 	f := newForest(&t, s)
+	if err := t.CheckSums(f.s.Trees); err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
 	defer context.AfterFunc(ctx, func() { f.stop.Store(true) })()
 	if err := ctx.Err(); err != nil {
 		return nil, perennial.Wrap(op, err)

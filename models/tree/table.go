@@ -2,6 +2,7 @@ package tree
 
 import (
 	"math"
+	"slices"
 
 	"github.com/perennial-ml/perennial"
 )
@@ -71,6 +72,24 @@ func (t *Table) checkTargets(op string) error {
 	}
 	if !some {
 		return perennial.Errorf(perennial.CodeInvalid, op, "every weight is 0")
+	}
+	return nil
+}
+
+// CheckSums refuses, with code invalid, numbers to predict of which so many, or the
+// differences of all rows, could add up to more than a float64 holds.
+func (t *Table) CheckSums(summed int) error {
+	if t.Classes > 0 {
+		return nil
+	}
+	heaviest := 1.0
+	if t.Weights != nil {
+		heaviest = max(heaviest, slices.Max(t.Weights))
+	}
+	largest := max(math.Abs(slices.Min(t.Y)), math.Abs(slices.Max(t.Y)))
+	if sum := largest * heaviest * float64(max(summed, 2*t.Rows)); math.IsInf(sum, 0) {
+		return perennial.Errorf(perennial.CodeInvalid, "tree.Table", "the targets are too large to add up: one is as large as %.3g", largest).
+			WithHint("Scale the target, or look for rows that are far off.")
 	}
 	return nil
 }

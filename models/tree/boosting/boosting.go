@@ -155,6 +155,9 @@ func Fit(ctx context.Context, t *tree.Table, s Settings) (*Result, error) {
 	if err := t.Check(); err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
+	if err := t.CheckSums(0); err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
 	s.fill(t)
 	if err := s.check(t); err != nil {
 		return nil, err
