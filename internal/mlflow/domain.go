@@ -15,7 +15,7 @@ func wireTags(tags []perennial.Tag, most int) []Tag {
 	at := make(map[string]int, len(tags))
 	out := make([]Tag, 0, len(tags))
 	for _, t := range tags {
-		w := Tag{Key: t.Key, Value: cutText(t.Value, most)}
+		w := Tag{Key: t.Key, Value: Truncate(t.Value, most)}
 		if i, twice := at[t.Key]; twice {
 			out[i] = w
 			continue
@@ -24,21 +24,6 @@ func wireTags(tags []perennial.Tag, most int) []Tag {
 		out = append(out, w)
 	}
 	return slices.DeleteFunc(out, func(t Tag) bool { return t.Value == "" })
-}
-
-// cutText keeps the first characters of a text.
-func cutText(s string, most int) string {
-	if len(s) <= most || utf8.RuneCountInString(s) <= most {
-		return s
-	}
-	n := 0
-	for i := range s {
-		if n == most {
-			return s[:i]
-		}
-		n++
-	}
-	return s
 }
 
 func domainTags(tags []Tag) []perennial.Tag {
@@ -83,15 +68,12 @@ func domainRun(r *Run) perennial.Run {
 // profile: one data set may be read by several schemas and splits.
 const tagData = "perennial.data"
 
-// maxInputTag is how much of an input's tag MLflow takes (characters).
-const maxInputTag = 500
-
 // wireInput turns a data set that a run read into MLflow's: its name is the path,
 // its digest the md5 over the whole content.
 func wireInput(in perennial.DatasetInput, schema *perennial.Schema) (DatasetInput, error) {
 	ref := in.Data
 	data, err := json.Marshal(ref)
-	if err == nil && utf8.RuneCount(data) > maxInputTag { // a path of some 100 characters, which is the name too
+	if err == nil && utf8.RuneCount(data) > MaxInputTag { // a path of some 100 characters, which is the name too
 		ref.Path = ""
 		data, err = json.Marshal(ref)
 	}

@@ -51,12 +51,12 @@ func (t *Tracker) LogModel(ctx context.Context, s ModelSpec) (modelID string, er
 	m, err := ensure(ctx, t.c, func() (LoggedModel, bool, error) {
 		return t.loggedModel(ctx, &run, LoggedName, s.SHA256)
 	}, func() (LoggedModel, error) {
-		params := wireTags(s.Params, maxParam)
+		params := wireTags(s.Params, MaxParam)
 		made, err := create[LoggedModelAnswer](ctx, t.c, "logged-models", CreateLoggedModel{
-			ExperimentID: run.Info.ExperimentID, Name: LoggedName, ModelType: string(s.Task), SourceRunID: s.RunID, Params: params[:min(len(params), batchTags)],
+			ExperimentID: run.Info.ExperimentID, Name: LoggedName, ModelType: string(s.Task), SourceRunID: s.RunID, Params: params[:min(len(params), MaxBatchTags)],
 			Tags: wireTags([]perennial.Tag{
 				{Key: perennial.TagModelSHA256, Value: s.SHA256}, {Key: perennial.TagAlgorithm, Value: s.Algorithm}, {Key: "perennial.build", Value: s.Build},
-			}, maxRunTag),
+			}, MaxTag),
 		})
 		return made.Model, err
 	})
@@ -164,9 +164,6 @@ type signature struct {
 	Params  *string `yaml:"params"`
 }
 
-// mlflowVersion is the version of MLflow whose form of MLmodel files this is.
-const mlflowVersion = "3.17.2"
-
 // describe writes the MLmodel file.
 func (s *ModelSpec) describe(m *LoggedModel) ([]byte, error) {
 	inputs, err := json.Marshal(columnSpecs(s.Schema.Features()))
@@ -180,7 +177,7 @@ func (s *ModelSpec) describe(m *LoggedModel) ([]byte, error) {
 		return nil, err
 	}
 	d := description{
-		ArtifactPath: m.Info.ArtifactURI, MLflow: mlflowVersion, ModelID: m.Info.ModelID, ModelUUID: m.Info.ModelID, RunID: s.RunID,
+		ArtifactPath: m.Info.ArtifactURI, MLflow: Version, ModelID: m.Info.ModelID, ModelUUID: m.Info.ModelID, RunID: s.RunID,
 		Flavors: map[string]any{flavorName: map[string]any{
 			"model_file": s.File, "task": string(s.Task), "algorithm": s.Algorithm, "sha256": s.SHA256, "build": s.Build,
 		}},

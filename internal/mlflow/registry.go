@@ -20,9 +20,6 @@ import (
 // perennial.Lineage. What people look for stands in tags of its own besides.
 const TagLineage = "perennial.lineage"
 
-// maxVersionTag is how much of a version's tag MLflow keeps (characters).
-const maxVersionTag = 100_000
-
 // EnsureModel gives the registered model of a name and creates it where there is
 // none.
 func (t *Tracker) EnsureModel(ctx context.Context, name string) (perennial.RegisteredModel, error) {
@@ -131,7 +128,7 @@ func (t *Tracker) versionRequest(ctx context.Context, v perennial.ModelVersion, 
 		perennial.Tag{Key: perennial.TagModelSHA256, Value: l.ModelSHA256}, perennial.Tag{Key: perennial.TagDataMD5, Value: l.Data.MD5},
 		perennial.Tag{Key: perennial.TagAlgorithm, Value: l.Algorithm}, perennial.Tag{Key: perennial.TagCommit, Value: l.ProjectCommit},
 		perennial.Tag{Key: perennial.TagWorkflow, Value: l.WorkflowID},
-	), maxVersionTag)
+	), MaxRegistryTag)
 	return in, nil
 }
 

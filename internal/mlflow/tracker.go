@@ -148,7 +148,7 @@ func (s *RunSpec) request() CreateRun {
 	tags := slices.Concat(s.Tags, []perennial.Tag{
 		{Key: perennial.TagUser, Value: s.User}, {Key: perennial.TagParentRun, Value: s.ParentRunID}, {Key: perennial.TagOp, Value: s.Op},
 	})
-	return CreateRun{ExperimentID: s.ExperimentID, UserID: s.User, RunName: s.Name, StartTime: Int(s.StartedAt), Tags: wireTags(tags, maxRunTag)}
+	return CreateRun{ExperimentID: s.ExperimentID, UserID: s.User, RunName: s.Name, StartTime: Int(s.StartedAt), Tags: wireTags(tags, MaxTag)}
 }
 
 // CreateRun creates a run in state RUNNING. User, parent and op are mirrored in
@@ -232,26 +232,18 @@ func (t *Tracker) said(op string, err error, what string, args ...any) error {
 	return perennial.Wrap(op, err)
 }
 
-// What MLflow takes in one batch, and how much of a value it keeps (characters).
-const (
-	batchMetrics = 1000 // and of all together
-	batchTags    = 100  // and params
-	maxParam     = 6000
-	maxRunTag    = 8000
-)
-
 // LogBatch stores metrics, params and tags of a run, in as few calls as MLflow's
 // limits allow: params and tags come with the first ones. A param is write-once; a
 // point (key, value, timestamp, step) is stored once, however often it comes; a tag
 // takes the last value. Longer values are cut at MLflow's limits.
 func (t *Tracker) LogBatch(ctx context.Context, runID string, metrics []perennial.Metric, params, tags []perennial.Tag) error {
-	p, g := wireTags(params, maxParam), wireTags(tags, maxRunTag)
+	p, g := wireTags(params, MaxParam), wireTags(tags, MaxTag)
 	for first := true; first || len(metrics)+len(p)+len(g) > 0; first = false {
 		batch := LogBatch{RunRef: RunRef{RunID: runID}}
-		batch.Params, p = cut(p, batchTags)
-		batch.Tags, g = cut(g, batchTags)
+		batch.Params, p = cut(p, MaxBatchTags)
+		batch.Tags, g = cut(g, MaxBatchTags)
 		var points []perennial.Metric
-		points, metrics = cut(metrics, batchMetrics-len(batch.Params)-len(batch.Tags))
+		points, metrics = cut(metrics, MaxBatchMetrics-len(batch.Params)-len(batch.Tags))
 		for _, m := range points {
 			batch.Metrics = append(batch.Metrics, Metric{Key: m.Key, Value: Number(m.Value), Timestamp: Int(m.Timestamp), Step: Int(m.Step)})
 		}

@@ -54,8 +54,8 @@ func (modelOutputRow) TableName() string { return "model_outputs" }
 // logInputs notes what a run read. A data set that was read for two purposes is
 // two inputs; the same one again changes nothing.
 func (s *Server) logInputs(ctx context.Context, in *mlflow.LogInputs) (*mlflow.Void, error) {
-	if n := len(in.Datasets) + len(in.Models); n > maxBatchEntities {
-		return nil, mlflow.Invalid("A request can log at most %d inputs. Got %d.", maxBatchEntities, n)
+	if n := len(in.Datasets) + len(in.Models); n > mlflow.MaxBatchMetrics {
+		return nil, mlflow.Invalid("A request can log at most %d inputs. Got %d.", mlflow.MaxBatchMetrics, n)
 	}
 	for i, d := range in.Datasets {
 		if err := checkDataset(d); err != nil {
@@ -135,7 +135,7 @@ func checkDataset(d mlflow.DatasetInput) error {
 		if err := checkLength("tags.key", t.Key, maxInputTagKey); err != nil {
 			return err
 		}
-		if err := checkLength("tags.value", t.Value, maxInputTagValue); err != nil {
+		if err := checkLength("tags.value", t.Value, mlflow.MaxInputTag); err != nil {
 			return err
 		}
 	}
@@ -143,8 +143,8 @@ func checkDataset(d mlflow.DatasetInput) error {
 }
 
 func (s *Server) logOutputs(ctx context.Context, in *mlflow.LogOutputs) (*mlflow.Void, error) {
-	if len(in.Models) > maxBatchEntities {
-		return nil, mlflow.Invalid("A request can log at most %d outputs. Got %d.", maxBatchEntities, len(in.Models))
+	if len(in.Models) > mlflow.MaxBatchMetrics {
+		return nil, mlflow.Invalid("A request can log at most %d outputs. Got %d.", mlflow.MaxBatchMetrics, len(in.Models))
 	}
 	for _, m := range in.Models {
 		if m.ModelID == "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
-// MLflow's limits. Lengths are in characters.
+// More of MLflow's limits. Lengths are in characters.
 const (
 	maxKey              = 250
 	maxExperimentName   = 500
@@ -21,14 +21,7 @@ const (
 	maxDatasetSchema    = 1_048_575
 	maxDatasetProfile   = 16_777_215
 	maxInputTagKey      = 255
-	maxInputTagValue    = 500
-	maxBatchMetrics     = 1000
-	maxBatchParams      = 100
-	maxBatchTags        = 100
-	maxBatchEntities    = 1000
 	maxBatchBody        = 1_000_000 // bytes
-	truncateParamValue  = 6000
-	truncateTagValue    = 8000
 )
 
 // wordsAnd reports whether a text is made of letters and digits, of any script, and
@@ -46,7 +39,7 @@ func checkKey(what, key string) error {
 	case key == "":
 		return required("key")
 	case tooLong(key, maxKey):
-		return mlflow.Invalid("%s '%s…' had length %d, which exceeded length limit of %d", what, truncate(key, maxKey), utf8.RuneCountInString(key), maxKey)
+		return mlflow.Invalid("%s '%s…' had length %d, which exceeded length limit of %d", what, mlflow.Truncate(key, maxKey), utf8.RuneCountInString(key), maxKey)
 	case !wordsAnd("_/.- :", key):
 		return mlflow.Invalid("Invalid %s name: '%s'. Names may only contain alphanumerics, underscores (_), dashes (-), periods (.), spaces ( ), colon(:), and slashes (/).", what, key)
 	case clean != key, clean == ".", strings.HasPrefix(clean, ".."), strings.HasPrefix(clean, "/"):
@@ -63,20 +56,6 @@ func checkLength(what, text string, limit int) error {
 	return nil
 }
 
-// truncate keeps the first characters of a text.
-func truncate(text string, limit int) string {
-	if len(text) <= limit {
-		return text
-	}
-	n := 0
-	for i := range text {
-		if n++; n > limit {
-			return text[:i]
-		}
-	}
-	return text
-}
-
 // required is the error of a field that must come.
 func required(name string) error {
 	return mlflow.Invalid("Missing value for required parameter '%s'. See the API docs for more information about request parameters.", name)
@@ -89,7 +68,7 @@ func checkTags(tags []mlflow.Tag) error {
 		if err := checkKey("tag", t.Key); err != nil {
 			return err
 		}
-		tags[i].Value = truncate(t.Value, truncateTagValue)
+		tags[i].Value = mlflow.Truncate(t.Value, mlflow.MaxTag)
 	}
 	return nil
 }

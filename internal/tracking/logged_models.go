@@ -59,9 +59,6 @@ type loggedMetricRow struct {
 
 func (loggedMetricRow) TableName() string { return "logged_model_metrics" }
 
-// maxTagValue is how many characters a logged model's tag may have.
-const maxTagValue = 8000
-
 // createLoggedModel makes a logged model in state PENDING; now in ms. Without a
 // name it gets one that can be said.
 func (s *Store) createLoggedModel(ctx context.Context, in *mlflow.CreateLoggedModel, now int64) (mlflow.LoggedModel, error) {
@@ -128,7 +125,7 @@ func putLoggedParams(tx *gorm.DB, id string, params []mlflow.Tag) error {
 		if err := checkKey("param", p.Key); err != nil {
 			return err
 		}
-		row := loggedParamRow{ModelID: id, Key: p.Key, Value: truncate(p.Value, truncateParamValue)}
+		row := loggedParamRow{ModelID: id, Key: p.Key, Value: mlflow.Truncate(p.Value, mlflow.MaxParam)}
 		done := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
 		if done.Error != nil {
 			return done.Error
@@ -149,7 +146,7 @@ func putLoggedParams(tx *gorm.DB, id string, params []mlflow.Tag) error {
 
 func putLoggedTags(tx *gorm.DB, id string, tags []mlflow.Tag) error {
 	for _, t := range tags {
-		if err := checkTag(t.Key, t.Value, maxTagValue); err != nil {
+		if err := checkTag(t.Key, t.Value, mlflow.MaxTag); err != nil {
 			return err
 		}
 		row := loggedTagRow{ModelID: id, Key: t.Key, Value: t.Value}

@@ -100,8 +100,8 @@ func (l *logBatch) limits() error {
 		name       string
 		n, allowed int
 	}{
-		{"metrics", len(l.Metrics), maxBatchMetrics}, {"params", len(l.Params), maxBatchParams}, {"tags", len(l.Tags), maxBatchTags},
-		{"metrics, params, and tags", len(l.Metrics) + len(l.Params) + len(l.Tags), maxBatchEntities},
+		{"metrics", len(l.Metrics), mlflow.MaxBatchMetrics}, {"params", len(l.Params), mlflow.MaxBatchTags}, {"tags", len(l.Tags), mlflow.MaxBatchTags},
+		{"metrics, params, and tags", len(l.Metrics) + len(l.Params) + len(l.Tags), mlflow.MaxBatchMetrics},
 	} {
 		if part.n > part.allowed {
 			return mlflow.Invalid("A batch logging request can contain at most %d %s. Got %d %s. Please split up %s across multiple requests and try again.",
@@ -154,7 +154,7 @@ func checkParams(params []mlflow.Tag) error {
 			twice = append(twice, p.Key)
 		}
 		seen[p.Key] = true
-		params[i].Value = truncate(p.Value, truncateParamValue)
+		params[i].Value = mlflow.Truncate(p.Value, mlflow.MaxParam)
 	}
 	if len(twice) > 0 {
 		return mlflow.Invalid("Duplicate parameter keys have been submitted: ['%s']. Please ensure the request contains only one param value per param key.", strings.Join(twice, "', '"))

@@ -35,9 +35,8 @@ func (modelTagRow) TableName() string { return "registered_model_tags" }
 
 // Limits of the registry, in characters.
 const (
-	maxModelName        = 256
-	maxDescription      = 5000
-	maxRegistryTagValue = 100_000
+	maxModelName   = 256
+	maxDescription = 5000
 )
 
 // createModel makes a registered model; now in ms. A name in use is
@@ -95,7 +94,7 @@ func checkDescription(text string) error {
 }
 
 func putModelTag(tx *gorm.DB, name, key, value string) error {
-	if err := checkTag(key, value, maxRegistryTagValue); err != nil {
+	if err := checkTag(key, value, mlflow.MaxRegistryTag); err != nil {
 		return err
 	}
 	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&modelTagRow{Name: name, Key: key, Value: value}).Error

@@ -62,7 +62,7 @@ func (s *Store) createVersion(ctx context.Context, in *mlflow.CreateModelVersion
 }
 
 func putVersionTag(tx *gorm.DB, v versionRow, key, value string) error {
-	if err := checkTag(key, value, maxRegistryTagValue); err != nil {
+	if err := checkTag(key, value, mlflow.MaxRegistryTag); err != nil {
 		return err
 	}
 	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&versionTagRow{Name: v.Name, Version: v.Version, Key: key, Value: value}).Error

@@ -118,7 +118,7 @@ func (in *createRun) rows(id string, now int64) (runRow, []mlflow.Tag, error) {
 	if row.Name == "" {
 		row.Name = inventName(id)
 	}
-	if row.Name = truncate(row.Name, truncateTagValue); !named {
+	if row.Name = mlflow.Truncate(row.Name, mlflow.MaxTag); !named {
 		tags = append(tags, mlflow.Tag{Key: perennial.TagRunName, Value: row.Name})
 	}
 	return row, tags, nil
@@ -200,7 +200,7 @@ func (s *Server) updateRun(ctx context.Context, in *mlflow.UpdateRun) (*mlflow.R
 			row.EndTime = &end
 		}
 		if in.RunName != "" {
-			row.Name = truncate(in.RunName, truncateTagValue)
+			row.Name = mlflow.Truncate(in.RunName, mlflow.MaxTag)
 			if err := putTags(tx, row.RunID, []mlflow.Tag{{Key: perennial.TagRunName, Value: row.Name}}); err != nil {
 				return err
 			}
@@ -278,7 +278,7 @@ func (s *Server) logParam(ctx context.Context, in *mlflow.LogParam) (*mlflow.Voi
 	if err := checkKey("param", in.Key); err != nil {
 		return nil, err
 	}
-	value := truncate(in.Value, truncateParamValue)
+	value := mlflow.Truncate(in.Value, mlflow.MaxParam)
 	return s.changeRun(ctx, in.RunRef, func(tx *gorm.DB, row *runRow) error {
 		changed, err := writeParams(tx, row.RunID, []mlflow.Tag{{Key: in.Key, Value: value}})
 		if err == nil && len(changed) > 0 {

@@ -7,6 +7,8 @@ import (
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
+
+	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
 // runSearch is one page of a search of runs.
@@ -278,7 +280,7 @@ func valueIs(alias, value string) string {
 
 func valueArgs(value string) []any {
 	if utf8.RuneCountInString(value) >= indexedValue {
-		return []any{truncate(value, indexedValue), value}
+		return []any{mlflow.Truncate(value, indexedValue), value}
 	}
 	return []any{value}
 }

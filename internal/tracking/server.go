@@ -58,10 +58,6 @@ type route struct {
 	handler      fiber.Handler
 }
 
-// ServedVersion is the version of MLflow whose REST API this is, and what GET
-// /version answers: clients switch features on by it.
-const ServedVersion = "3.17.2"
-
 // rpcPrefixes are where every RPC is found: clients use the first, MLflow's own
 // pages the second; newer RPCs are at 3.0.
 var rpcPrefixes = []string{"/api/2.0/mlflow/", "/ajax-api/2.0/mlflow/", "/api/3.0/mlflow/", "/ajax-api/3.0/mlflow/"}
@@ -77,7 +73,7 @@ func NewServer(s *Store, b Blobs, h Hooks, now func() time.Time) *Server {
 	}
 	server := &Server{store: s, blobs: b, hooks: h, now: now}
 	server.add(http.MethodGet, "/health", plainText("OK"))
-	server.add(http.MethodGet, "/version", plainText(ServedVersion))
+	server.add(http.MethodGet, "/version", plainText(mlflow.Version))
 	handle(server, http.MethodGet, "server-info", server.info)
 	server.experimentRoutes()
 	server.runRoutes()

@@ -44,7 +44,7 @@ func TestServerWithoutAStore(t *testing.T) {
 		body         string
 	}{
 		{"GET", "/health", 200, "OK"},
-		{"GET", "/version", 200, tracking.ServedVersion},
+		{"GET", "/version", 200, mlflow.Version},
 		{"GET", "/api/2.0/mlflow/nothing", 404, "ENDPOINT_NOT_FOUND"},
 		{"DELETE", "/health", 405, "ENDPOINT_NOT_FOUND"},
 		{"GET", "/api/3.0/mlflow/server-info", 200, `"multipart_uploads_enabled":false`},
