@@ -113,6 +113,12 @@ func (s *Store) getFile(ctx context.Context, p filePath) (fileRow, error) {
 	return row, db.Fault("tracking.getFile", err)
 }
 
+// hasFile reports whether there is a file at a path.
+func (s *Store) hasFile(ctx context.Context, p filePath) (bool, error) {
+	_, found, err := db.Take[fileRow](s.db.WithContext(ctx).Where("root = ? AND path = ?", p.root, p.path))
+	return found, db.Fault("tracking.hasFile", err)
+}
+
 // deleteFiles removes a file, or a folder with all that is in it. The bytes stay
 // in the blob store, where others may share them. Errors: not_found.
 func (s *Store) deleteFiles(ctx context.Context, p filePath) error {

@@ -27,6 +27,9 @@ type filePath struct{ root, path string }
 // String gives the whole path below the artifact root.
 func (p filePath) String() string { return join(p.root, p.path) }
 
+// owner gives the id of the run or logged model that has the root.
+func (p filePath) owner() string { return path.Base(path.Dir(p.root)) }
+
 // join joins two relative paths, of which either may be empty.
 func join(a, b string) string {
 	if a == "" || b == "" {

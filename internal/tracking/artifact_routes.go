@@ -1,10 +1,11 @@
 package tracking
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
-	"path"
+	"strconv"
 	"strings"
 
 	"github.com/gofiber/fiber/v2"
@@ -57,10 +58,13 @@ func (s *Server) keep(c *fiber.Ctx, body *upload) error {
 	switch {
 	case err != nil:
 		return err
-	case p.path == "":
+	case p.path == "", strings.HasSuffix(c.Path(), "/"): // the router passes over the last slash
 		return errPath()
 	case body.announced > MaxUpload:
 		return tooLarge()
+	}
+	if err := s.mayPut(c.UserContext(), p); err != nil {
+		return err
 	}
 	key, size, err := s.blobs.PutStream(c.UserContext(), body)
 	if err != nil {
@@ -88,8 +92,7 @@ func (s *Server) deleteFile(c *fiber.Ctx) error {
 	if p.root == "" {
 		return mlflow.Invalid("%s doesn't lie among the artifacts of one run or logged model.", p)
 	}
-	owner := path.Base(path.Dir(p.root))
-	if err := s.ownerFree(ctx, owner); err != nil {
+	if err := s.ownerFree(ctx, p.owner()); err != nil {
 		return err
 	}
 	if err := s.store.deleteFiles(ctx, p); err != nil {
@@ -106,7 +109,32 @@ func (s *Server) ownerFree(ctx context.Context, owner string) error {
 		return err
 	}
 	for _, v := range versions {
-		if err := s.free(ctx, v.Name, v.Version); err != nil {
+		if err := s.free(ctx, v.Name, strconv.FormatInt(v.Version, 10)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mayPut refuses to write over a file of what a version was made of, and to add one
+// to the version's own, where it may not lose its files.
+func (s *Server) mayPut(ctx context.Context, p filePath) error {
+	if p.root == "" {
+		return nil
+	}
+	versions, err := s.store.versionsOf(ctx, p.owner())
+	if err != nil || len(versions) == 0 {
+		return err
+	}
+	there, err := s.store.hasFile(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, v := range versions {
+		if !there && !contains(cmp.Or(v.StorageLocation, v.Source), artifactScheme+"/"+p.String()) {
+			continue
+		}
+		if err := s.free(ctx, v.Name, strconv.FormatInt(v.Version, 10)); err != nil {
 			return err
 		}
 	}
@@ -115,7 +143,10 @@ func (s *Server) ownerFree(ctx context.Context, owner string) error {
 
 // listFolder lists a folder by its whole path; the names come without it.
 func (s *Server) listFolder(c *fiber.Ctx) error {
-	folder := strings.TrimSuffix(strings.Clone(c.Query("path")), "/")
+	folder := strings.Clone(c.Query("path"))
+	if len(folder) > 1 {
+		folder = strings.TrimSuffix(folder, "/")
+	}
 	var p filePath
 	if folder != "" && folder != "." {
 		var err error

@@ -71,6 +71,9 @@ func (s *Server) logInputs(ctx context.Context, in *mlflow.LogInputs) (*mlflow.V
 	return s.changeRun(ctx, in.RunRef, func(tx *gorm.DB, run *runRow) error {
 		once := tx.Clauses(clause.OnConflict{DoNothing: true}).Session(&gorm.Session{})
 		for _, d := range in.Datasets {
+			if err := checkOwnOfRun(ctx, tx, run.RunID, keysOf(d.Tags)...); err != nil {
+				return err
+			}
 			if err := putInput(once, run, d); err != nil {
 				return err
 			}

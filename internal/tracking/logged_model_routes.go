@@ -25,6 +25,9 @@ func loggedAnswer(m mlflow.LoggedModel, err error) (*mlflow.LoggedModelAnswer, e
 }
 
 func (s *Server) createLoggedModel(ctx context.Context, in *mlflow.CreateLoggedModel) (*mlflow.LoggedModelAnswer, error) {
+	if err := checkOwn(ctx, keysOf(in.Tags)...); err != nil {
+		return nil, err
+	}
 	return loggedAnswer(s.store.createLoggedModel(ctx, in, s.millis()))
 }
 
@@ -60,6 +63,9 @@ func (s *Server) deleteLoggedModel(ctx context.Context, in *mlflow.GetLoggedMode
 }
 
 func (s *Server) setLoggedModelTags(ctx context.Context, in *mlflow.LoggedModelTags) (*mlflow.Void, error) {
+	if err := checkOwn(ctx, keysOf(in.Tags)...); err != nil {
+		return nil, err
+	}
 	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(tx *gorm.DB, row *loggedModelRow) error {
 		return putLoggedTags(tx, row.ModelID, in.Tags)
 	})
@@ -73,6 +79,9 @@ type loggedModelTag struct {
 }
 
 func (s *Server) deleteLoggedModelTag(ctx context.Context, in *loggedModelTag) (*mlflow.Void, error) {
+	if err := checkOwn(ctx, in.Key); err != nil {
+		return nil, err
+	}
 	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(tx *gorm.DB, row *loggedModelRow) error {
 		gone := tx.Where("model_id = ? AND key = ?", row.ModelID, in.Key).Delete(&loggedTagRow{})
 		if gone.Error == nil && gone.RowsAffected == 0 {

@@ -70,6 +70,9 @@ func (s *Server) logBatch(ctx context.Context, in *logBatch) (*mlflow.Void, erro
 		return nil, err
 	}
 	return s.changeRun(ctx, in.RunRef, func(tx *gorm.DB, row *runRow) error {
+		if err := checkOwnOfRun(ctx, tx, row.RunID, keysOf(in.Tags)...); err != nil {
+			return err
+		}
 		changed, err := writeParams(tx, row.RunID, in.Params)
 		if err != nil {
 			return err

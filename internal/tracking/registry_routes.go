@@ -161,7 +161,7 @@ func (s *Server) getByAlias(ctx context.Context, in *mlflow.ModelAlias) (*mlflow
 }
 
 func (s *Server) deleteAlias(ctx context.Context, in *mlflow.ModelAlias) (*mlflow.Void, error) {
-	if err := checkAlias(in.Alias); err != nil {
+	if err := checkAliasName(in.Alias); err != nil {
 		return nil, err
 	}
 	if err := s.store.hasModel(ctx, in.Name); err != nil {
@@ -205,6 +205,9 @@ func (s *Server) getDownloadURI(ctx context.Context, in *mlflow.VersionName) (*m
 
 func (s *Server) setVersionTag(ctx context.Context, in *mlflow.VersionTag) (*mlflow.Void, error) {
 	_, err := s.store.changeVersion(ctx, in.Name, in.Version, s.millis(), func(tx *gorm.DB, v *versionRow) error {
+		if err := checkOwn(ctx, in.Key); err != nil {
+			return err
+		}
 		return putVersionTag(tx, *v, in.Key, in.Value)
 	})
 	return nil, err
@@ -212,7 +215,10 @@ func (s *Server) setVersionTag(ctx context.Context, in *mlflow.VersionTag) (*mlf
 
 func (s *Server) deleteVersionTag(ctx context.Context, in *mlflow.VersionTag) (*mlflow.Void, error) {
 	_, err := s.store.changeVersion(ctx, in.Name, in.Version, s.millis(), func(tx *gorm.DB, v *versionRow) error {
-		return cmp.Or(checkKey("tag", in.Key), tx.Where("name = ? AND version = ? AND key = ?", v.Name, v.Version, in.Key).Delete(&versionTagRow{}).Error)
+		if err := cmp.Or(checkKey("tag", in.Key), checkOwn(ctx, in.Key)); err != nil {
+			return err
+		}
+		return tx.Where("name = ? AND version = ? AND key = ?", v.Name, v.Version, in.Key).Delete(&versionTagRow{}).Error
 	})
 	return nil, err
 }

@@ -27,7 +27,7 @@ func (s *Store) createVersion(ctx context.Context, in *mlflow.CreateModelVersion
 		if err != nil {
 			return err
 		}
-		if err := checkDescription(in.Description); err != nil {
+		if err := cmp.Or(checkDescription(in.Description), checkOwnOfVersion(ctx, tx, in.Tags, from.version)); err != nil {
 			return err
 		}
 		model, err := lockModel(tx, in.Name)
@@ -35,7 +35,7 @@ func (s *Store) createVersion(ctx context.Context, in *mlflow.CreateModelVersion
 			return err
 		}
 		row := versionRow{
-			Name: in.Name, Version: model.NextVersion, RunID: cmp.Or(in.RunID, from.runID), Source: in.Source, Status: mlflow.StatusReady,
+			Name: in.Name, Version: model.NextVersion, RunID: cmp.Or(in.RunID, from.runID), Source: cmp.Or(from.named, in.Source), Status: mlflow.StatusReady,
 			CreationTime: now, LastUpdatedTime: now, Lineage: "{}", Description: in.Description, RunLink: in.RunLink,
 			CurrentStage: mlflow.StageNone, StorageLocation: from.location, ModelID: from.modelID,
 		}
@@ -245,9 +245,11 @@ func wireSome(g *gorm.DB, rows []versionRow) ([]mlflow.ModelVersion, error) {
 
 // source is what a version's source was found to be.
 type source struct {
-	location string // URI of the files
-	modelID  string // of the logged model, "" where it is none
-	runID    string // that made it, "" where none is known
+	location string     // URI of the files
+	modelID  string     // of the logged model, "" where it is none
+	runID    string     // that made it, "" where none is known
+	version  versionRow // that it is a copy of
+	named    string     // what the source is called, "" as it came
 }
 
 // resolveSource finds the files that a version shall be made of, and refuses a
@@ -275,7 +277,7 @@ func resolveSource(tx *gorm.DB, in *mlflow.CreateModelVersion) (source, error) {
 	case !hasScheme, strings.EqualFold(scheme, "file"), len(scheme) == 1: // one letter: a drive
 		err = within(tx, in, model.ArtifactURI)
 	case scheme == "models":
-		from.location, err = modelSource(tx, in, &model, rest)
+		return modelSource(tx, in, from, &model, rest)
 	case scheme == "runs":
 		from.location, err = runSource(tx, in, rest)
 	case scheme+":" == artifactScheme:
@@ -309,31 +311,40 @@ func relative(text string) bool {
 }
 
 // modelSource resolves models:/<model id>, models:/<name>/<version> and
-// models:/<name>@<alias>.
-func modelSource(tx *gorm.DB, in *mlflow.CreateModelVersion, logged *loggedModelRow, rest string) (string, error) {
+// models:/<name>@<alias>. A version is copied with its run and its logged model.
+func modelSource(tx *gorm.DB, in *mlflow.CreateModelVersion, from source, logged *loggedModelRow, rest string) (source, error) {
 	rest = strings.TrimLeft(rest, "/")
 	if ownerRE.MatchString(rest) && strings.HasPrefix(rest, "m-") {
 		if in.ModelID != rest {
-			return "", badSource(in.Source, "The model_id request parameter must identify the resource that contains the source.")
+			return source{}, badSource(in.Source, "The model_id request parameter must identify the resource that contains the source.")
 		}
-		return logged.ArtifactURI, nil
+		from.location = logged.ArtifactURI
+		return from, nil
 	}
 	name, version, isVersion := strings.Cut(rest, "/")
+	row, found, err := versionRow{}, false, error(nil)
 	if model, alias, isAlias := strings.Cut(rest, "@"); !isVersion && isAlias {
-		row, found, err := db.Take[aliasRow](tx.Where("name = ? AND alias = ?", model, alias))
-		if err == nil && !found {
-			err = badSource(in.Source, "There is no such alias.")
-		}
-		if err != nil {
-			return "", err
-		}
-		name, version = model, strconv.FormatInt(row.Version, 10)
+		row, found, err = aliased(tx, model, alias)
+	} else if number, bad := strconv.ParseInt(version, 10, 64); bad == nil {
+		row, found, err = db.Take[versionRow](tx.Where("name = ? AND version = ?", name, number))
 	}
-	row, err := findVersion(tx, name, version)
-	if err != nil {
-		return "", badSource(in.Source, "There is no such version.")
+	switch {
+	case err != nil:
+		return source{}, err
+	case !found:
+		return source{}, badSource(in.Source, "There is no such version.")
+	case in.RunID != "" && in.RunID != row.RunID, in.ModelID != "" && in.ModelID != row.ModelID:
+		return source{}, badSource(in.Source, "The run_id and model_id request parameters must match the referenced model version.")
 	}
-	return cmp.Or(row.StorageLocation, row.Source), nil
+	if row.ModelID != "" { // locked for the note of the new version
+		if _, _, err := db.Take[loggedModelRow](forUpdate(tx).Where("model_id = ?", row.ModelID)); err != nil {
+			return source{}, err
+		}
+	}
+	return source{
+		location: cmp.Or(row.StorageLocation, row.Source), modelID: row.ModelID, runID: row.RunID,
+		version: row, named: "models:/" + row.Name + "/" + strconv.FormatInt(row.Version, 10),
+	}, nil
 }
 
 // runSource resolves runs:/<run id>/<path>, where the path may begin with the name of

@@ -43,12 +43,13 @@ var readingPosts = []string{
 	"experiments/search", "experiments/search-datasets", "runs/search", "logged-models/search", "registered-models/get-latest-versions",
 }
 
-// guarded lets only those in who hold a role.
+// guarded lets only those in who hold a role, and marks them as from outside.
 func guarded(needed perennial.AccessRole, handler fiber.Handler) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		if actor := perennial.ActorOf(c.UserContext()); needed != "" && !actor.Role.Holds(needed) {
 			return mlflow.Errorf(mlflow.CodeDenied, "Permission denied: this needs a token of the role %s or a higher one.", needed)
 		}
+		c.SetUserContext(fromOutside(c.UserContext()))
 		return handler(c)
 	}
 }

@@ -245,7 +245,12 @@ func (s *Server) setTag(ctx context.Context, in *mlflow.SetTag) (*mlflow.Void, e
 	if err := checkTags(tags); err != nil {
 		return nil, err
 	}
-	return s.changeRun(ctx, in.RunRef, func(tx *gorm.DB, row *runRow) error { return setTags(tx, row, tags) })
+	return s.changeRun(ctx, in.RunRef, func(tx *gorm.DB, row *runRow) error {
+		if err := checkOwnOfRun(ctx, tx, row.RunID, in.Key); err != nil {
+			return err
+		}
+		return setTags(tx, row, tags)
+	})
 }
 
 // setTags sets tags of a run; the tag mlflow.runName renames it.
@@ -266,6 +271,9 @@ func (s *Server) deleteTag(ctx context.Context, in *mlflow.DeleteTag) (*mlflow.V
 		return nil, required("key")
 	}
 	return s.changeRun(ctx, in.RunRef, func(tx *gorm.DB, row *runRow) error {
+		if err := checkOwnOfRun(ctx, tx, row.RunID, in.Key); err != nil {
+			return err
+		}
 		gone := tx.Where("run_id = ? AND key = ?", row.RunID, in.Key).Delete(&tagRow{})
 		if gone.Error == nil && gone.RowsAffected == 0 {
 			return mlflow.Missing("No tag with name: %s in run with id %s", in.Key, row.RunID)

@@ -12,7 +12,9 @@ import (
 	"github.com/perennial-ml/perennial/internal/tracking"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/valyala/fasthttp.updateServerDate.func1")) // one for the process, from its first answer on
+}
 
 // suite is one store on an empty database, and a second one that shares it, as
 // another process would.
