@@ -38,6 +38,10 @@ func (s RunStatus) Terminal() bool {
 	return false
 }
 
+// TagPrefix begins the keys of the tags that are Perennial's own: runs and versions
+// are found again by them, and lineage is read from them.
+const TagPrefix = "perennial."
+
 // The tags by which runs are found again.
 const (
 	TagParentRun   = "mlflow.parentRunId"

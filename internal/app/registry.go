@@ -41,7 +41,11 @@ func openTracking(c *config.Config, s *stores) (*registry, error) {
 func (r *registry) GetVersion(ctx context.Context, model, version string) (perennial.ModelVersion, error) {
 	v, err := r.Tracker.GetVersion(ctx, model, version)
 	if err == nil {
-		return v, r.keep(ctx, v)
+		one := []perennial.ModelVersion{v}
+		if err := r.known.Settle(ctx, one); err != nil {
+			return v, err
+		}
+		return one[0], r.keep(ctx, one[0])
 	}
 	if away(err) {
 		if known, knownErr := r.known.GetVersion(ctx, model, version); knownErr == nil {
@@ -58,6 +62,24 @@ func (r *registry) CreateVersion(ctx context.Context, v perennial.ModelVersion, 
 		return made, err
 	}
 	return made, r.keep(ctx, made)
+}
+
+// Versions lists a model's versions.
+func (r *registry) Versions(ctx context.Context, model string) ([]perennial.ModelVersion, error) {
+	versions, err := r.Tracker.Versions(ctx, model)
+	if err == nil {
+		err = r.known.Settle(ctx, versions)
+	}
+	return versions, err
+}
+
+// VersionsOfRuns lists the versions that runs made.
+func (r *registry) VersionsOfRuns(ctx context.Context, runIDs []string) ([]perennial.ModelVersion, error) {
+	versions, err := r.Tracker.VersionsOfRuns(ctx, runIDs)
+	if err == nil {
+		err = r.known.Settle(ctx, versions)
+	}
+	return versions, err
 }
 
 func (r *registry) keep(ctx context.Context, v perennial.ModelVersion) error {

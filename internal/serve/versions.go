@@ -3,6 +3,8 @@ package serve
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strings"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -41,6 +43,52 @@ func (s *VersionStore) Keep(ctx context.Context, v perennial.ModelVersion) error
 	row := versionRow{Model: v.Model, Version: v.Version, Doc: string(doc)}
 	return db.Fault(op, s.db.WithContext(ctx).Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error)
 }
+
+// Settle puts into versions, as a tracking server gives them, what was kept of where
+// they come from: on a server of its own anybody may change the tags that say so. A
+// version that was made at another time is another one, of a model that was deleted
+// and made again.
+func (s *VersionStore) Settle(ctx context.Context, versions []perennial.ModelVersion) error {
+	type name struct{ model, version string }
+	at := make(map[name]*perennial.ModelVersion, len(versions))
+	var models []string
+	for i := range versions {
+		v := &versions[i]
+		at[name{v.Model, v.Version}] = v
+		if !slices.Contains(models, v.Model) {
+			models = append(models, v.Model)
+		}
+	}
+	q := s.db.WithContext(ctx).Where("model IN ?", models)
+	if len(versions) == 1 {
+		q = q.Where("version = ?", versions[0].Version)
+	}
+	var rows []versionRow
+	if err := q.Find(&rows).Error; err != nil {
+		return db.Fault("serve.SettleVersions", err)
+	}
+	for _, r := range rows {
+		v := at[name{r.Model, r.Version}]
+		if v == nil {
+			continue
+		}
+		var known perennial.ModelVersion
+		if err := json.Unmarshal([]byte(r.Doc), &known); err != nil {
+			return perennial.Wrap("serve.SettleVersions", err)
+		}
+		if known.CreatedAt != v.CreatedAt {
+			continue
+		}
+		v.Lineage = known.Lineage
+		theirs := slices.DeleteFunc(slices.Clone(v.Tags), isOurs)
+		ours := slices.DeleteFunc(known.Tags, func(t perennial.Tag) bool { return !isOurs(t) })
+		v.Tags = slices.Concat(theirs, ours)
+		slices.SortFunc(v.Tags, func(a, b perennial.Tag) int { return strings.Compare(a.Key, b.Key) })
+	}
+	return nil
+}
+
+func isOurs(t perennial.Tag) bool { return strings.HasPrefix(t.Key, perennial.TagPrefix) }
 
 // GetVersion gives a version that was kept, without aliases; not_found where none
 // was.

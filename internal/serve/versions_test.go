@@ -33,3 +33,36 @@ func TestVersionsAreRemembered(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatWasKeptOfAVersionWins(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, open func() *gorm.DB) {
+		ctx, g := t.Context(), open()
+		require.NoError(t, db.Migrate(ctx, g, serve.Component, serve.Migrations))
+		s := serve.NewVersionStore(g)
+		kept := perennial.ModelVersion{
+			Model: "iris", Version: "1", CreatedAt: 5, Lineage: perennial.Lineage{ModelSHA256: "aa", Seed: 42},
+			Tags: []perennial.Tag{{Key: "perennial.data_md5", Value: "d"}, {Key: "z", Value: "old"}},
+		}
+		require.NoError(t, s.Keep(ctx, kept))
+		forged := kept
+		forged.Lineage = perennial.Lineage{ModelSHA256: "bb"}
+		forged.Tags = []perennial.Tag{{Key: "perennial.data_md5", Value: "forged"}, {Key: "perennial.x", Value: "1"}, {Key: "z", Value: "new"}}
+		another := forged // of a model that was made again
+		another.CreatedAt = 6
+		stranger := forged
+		stranger.Version = "2"
+		for _, c := range []struct{ came, want perennial.ModelVersion }{{forged, kept}, {another, another}, {stranger, stranger}} {
+			one := []perennial.ModelVersion{c.came}
+			require.NoError(t, s.Settle(ctx, one))
+			if c.came.Lineage != c.want.Lineage {
+				c.want.Tags = []perennial.Tag{{Key: "perennial.data_md5", Value: "d"}, {Key: "z", Value: "new"}}
+			}
+			require.Equal(t, c.want, one[0])
+		}
+		many := []perennial.ModelVersion{stranger, forged}
+		require.NoError(t, s.Settle(ctx, many))
+		require.Equal(t, kept.Lineage, many[1].Lineage)
+		require.NoError(t, s.Settle(ctx, nil))
+	})
+}

@@ -12,11 +12,6 @@ import (
 	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
-// ownTags begins the keys of the tags by which Perennial finds its runs and versions
-// again and tells where they come from. Predictions' lineage is read from them, so
-// that nobody from outside may change those of what Perennial made.
-const ownTags = "perennial."
-
 type outsideKey struct{}
 
 // fromOutside marks the context of a request that came through a router. Perennial's
@@ -28,10 +23,10 @@ func fromOutside(ctx context.Context) context.Context {
 func isOutside(ctx context.Context) bool { return ctx.Value(outsideKey{}) != nil }
 
 // checkOwn refuses a request from outside that sets or deletes one of Perennial's own
-// tags.
+// tags: the lineage of predictions is read from them.
 func checkOwn(ctx context.Context, keys ...string) error {
-	if i := slices.IndexFunc(keys, func(key string) bool { return strings.HasPrefix(key, ownTags) }); i >= 0 && isOutside(ctx) {
-		return mlflow.Invalid("The tag '%s' is one of Perennial's own (%s…), which say where a run or version comes from: it can't be set, changed or deleted here. Take a key of your own.", clip(keys[i]), ownTags)
+	if i := slices.IndexFunc(keys, func(key string) bool { return strings.HasPrefix(key, perennial.TagPrefix) }); i >= 0 && isOutside(ctx) {
+		return mlflow.Invalid("The tag '%s' is one of Perennial's own (%s…), which say where a run or version comes from: it can't be set, changed or deleted here. Take a key of your own.", clip(keys[i]), perennial.TagPrefix)
 	}
 	return nil
 }
