@@ -51,7 +51,7 @@ func contentOf(ctx context.Context, api *client.Client, dir, arg string) (string
 	repo, err := dvc.Open(dir)
 	if err == nil {
 		var p dvc.Pointer
-		if p, err = repo.Pointer(arg); err == nil {
+		if p, err = repo.Pointer(ctx, arg); err == nil {
 			return p.MD5, nil
 		}
 	}

@@ -46,7 +46,7 @@ func TestPipelineInitMakesAProject(t *testing.T) {
 	require.Equal(t, perennial.CSVOptions{Delimiter: ";", Decimal: ",", NullValues: []string{""}}, spec.Pipeline.Data.CSV)
 	repo, err := dvc.Open(dir)
 	require.NoError(t, err)
-	p, err := repo.Pointer("data/raw/shoe-sales.csv")
+	p, err := repo.Pointer(t.Context(), "data/raw/shoe-sales.csv")
 	require.NoError(t, err)
 	sum, _, err := dvc.HashFile(csv)
 	require.NoError(t, err)

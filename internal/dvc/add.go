@@ -128,12 +128,16 @@ func (r *Repo) newAdding(ctx context.Context, dataPaths []string) (*adding, erro
 		a.targets = append(a.targets, addTarget{path: p, file: file, pointer: file + pointerExt})
 		own = append(own, file+pointerExt)
 	}
-	tracked, err := r.readPointers(ctx, own...)
+	files, err := r.dvcFiles(ctx)
 	if err != nil {
 		return nil, err
 	}
-	outs, err := r.outputs()
+	tracked, err := r.readPointers(ctx, files.pointers, own...)
 	if err != nil {
+		return nil, err
+	}
+	outs, err := r.outputs(files.pipelines)
+	if err != nil && !errors.Is(err, errUnread) { // what can't be known can't be refused
 		return nil, err
 	}
 	if err := a.checkOverlaps(tracked, outs); err != nil {
@@ -164,7 +168,7 @@ func (a *adding) check(dataPath, file string) error {
 		return perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", dataPath).Because(err)
 	case !info.Mode().IsRegular() && !info.IsDir():
 		return perennial.Errorf(perennial.CodeInvalid, "", "%s is neither a regular file nor a directory", dataPath)
-	case strings.HasSuffix(dataPath, pointerExt) || path.Base(dataPath) == "dvc.yaml":
+	case strings.HasSuffix(dataPath, pointerExt) || path.Base(dataPath) == pipelineName:
 		return perennial.Errorf(perennial.CodeInvalid, "", "%s is one of DVC's own files", dataPath).WithHint("Name the data itself.")
 	case a.dvcignore.covered(file, info.IsDir()):
 		return perennial.Errorf(perennial.CodeInvalid, "", "%s is ignored by .dvcignore", dataPath).WithHint("Change the pattern there, or move the data.")
@@ -185,7 +189,7 @@ func (a *adding) checkOverlaps(tracked []located, outs []Pointer) error {
 		all[t.path] = located{Pointer: Pointer{Path: t.path}}
 	}
 	for _, out := range outs {
-		all[out.Path] = located{Pointer: out, file: filepath.Join(a.r.root, "dvc.yaml")}
+		all[out.Path] = located{Pointer: out, file: pipelineName}
 	}
 	for _, p := range tracked {
 		all[p.Path] = p
@@ -202,7 +206,7 @@ func (a *adding) checkOverlaps(tracked []located, outs []Pointer) error {
 		t := &a.targets[i]
 		known := all[t.path]
 		if known.Stage != "" {
-			return perennial.Errorf(perennial.CodeConflict, "", "%s is made by the stage %s of dvc.yaml", t.path, known.Stage).
+			return perennial.Errorf(perennial.CodeConflict, "", "%s is made by the stage %s", t.path, stageText(known.Stage)).
 				WithHint("Run the stage: dvc repro %s.", known.Stage)
 		}
 		if inner, overlaps := within[t.path]; overlaps {
@@ -226,7 +230,7 @@ func (a *adding) containsData(dir string, inner located) error {
 	case inner.file == "":
 		return bothNamed(inner.Path, dir)
 	case inner.Stage != "":
-		return perennial.Errorf(perennial.CodeConflict, "", "%s can't be versioned as a whole: the stage %s of dvc.yaml makes %s in it", dir, inner.Stage, inner.Path).
+		return perennial.Errorf(perennial.CodeConflict, "", "%s can't be versioned as a whole: the stage %s makes %s in it", dir, stageText(inner.Stage), inner.Path).
 			WithHint("Name what lies beside that.")
 	default:
 		return perennial.Errorf(perennial.CodeConflict, "", "%s can't be versioned as a whole: %s in it is versioned by itself", dir, inner.Path).
@@ -240,7 +244,7 @@ func (a *adding) liesInData(dataPath string, outer located) error {
 	case outer.file == "":
 		return bothNamed(dataPath, outer.Path)
 	case outer.Stage != "":
-		return perennial.Errorf(perennial.CodeConflict, "", "%s lies in %s, which the stage %s of dvc.yaml makes", dataPath, outer.Path, outer.Stage).
+		return perennial.Errorf(perennial.CodeConflict, "", "%s lies in %s, which the stage %s makes", dataPath, outer.Path, stageText(outer.Stage)).
 			WithHint("Run the stage: dvc repro %s.", outer.Stage)
 	default:
 		return perennial.Errorf(perennial.CodeConflict, "", "%s lies in %s, which %s versions as a whole", dataPath, outer.Path, a.r.rel(outer.file)).

@@ -76,12 +76,27 @@ func (r *Repo) Track(ctx context.Context, projectPath string, cache bool) (Entry
 // Stages reads dvc.lock; there are none where there is no such file. A lock file
 // of another schema than DVC 3's is a precondition error.
 func (r *Repo) Stages() ([]Stage, error) {
-	doc, _, err := r.readLock()
-	if err != nil {
-		return nil, perennial.Wrap("dvc.Stages", err)
-	}
+	stages, err := r.stagesIn(".")
+	return stages, perennial.Wrap("dvc.Stages", err)
+}
+
+// stagesIn reads the dvc.lock in a directory of the project.
+func (r *Repo) stagesIn(dir string) ([]Stage, error) {
+	doc, _, err := r.readLock(dir)
 	var out []Stage
-	for _, n := range doc.stages {
+	if err == nil {
+		out, err = doc.read()
+	}
+	if err != nil && dir != "." {
+		message, hint, _ := perennial.Explain(err)
+		err = perennial.Errorf(perennial.CodeOf(err), "", "%s/%s", dir, message).WithHint("%s", hint).Because(err)
+	}
+	return out, err
+}
+
+// read gives the stages.
+func (d lockDoc) read() (out []Stage, err error) {
+	for _, n := range d.stages {
 		var s struct {
 			Cmd    string                    `yaml:"cmd"`
 			Deps   []lockEntry               `yaml:"deps"`
@@ -89,10 +104,9 @@ func (r *Repo) Stages() ([]Stage, error) {
 			Outs   []lockEntry               `yaml:"outs"`
 		}
 		if err := n.value.Decode(&s); err != nil {
-			return nil, perennial.Errorf(perennial.CodeInvalid, "dvc.Stages", "dvc.lock: the stage %s can't be read: %v", n.name, err).Because(err)
+			return nil, perennial.Errorf(perennial.CodeInvalid, "", "dvc.lock: the stage %s can't be read: %v", n.name, err).Because(err)
 		}
 		stage := Stage{Name: n.name, Cmd: s.Cmd}
-		var err error
 		if stage.Deps, err = entries(n.name, s.Deps); err != nil {
 			return nil, err
 		}
@@ -119,7 +133,7 @@ func entries(stage string, list []lockEntry) ([]Entry, error) {
 	var out []Entry
 	for _, e := range list {
 		if e.MD5 != "" && e.Hash == "" {
-			return nil, perennial.Errorf(perennial.CodePrecondition, "dvc.Stages", "dvc.lock: %s of the stage %s was written by DVC 2, whose hashes differ", e.Path, stage).
+			return nil, perennial.Errorf(perennial.CodePrecondition, "", "dvc.lock: %s of the stage %s was written by DVC 2, whose hashes differ", e.Path, stage).
 				WithHint("Run dvc cache migrate --dvc-files, or write the file anew with DVC 3: dvc repro -f.").Because(errLegacy)
 		}
 		out = append(out, e.Entry)
@@ -136,7 +150,7 @@ func (r *Repo) WriteLock(stage Stage) error {
 		if err != nil {
 			return err
 		}
-		doc, old, err := r.readLock()
+		doc, old, err := r.readLock(".")
 		if err != nil {
 			return err
 		}
@@ -166,8 +180,8 @@ type lockStage struct {
 	end   int
 }
 
-func (r *Repo) readLock() (lockDoc, []byte, error) {
-	b, err := os.ReadFile(filepath.Join(r.root, "dvc.lock"))
+func (r *Repo) readLock(dir string) (lockDoc, []byte, error) {
+	b, err := os.ReadFile(filepath.Join(r.root, filepath.FromSlash(dir), "dvc.lock"))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(b)) == 0 {
 		return lockDoc{}, nil, nil
 	}

@@ -1,12 +1,13 @@
 package dvc
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -14,34 +15,79 @@ import (
 	"github.com/perennial-ml/perennial"
 )
 
-// outputs gives the pointers of what stages made, as dvc.lock has them, with what
-// dvc.yaml says of each: its metrics and the like often belong to git (NoCache). A
-// stage whose directory has a variable in it is left out.
-func (r *Repo) outputs() ([]Pointer, error) {
-	stages, err := r.Stages()
-	if err != nil || len(stages) == 0 {
-		return nil, err
-	}
-	declared, err := r.declared()
-	if err != nil {
-		return nil, err
-	}
-	var ps []Pointer
-	for _, s := range stages {
-		name, _, _ := strings.Cut(s.Name, "@") // of an item of a foreach
-		d := declared[name]
-		if strings.Contains(d.wdir, "${") {
+// errUnread is the cause of what is refused because it depends on values that
+// aren't read here.
+var errUnread = errors.New("a variable that is not read")
+
+// outputs gives the pointers of what the stages of some dvc.yaml files make, with
+// what those say of it (metrics and the like often belong to git: NoCache) and the
+// content that dvc.lock beside each names, "" where it names none. A dvc.yaml that
+// dvc refuses is invalid. A stage that can't be understood here is a precondition
+// error, caused by errUnread, which comes with the pointers of the others.
+func (r *Repo) outputs(pipelines []string) (outs []Pointer, err error) {
+	var refused error
+	for _, file := range pipelines {
+		rel := r.rel(file)
+		stages, err := r.pipeline(rel)
+		switch {
+		case errors.Is(err, errUnread):
+			refused = cmp.Or(refused, err)
+		case err != nil:
+			return nil, err
+		}
+		if len(stages) == 0 {
 			continue
 		}
-		for _, out := range s.Outs {
-			if !oidRE.MatchString(out.MD5) {
-				continue
+		locked, err := r.stagesIn(path.Dir(rel))
+		if err != nil {
+			return nil, err
+		}
+		made := map[string]Entry{} // by stage and path
+		for _, s := range locked {
+			for _, e := range s.Outs {
+				made[s.Name+"\n"+path.Clean(e.Path)] = e
 			}
-			p := Pointer{Path: path.Join(d.wdir, out.Path), MD5: out.MD5, Size: out.Size, Files: out.Files, Executable: out.Executable, Stage: s.Name}
-			for _, o := range d.outs {
-				if o.path.MatchString(out.Path) {
-					p.NoCache, p.NoPush, p.Remote = no(o.Cache), no(o.Push), o.Remote
-				}
+		}
+		for _, s := range stages {
+			ps, err := s.outputs(rel, made)
+			if errors.Is(err, errUnread) {
+				refused = cmp.Or(refused, err)
+			} else if err != nil {
+				return nil, err
+			}
+			outs = append(outs, ps...)
+		}
+	}
+	return outs, refused
+}
+
+// outputs gives the pointers of what one stage of the dvc.yaml at rel makes.
+func (s instance) outputs(rel string, made map[string]Entry) (ps []Pointer, err error) {
+	stage := s.name
+	if dir := path.Dir(rel); dir != "." {
+		stage = rel + ":" + s.name // as dvc names it
+	}
+	for _, key := range []string{"outs", "metrics", "plots"} {
+		list := child(s.body, key)
+		if list == nil {
+			continue
+		}
+		if list.Kind != yaml.SequenceNode {
+			return nil, s.scope.bad(list, "%s of the stage %s is no list", key, s.name)
+		}
+		for _, item := range list.Content {
+			o, err := s.declared(item)
+			if err != nil {
+				return nil, err
+			}
+			at := path.Join(s.wdir, o.path)
+			if strings.Contains(o.path, "://") || path.IsAbs(o.path) || !filepath.IsLocal(filepath.FromSlash(at)) {
+				continue // outside of the project nothing is versioned
+			}
+			e := made[s.name+"\n"+path.Clean(o.path)]
+			p := Pointer{Path: at, Size: e.Size, Files: e.Files, Executable: e.Executable, NoCache: no(o.Cache), NoPush: no(o.Push), Remote: o.Remote, Stage: stage}
+			if oidRE.MatchString(e.MD5) {
+				p.MD5 = e.MD5
 			}
 			ps = append(ps, p)
 		}
@@ -49,20 +95,59 @@ func (r *Repo) outputs() ([]Pointer, error) {
 	return ps, nil
 }
 
+// declaredOut is what dvc.yaml says of a file that a stage makes.
+type declaredOut struct {
+	path   string
+	Cache  *bool  `yaml:"cache"`
+	Push   *bool  `yaml:"push"`
+	Remote string `yaml:"remote"`
+}
+
+// declared reads an item of a list of outs: a path, or one with options.
+func (s instance) declared(item *yaml.Node) (o declaredOut, err error) {
+	name := item
+	if item.Kind == yaml.MappingNode && len(item.Content) == 2 {
+		name = item.Content[0]
+		options := item.Content[1]
+		if options.Kind == yaml.MappingNode { // a plot may have a list of pictures here
+			if err := options.Decode(&o); err != nil {
+				return o, s.scope.bad(options, "the options of %s can't be read: %v", name.Value, err)
+			}
+			if remote := child(options, "remote"); remote != nil {
+				if o.Remote, err = s.scope.fill(remote); err != nil {
+					return o, err
+				}
+			}
+		}
+	}
+	if name.Kind != yaml.ScalarNode || name.Value == "" {
+		return o, s.scope.bad(item, "an output of the stage %s is no path", s.name)
+	}
+	o.path, err = s.scope.fill(name)
+	return o, err
+}
+
 // output gives the pointer of data without a .dvc file: of what a stage makes.
-func (r *Repo) output(dataPath, file string) (Pointer, error) {
-	outs, err := r.outputs()
+func (r *Repo) output(ctx context.Context, dataPath, file string) (Pointer, error) {
+	found, err := r.dvcFiles(ctx)
 	if err != nil {
 		return Pointer{}, err
 	}
+	outs, err := r.outputs(found.pipelines)
 	outer := ""
 	for _, out := range outs {
-		if out.Path == dataPath {
+		switch {
+		case out.Path == dataPath && out.MD5 == "":
+			return Pointer{}, perennial.Errorf(perennial.CodeNotFound, "", "the stage %s makes %s, and its dvc.lock names no content yet", stageText(out.Stage), dataPath).
+				WithHint("Run the stage: dvc repro %s.", out.Stage)
+		case out.Path == dataPath:
 			return out, nil
-		}
-		if strings.HasPrefix(dataPath, out.Path+"/") {
+		case strings.HasPrefix(dataPath, out.Path+"/"):
 			outer = out.Path
 		}
+	}
+	if err != nil {
+		return Pointer{}, err
 	}
 	for dir := path.Dir(dataPath); outer == "" && dir != "."; dir = path.Dir(dir) {
 		if info, err := os.Stat(filepath.Join(r.root, filepath.FromSlash(dir)+pointerExt)); err == nil && info.Mode().IsRegular() {
@@ -80,75 +165,13 @@ func (r *Repo) output(dataPath, file string) (Pointer, error) {
 		WithHint("Put it under DVC: perennial data add %s.", dataPath)
 }
 
-// declared is what dvc.yaml says of a stage.
-type declared struct {
-	wdir string // its directory: its paths are relative to it
-	outs []declaredOut
-}
-
-// declaredOut are the options of a file that a stage makes. A path with a variable
-// in it stands for every path that it may become.
-type declaredOut struct {
-	path   *regexp.Regexp
-	Cache  *bool  `yaml:"cache"`
-	Push   *bool  `yaml:"push"`
-	Remote string `yaml:"remote"`
-}
-
-// declared reads the stages of dvc.yaml by name, those of a foreach or matrix from
-// its body. Forms that Perennial doesn't know are passed over.
-func (r *Repo) declared() (map[string]declared, error) {
-	b, err := os.ReadFile(filepath.Join(r.root, "dvc.yaml"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, perennial.Errorf(perennial.CodeUnavailable, "", "can't read dvc.yaml").Because(err)
+// stageText names a stage for people, by its name as dvc repro takes it.
+func stageText(stage string) string {
+	if i := strings.LastIndexByte(stage, ':'); i >= 0 {
+		return stage[i+1:] + " of " + stage[:i]
 	}
-	var doc struct {
-		Stages map[string]yaml.Node `yaml:"stages"`
-	}
-	if err := yaml.Unmarshal(b, &doc); err != nil {
-		return nil, perennial.Errorf(perennial.CodeInvalid, "", "dvc.yaml can't be read: %v", err).Because(err)
-	}
-	all := map[string]declared{}
-	for name, stage := range doc.Stages {
-		body := &stage
-		if do := child(body, "do"); do != nil {
-			body = do
-		}
-		var d declared
-		if wdir := child(body, "wdir"); wdir != nil {
-			d.wdir = wdir.Value
-		}
-		for _, key := range []string{"outs", "metrics", "plots"} {
-			if list := child(body, key); list != nil && list.Kind == yaml.SequenceNode {
-				d.outs = append(d.outs, declaredOuts(list)...)
-			}
-		}
-		all[name] = d
-	}
-	return all, nil
-}
-
-// declaredOuts reads those of a list's files that have options.
-func declaredOuts(list *yaml.Node) (outs []declaredOut) {
-	for _, item := range list.Content {
-		var files map[string]declaredOut
-		if item.Kind != yaml.MappingNode || item.Decode(&files) != nil {
-			continue
-		}
-		for name, o := range files {
-			o.path = pathPattern(name)
-			outs = append(outs, o)
-		}
-	}
-	return outs
+	return stage + " of dvc.yaml"
 }
 
 // no reports whether an option is there and false.
 func no(option *bool) bool { return option != nil && !*option }
-
-var variableRE = regexp.MustCompile(`\\\$\\\{[^}]*\\\}`)
-
-func pathPattern(path string) *regexp.Regexp {
-	text := variableRE.ReplaceAllString(regexp.QuoteMeta(strings.TrimPrefix(path, "./")), ".*")
-	return regexp.MustCompile("^" + text + "$")
-}

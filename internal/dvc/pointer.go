@@ -33,7 +33,10 @@ type Pointer struct {
 	Stage      string // of dvc.yaml that makes it, by dvc.lock; "" where a .dvc file says so
 }
 
-const pointerExt = ".dvc"
+const (
+	pointerExt   = ".dvc"
+	pipelineName = "dvc.yaml"
+)
 
 // IsDir reports whether the data is a directory.
 func (p Pointer) IsDir() bool { return strings.HasSuffix(p.MD5, dirExt) }
@@ -63,7 +66,11 @@ var (
 // not into what .dvcignore or .gitignore name, nor into data directories, caches
 // and remotes. One bad pointer file is an error (invalid) that names it.
 func (r *Repo) Pointers(ctx context.Context) ([]Pointer, error) {
-	found, err := r.readPointers(ctx)
+	files, err := r.dvcFiles(ctx)
+	if err != nil {
+		return nil, perennial.Wrap("dvc.Pointers", err)
+	}
+	found, err := r.readPointers(ctx, files.pointers)
 	if err != nil {
 		return nil, perennial.Wrap("dvc.Pointers", err)
 	}
@@ -80,13 +87,8 @@ type located struct {
 	file string
 }
 
-// readPointers reads every pointer file; a fault of one of those in but is passed
-// over.
-func (r *Repo) readPointers(ctx context.Context, but ...string) ([]located, error) {
-	files, err := r.pointerFiles(ctx)
-	if err != nil {
-		return nil, err
-	}
+// readPointers reads pointer files; a fault of one of those in but is passed over.
+func (r *Repo) readPointers(ctx context.Context, files []string, but ...string) ([]located, error) {
 	found := make([][]located, len(files))
 	g, _ := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
@@ -110,10 +112,13 @@ func (r *Repo) readPointers(ctx context.Context, but ...string) ([]located, erro
 	return all, nil
 }
 
-// pointerFiles lists the project's .dvc files.
-func (r *Repo) pointerFiles(ctx context.Context) ([]string, error) {
+// dvcFiles are the files that say what is versioned: *.dvc and dvc.yaml.
+type dvcFiles struct{ pointers, pipelines []string }
+
+// dvcFiles lists those of the project.
+func (r *Repo) dvcFiles(ctx context.Context) (dvcFiles, error) {
 	dvcignore, gitignore := newIgnorer(r.root, ".dvcignore"), newIgnorer(r.gitRoot(), ".gitignore")
-	var files []string
+	var files dvcFiles
 	var walk func(dir string) error
 	walk = func(dir string) error {
 		entries, err := os.ReadDir(dir)
@@ -126,9 +131,16 @@ func (r *Repo) pointerFiles(ctx context.Context) ([]string, error) {
 		data := map[string]bool{} // what pointers stand beside
 		for _, e := range entries {
 			file := filepath.Join(dir, e.Name())
-			if name, ok := strings.CutSuffix(e.Name(), pointerExt); ok && name != "" && !e.IsDir() && !dvcignore.ignored(file, false) && !gitignore.ignored(file, false) {
+			name, isPointer := strings.CutSuffix(e.Name(), pointerExt)
+			isPointer = isPointer && name != ""
+			if e.IsDir() || !isPointer && e.Name() != pipelineName || dvcignore.ignored(file, false) || gitignore.ignored(file, false) {
+				continue
+			}
+			if isPointer {
 				data[name] = true
-				files = append(files, file)
+				files.pointers = append(files.pointers, file)
+			} else {
+				files.pipelines = append(files.pipelines, file)
 			}
 		}
 		for _, e := range entries {
@@ -167,7 +179,7 @@ func (r *Repo) gitRoot() string {
 // Pointer gives the pointer of one data file or directory, named by its
 // project-relative path, from the .dvc file beside it or else from dvc.lock. Data
 // that neither names is not_found.
-func (r *Repo) Pointer(dataPath string) (Pointer, error) {
+func (r *Repo) Pointer(ctx context.Context, dataPath string) (Pointer, error) {
 	const op = "dvc.Pointer"
 	dataPath = path.Clean(filepath.ToSlash(dataPath))
 	file, err := r.abs(dataPath)
@@ -176,7 +188,7 @@ func (r *Repo) Pointer(dataPath string) (Pointer, error) {
 	}
 	ps, err := r.readPointer(file + pointerExt)
 	if errors.Is(err, fs.ErrNotExist) {
-		p, err := r.output(dataPath, file)
+		p, err := r.output(ctx, dataPath, file)
 		return p, perennial.Wrap(op, err)
 	}
 	if err != nil {

@@ -26,17 +26,17 @@ func TestPointers(t *testing.T) {
 		{Path: "data/run.sh", MD5: "a8ff438757054bf3126d50933de3883a", Size: 28, Executable: true},
 		{Path: "data/we#i[r]d! na*me.bin", MD5: "9dd4e461268c8034f5c8564e155c67a6", Size: 1},
 	}, ps)
-	p, err := r.Pointer("data/iris.csv")
+	p, err := r.Pointer(t.Context(), "data/iris.csv")
 	require.NoError(t, err)
 	require.Equal(t, ps[2], p)
-	_, err = r.Pointer("data/none.csv")
+	_, err = r.Pointer(t.Context(), "data/none.csv")
 	requireCode(t, perennial.CodeNotFound, err, "there is no data at data/none.csv", "perennial data status")
 	write(t, dir, "data/plain.csv", "a")
-	_, err = r.Pointer("data/plain.csv")
+	_, err = r.Pointer(t.Context(), "data/plain.csv")
 	requireCode(t, perennial.CodeNotFound, err, "perennial data add data/plain.csv")
 	write(t, dir, "data/imgs/a", "a")
 	write(t, dir, "data/imgs.dvc", "outs:\n- md5: "+emptyDir+"\n  size: 0\n  nfiles: 0\n  hash: md5\n  path: imgs\n")
-	_, err = r.Pointer("data/imgs/a")
+	_, err = r.Pointer(t.Context(), "data/imgs/a")
 	requireCode(t, perennial.CodeNotFound, err, "lies in data/imgs", "Name data/imgs.")
 
 	ctx, cancel := context.WithCancel(t.Context())
@@ -121,7 +121,7 @@ func TestAddWritesWhatDVCWrites(t *testing.T) {
 	p, err := r.Add(t.Context(), "data/iris.csv")
 	require.NoError(t, err)
 	require.NotEqual(t, irisMD5, p.MD5)
-	again, err := r.Pointer("data/iris.csv")
+	again, err := r.Pointer(t.Context(), "data/iris.csv")
 	require.NoError(t, err)
 	require.Equal(t, p, again)
 }

@@ -49,6 +49,7 @@ func TestPushTakesTheOutputsOfStages(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, ".dvc", "config"), []byte("[core]\n    remote = here\n['remote \"here\"']\n    url = ../remote\n"), 0o600))
 	repo, err := dvc.Open(dir)
 	require.NoError(t, err)
+	write(t, dir, "dvc.yaml", "stages: {train: {cmd: x, outs: [m.model, m.json, d]}}\n")
 	stage := dvc.Stage{Name: "train", Cmd: "x"}
 	for name, cached := range map[string]bool{"m.model": true, "m.json": false} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600))

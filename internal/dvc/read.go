@@ -26,7 +26,7 @@ func (r *Repo) Read(ctx context.Context, dataPath string) ([]byte, error) {
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, perennial.Errorf(perennial.CodeUnavailable, op, "can't read %s", dataPath).Because(err)
 	}
-	p, err := r.Pointer(dataPath)
+	p, err := r.Pointer(ctx, dataPath)
 	if perennial.CodeOf(err) == perennial.CodeNotFound {
 		return nil, perennial.Errorf(perennial.CodeNotFound, op, "there is no data at %s, and no %s.dvc that says where to get it", dataPath, dataPath).
 			WithHint("Put the file there, or name another one under data.path in the pipeline file.")
@@ -51,7 +51,7 @@ func (r *Repo) Restore(ctx context.Context, dataPaths ...string) (pulled []strin
 		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if _, err := r.Pointer(path); err == nil {
+		if _, err := r.Pointer(ctx, path); err == nil {
 			missing = append(missing, path)
 		} else if perennial.CodeOf(err) != perennial.CodeNotFound {
 			return nil, perennial.Wrap(op, err)

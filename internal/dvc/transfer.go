@@ -193,19 +193,25 @@ func isLFSPointer(file string) bool {
 const lfsHead = "version https://git-lfs.github.com/spec/"
 
 // pointers gives the pointers of some data, or without paths of all: those of
-// .dvc files, and behind them those of dvc.lock.
-func (r *Repo) pointers(ctx context.Context, paths ...string) ([]Pointer, error) {
+// .dvc files, and behind them what stages made.
+func (r *Repo) pointers(ctx context.Context, paths ...string) (ps []Pointer, err error) {
 	if len(paths) == 0 {
-		ps, err := r.Pointers(ctx)
+		files, err := r.dvcFiles(ctx)
 		if err != nil {
 			return nil, err
 		}
-		outs, err := r.outputs()
-		return append(ps, slices.DeleteFunc(outs, func(p Pointer) bool { return p.NoCache })...), err
+		found, err := r.readPointers(ctx, files.pointers)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range found {
+			ps = append(ps, p.Pointer)
+		}
+		outs, err := r.outputs(files.pipelines)
+		return append(ps, slices.DeleteFunc(outs, func(p Pointer) bool { return p.NoCache || p.MD5 == "" })...), err
 	}
-	var ps []Pointer
 	for _, path := range paths {
-		p, err := r.Pointer(strings.TrimSuffix(path, pointerExt))
+		p, err := r.Pointer(ctx, strings.TrimSuffix(path, pointerExt))
 		if err != nil {
 			return nil, err
 		}

@@ -75,6 +75,7 @@ func TestVerifyNamesWhatNobodyHas(t *testing.T) {
 	require.NoError(t, err)
 	model, err := r.Track(t.Context(), "model", true)
 	require.NoError(t, err)
+	write(t, dir, "dvc.yaml", "stages: {s: {cmd: x, outs: [model]}}\n")
 	require.NoError(t, r.WriteLock(dvc.Stage{Name: "s", Cmd: "x", Outs: []dvc.Entry{model}}))
 	_, err = r.Push(t.Context(), "imgs")
 	require.NoError(t, err)
