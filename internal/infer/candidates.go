@@ -105,8 +105,8 @@ func tuning(a *aim, cs []candidate) perennial.Tuning {
 		t.Folds, t.Trials = 3, 4*len(cs)
 	}
 	for _, n := range a.counts {
-		if n >= learnable { // a class needs a row in each fold of the training side
-			t.Folds = min(t.Folds, n*8/10)
+		if n >= learnable || len(a.counts) == 2 { // a class needs a row in each fold of the training side
+			t.Folds = max(2, min(t.Folds, n*8/10))
 		}
 	}
 	return t

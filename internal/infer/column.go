@@ -28,21 +28,23 @@ type column struct {
 	unique map[uint64]struct{}
 	again  bool // a value came a second time, or can't be told
 
-	numbers [2]int // cells that are numbers with a decimal point, with a decimal comma
-	sure    [2]int // of them those that the other way can't read
-	grouped [2]int // of them those with thousands separators
-	low     [2]float64
-	high    [2]float64
-	parens  int            // numbers in parentheses, as negative ones are in accounts
-	whole   int            // digits only
-	padded  int            // digits with a leading zero
-	big     int            // whole numbers above 2^53, which float64 doesn't hold
-	spaces  map[string]int // separators of thousands besides comma and point
-	signs   map[string]int // currency and percent signs
-	others  map[string]int // texts that are no numbers, up to maxOthers+1 of them
-	line    int            // of the first of them
-	steps   int            // whole numbers that are the one before plus 1
-	before  float64
+	numbers  [2]int // cells that are numbers with a decimal point, with a decimal comma
+	sure     [2]int // of them those that the other way can't read
+	grouped  [2]int // of them those with thousands separators
+	low      [2]float64
+	high     [2]float64
+	parens   int            // numbers in parentheses, as negative ones are in accounts
+	whole    int            // digits only
+	padded   int            // digits with a leading zero
+	big      int            // whole numbers above 2^53, which float64 doesn't hold
+	spaces   map[string]int // separators of thousands besides comma and point
+	signs    map[string]int // currency and percent signs
+	others   map[string]int // texts that are no numbers, up to maxOthers+1 of them
+	line     int            // of the first of them
+	steps    int            // whole numbers that are the one before plus 1
+	longest  int            // bytes of the longest cell
+	longLine int            // where it stands
+	before   float64
 
 	dates  dates
 	words  int // spaces between letters
@@ -102,6 +104,9 @@ func (c *column) add(s string, y goal, line int) {
 		return
 	}
 	c.cells++
+	if len(s) > c.longest {
+		c.longest, c.longLine = len(s), line
+	}
 	c.count(s)
 	n, ok := number{}, false
 	if !c.isText() {

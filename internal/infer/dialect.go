@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/perennial-ml/perennial"
@@ -118,12 +119,20 @@ func noText(file string, head []byte) error {
 			return refuse(file, 0, "the file is %s, not CSV", kind).WithHint("Export the table as CSV in UTF-8; .csv.gz is read too.")
 		}
 	}
-	marked := bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff"))
-	nul := bytes.IndexByte(head, 0)
-	if marked || nul >= 0 && bytes.Count(head, []byte{0})*4 >= len(head) { // of plain letters, every second byte
-		return refuse(file, 1, "the file is UTF-16, or no text").WithHint("Convert it: iconv -f UTF-16 -t UTF-8 %s > utf8.csv", file)
+	nul, nuls, even := bytes.IndexByte(head, 0), bytes.Count(head, []byte{0}), 0
+	for i := 0; i < len(head); i += 2 {
+		if head[i] == 0 {
+			even++
+		}
 	}
-	if nul >= 0 {
+	marked := bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff"))
+	control := func(r rune) bool { return r > 0 && r < ' ' && !unicode.IsSpace(r) }
+	switch many := nul >= 0 && nuls*4 >= len(head); {
+	case marked || many && (even*10 <= nuls || even*10 >= nuls*9): // of plain letters, every second byte
+		return refuse(file, 1, "the file is UTF-16").WithHint("Convert it: iconv -f UTF-16 -t UTF-8 %s > utf8.csv", file)
+	case many || nul >= 0 && bytes.IndexFunc(head[:min(len(head), 512)], control) >= 0:
+		return refuse(file, 0, "the file is no text, as programs and pictures are none").WithHint("Export the table as CSV in UTF-8; .csv.gz is read too.")
+	case nul >= 0:
 		return nulByte(file, int64(nul))
 	}
 	return nil

@@ -284,6 +284,9 @@ func (p *planner) text(c *column, missing int) choice {
 		return ignore("free text: %d different values, %.0f characters on average", k, size)
 	case k > 20 && k*10 > n*9:
 		return ignore("nearly another value in every row (%d in %d)", k, n)
+	case c.longest > maxText:
+		p.notef(true, c.name, "not used: it holds a text of %d bytes in line %d, and a category has at most %d; is a quote not closed there?", c.longest, c.longLine, maxText)
+		return ignore("a text of %d bytes in line %d: no category", c.longest, c.longLine)
 	}
 	return p.category(c, missing)
 }
@@ -313,7 +316,7 @@ func clockOnly(c *column) bool {
 func (p *planner) category(c *column, missing int) choice {
 	col := perennial.Column{Role: perennial.RoleFeature, Type: perennial.TypeCategorical, Unknown: perennial.UnknownWarn, Nullable: missing > 0}
 	counts := c.textCounts(p.f)
-	if counts != nil && len(counts) <= listed {
+	if counts != nil && len(counts) <= listed && c.longest <= maxText {
 		col.Values = slices.SortedFunc(maps.Keys(counts), naturally)
 		twice := odd(col.Values)
 		if twice != "" {

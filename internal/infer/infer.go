@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -91,6 +92,9 @@ func Infer(ctx context.Context, file string, in io.Reader, o Options) (*Draft, e
 	d.Spec, err = pipeline.LoadFiles(map[string]string{d.PipelineFile: string(d.Pipeline), d.SchemaFile: string(d.Schema)}, d.PipelineFile)
 	if err != nil {
 		_, _, faults := perennial.Explain(err)
+		if i := slices.IndexFunc(faults, func(f perennial.FieldError) bool { return f.Rule == pipeline.RuleTooLarge }); i >= 0 {
+			return nil, refuse(file, 1, "its columns and categories are too many for a schema: %s", faults[i].Message).WithHint("Leave columns out of the file, or names and values that are very long.")
+		}
 		e := perennial.Errorf(perennial.CodeInternal, "infer.Infer", "the draft for %s isn't valid; this is a fault of Perennial", file).Because(err)
 		e.Fields = faults
 		return nil, e
@@ -188,10 +192,28 @@ func (p *planner) enough(columns []choice) error {
 	if twice := odd(a.classes); twice != "" {
 		p.notef(true, a.column.Name, "%s, and each is a class of its own; write them alike in the data where that isn't meant", twice)
 	}
+	p.headless()
 	if n := a.counts[a.smallest]; a.smallest != "" && n < learnable {
 		p.notef(true, a.column.Name, "too few rows of the class %s to learn or to test it: %d", quoted(a.smallest), n)
 	}
 	return nil
+}
+
+// headless warns where each column of numbers has a number for its name.
+func (p *planner) headless() {
+	name := ""
+	for _, c := range p.s.columns {
+		if p.f.kind(c) != kindNumber {
+			continue
+		}
+		if _, ok := parseNumber(c.name); !ok {
+			return
+		}
+		name = c.name
+	}
+	if name != "" {
+		p.notef(true, name, "the columns of numbers have numbers for names: is line 1 a row and no names? Then write names above it, or this row is lost")
+	}
 }
 
 // example gives a row as a request sends it.

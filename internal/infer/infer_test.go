@@ -62,6 +62,8 @@ func TestFlagsOverruleWhatIsFound(t *testing.T) {
 	require.Equal(t, perennial.SplitTime, d.Spec.Pipeline.Split.By)
 	require.Equal(t, perennial.Regression, d.Spec.Pipeline.Task)
 	trains(t, d, []byte(text))
+	_, err := infer.Infer(t.Context(), "mine.csv", strings.NewReader("x,y\n"+rows(12_000, func(i int) string { return fmt.Sprintf("%d,%d.5", i%7, i) })), infer.Options{Target: "y", Positive: "x"})
+	require.ErrorContains(t, err, "--positive is for a target of two values, and y has more than 1000")
 	for name, o := range map[string]infer.Options{
 		"the target can't be --time too": {Target: "y", Time: "y"},
 		`no column "where" for --ignore`: {Target: "y", Ignore: []string{"where"}},
@@ -162,6 +164,8 @@ func TestWhatIsNoCSVIsNamed(t *testing.T) {
 		"Excel workbook":              "PK\x03\x04rest",
 		"a Parquet file":              "PAR1rest",
 		"a gzip file":                 "\x1f\x8brest",
+		"the file is no text":         "\x7fELF\x02\x01\x01\x00\x00\x00\x00y",
+		"the file is UTF-16":          "a\x00,\x00y\x00\n\x00",
 		"the file is empty":           " \n\n",
 		"CR alone":                    "a,b\r1,2\r3,4\r",
 		"names is no CSV":             "a,y,b\"c\n1,2\n3,4\n",

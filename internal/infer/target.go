@@ -18,6 +18,8 @@ const (
 	fewClasses = 10   // whole numbers with at most so many different values are classes
 	learnable  = 5    // rows of a class below which it is told of, and not counted on
 	rare       = 0.2  // a share below which the smaller of two classes is rare
+	gated      = 20   // rows of a regression from which on R² can be asked for
+	maxText    = 1000 // bytes of a category or a class
 )
 
 // aim is what is predicted, and what follows from its values.
@@ -30,13 +32,30 @@ type aim struct {
 	classes  []string
 	counts   map[string]int
 	positive string
+	word     string  // the class whose name says positive, where the other one is chosen
 	share    float64 // of the smallest class
 	smallest string
 	whole    bool // the classes are whole numbers, more than two
 }
 
-// rare reports whether one of two classes is so rare that accuracy says little.
-func (a *aim) rare() bool { return len(a.classes) == 2 && a.share < rare }
+// uneven reports whether one of two classes is so rare that accuracy says little.
+func (a *aim) uneven() bool { return len(a.classes) == 2 && a.share < rare }
+
+// rare reports whether that is the positive class, and has rows enough for the
+// folds and the held-out side to hold some each.
+func (a *aim) rare() bool {
+	return a.uneven() && a.positive == a.smallest && a.counts[a.smallest] >= learnable
+}
+
+// guessing is the log loss of the classes' shares, in nats: their entropy.
+func (a *aim) guessing() float64 {
+	sum := 0.0
+	for _, v := range a.classes { // in their order: the sum must not depend on the map's
+		p := float64(a.counts[v]) / float64(a.rows)
+		sum -= p * math.Log(p)
+	}
+	return sum
+}
 
 // goals decides the task.
 func (s *survey) goals(f *form, o *Options) (*aim, error) {
@@ -65,6 +84,9 @@ func (s *survey) goals(f *form, o *Options) (*aim, error) {
 		return a, nil
 	}
 	if counts == nil || len(counts) > maxClasses {
+		if o.Positive != "" {
+			return nil, refuse(s.file, 0, "--positive is for a target of two values, and %s has more than %d", c.name, maxClasses)
+		}
 		return nil, refuse(s.file, 0, "the target %s has more than %d different values, too many for classes", c.name, maxClasses)
 	}
 	a.classification(counts, number)
@@ -88,6 +110,9 @@ func (s *survey) badTarget(c *column, k kind, a *aim, counts map[string]int) err
 	case k == kindText && c.cells > 20 && c.numbers[0]*10 > c.cells*8:
 		return refuse(s.file, c.line, "the target %s holds numbers, but %d of its %d values are none, like %q", c.name, c.cells-c.numbers[0], c.cells, firstText(c.others)).
 			WithHint("Mend these cells, or leave them empty: rows without a target are left out.")
+	case c.longest > maxText:
+		return refuse(s.file, c.longLine, "the target %s has a text of %d bytes here; a class has at most %d", c.name, c.longest, maxText).
+			WithHint("Is a quote not closed? Mend this row, or leave its target empty: rows without one are left out.")
 	case k == kindText && !c.again && c.cells >= 20:
 		return refuse(s.file, 0, "the target %s has another text in every row: nothing can be learned from that", c.name)
 	}
@@ -161,16 +186,36 @@ func (s *survey) positive(a *aim, o *Options) error {
 	}
 	a.positive = a.smallest
 	for _, word := range positives {
-		if i := slices.IndexFunc(a.classes, func(v string) bool { return strings.ToLower(v) == word }); i >= 0 {
+		i := slices.IndexFunc(a.classes, func(v string) bool { return strings.ToLower(v) == word })
+		switch {
+		case i < 0:
+			continue
+		case !a.uneven():
 			a.positive = a.classes[i]
-			break
+		case a.classes[i] != a.smallest:
+			a.word = a.classes[i] // nearly every row has it: nothing is to be found there
 		}
+		break
 	}
 	return nil
 }
 
 // short writes a number for people, with six digits at most.
 func short(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+
+// round rounds to a multiple of a power of ten, to the float64 that is nearest to
+// it: a product with a power of ten has stray digits.
+func round(v float64, exponent int, to func(float64) float64) float64 {
+	scaled := v / math.Pow10(exponent)
+	if exponent < 0 {
+		scaled = v * math.Pow10(-exponent)
+	}
+	n, err := strconv.ParseFloat(fmt.Sprintf("%.0fe%d", to(scaled), exponent), 64)
+	if err != nil { // beyond the range of float64
+		return v
+	}
+	return n
+}
 
 // roomy gives round bounds just outside of the lowest and highest value: in
 // steps of a tenth of the span's power of ten. Bounds of whole numbers are whole,
@@ -183,15 +228,8 @@ func roomy(low, high float64, whole bool) *[2]float64 {
 	if span == 0 || math.IsInf(span, 0) {
 		return &[2]float64{low, high}
 	}
-	exponent := math.Floor(math.Log10(span)) - 1
-	step := math.Pow(10, math.Abs(exponent))
-	round := func(v float64, to func(float64) float64) float64 {
-		if exponent < 0 {
-			return to(v*step) / step
-		}
-		return to(v/step) * step
-	}
-	r := &[2]float64{round(low, math.Floor), round(high, math.Ceil)}
+	exponent := int(math.Floor(math.Log10(span))) - 1
+	r := &[2]float64{round(low, exponent, math.Floor), round(high, exponent, math.Ceil)}
 	if whole {
 		r[0], r[1] = math.Floor(r[0]), math.Ceil(r[1])
 	}

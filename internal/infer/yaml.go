@@ -3,6 +3,7 @@ package infer
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,7 +56,9 @@ func (w *writer) pipeline() []byte {
 	}
 	t := tuning(a, cs)
 	switch {
-	case len(w.a.counts) > 0 && t.Folds < 5:
+	case len(a.classes) == 2 && a.counts[a.smallest] < 3:
+		w.whyf("2 folds: %s has %d rows, too few for each fold to hold one.", quoted(a.smallest), a.counts[a.smallest])
+	case len(w.a.counts) > 0 && t.Folds < 5 && a.rows <= manyRows:
 		w.whyf("%d folds: a class has so few rows that more would leave folds without it.", t.Folds)
 	case t.Folds == 10:
 		w.whyf("10 folds: with few rows one split says little.")
@@ -73,6 +76,9 @@ func (w *writer) data() {
 	w.linef("data:\n  path: %s\n  target: %s", quoted(w.o.Path), quoted(a.column.Name))
 	if a.positive != "" {
 		why := "the class that scores and threshold are about; the other one is " + quoted(other(a.classes, a.positive))
+		if a.word != "" {
+			why = fmt.Sprintf("the rare class, %s of the rows, which scores and threshold are about; where they are to be about %s, draft anew with --positive %[2]s", percent(a.share), quoted(a.word))
+		}
 		w.linef("  positive: %s   # %s", quoted(a.positive), comment(why))
 	}
 	w.linef("  csv:")
@@ -161,24 +167,37 @@ func (w *writer) preprocess() {
 // judge writes how models are chosen and which must not be used.
 func (w *writer) judge() {
 	a := w.a
-	metric, gain, against := "log_loss", "0.01", "log_loss"
+	metric, gain, against := "log_loss", 0.01, "log_loss"
 	switch {
 	case a.task == perennial.Regression:
-		metric, gain, against = "rmse", "0.05", "r2"
+		metric, gain, against = "rmse", 0.05, "r2"
 		w.whyf("RMSE is in the target's own unit, and weighs large errors more.")
 	case a.rare():
-		metric, gain, against = "average_precision", "0.05", "average_precision"
+		metric, gain, against = "average_precision", 0.05, "average_precision"
 		w.whyf("Average precision: %s has %s of the rows, so that accuracy would praise a model that never says it.", quoted(a.smallest), percent(a.share))
 	default:
 		w.whyf("Log loss asks whether the probabilities are right, not only the most probable class.")
+		some := a.guessing() / 50
+		if a.uneven() && a.positive == a.smallest {
+			w.whyf("Average precision, which asks how well the rare class is found, needs %d rows of it.", learnable)
+		}
+		gain = min(gain, round(some, int(math.Floor(math.Log10(some))), math.Floor))
 	}
 	w.linef("select: {metric: %s}", metric)
 	if a.rare() {
 		w.whyf("The probability from which %s is answered, chosen on the folds: 0.5 is seldom reached by a rare class. (Weighing the classes, params: {class_weight: balanced}, does the same to the answers, and spoils the probabilities.)", quoted(a.positive))
 		w.linef("threshold: {maximize: f1}")
 	}
+	if a.task == perennial.Regression && a.rows < gated {
+		w.whyf("No gate: of %d rows too few are held out to measure anything. With %d and more: {metric: r2, vs: baseline, min_gain: 0.05}.", a.rows, gated)
+		w.linef("gates: []")
+		return
+	}
 	w.whyf("Only a model that beats guessing (the %s) is registered, and none that is clearly worse than the one in service.", map[perennial.Task]string{perennial.Classification: "classes' shares", perennial.Regression: "mean"}[a.task])
-	w.linef("gates:\n  - {metric: %s, vs: baseline, min_gain: %s}\n  - {metric: %s, vs: champion, max_regression: \"5%%\"}", against, gain, metric)
+	if metric == "log_loss" && gain < 0.01 {
+		w.whyf("The classes are so uneven that guessing has a log loss of %.2g only: a fiftieth of it is to be gained.", a.guessing())
+	}
+	w.linef("gates:\n  - {metric: %s, vs: baseline, min_gain: %s}\n  - {metric: %s, vs: champion, max_regression: \"5%%\"}", against, number64(gain), metric)
 }
 
 // schema gives the schema file.
