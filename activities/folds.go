@@ -39,6 +39,10 @@ func (m *material) dealFolds(k int) (fit, score [][]int, err error) {
 		return nil, nil, perennial.Errorf(perennial.CodeInvalid, "folds", "the %d training rows are in one group by %s, and a group stays together: cross-validation needs two groups at least for training, besides those that are held out", len(m.train), p.Split.Column).
 			WithHint("Take a column that tells more groups apart (split.column), or another split.")
 	}
+	if s := p.Split; len(dealt) < 2 && s.By != perennial.SplitGiven && s.Test > 0.5 {
+		return nil, nil, perennial.Errorf(perennial.CodeInvalid, "folds", "split.test: %g leaves %d of the %d rows for training, and cross-validation needs two different training rows or groups at least", s.Test, len(m.train), m.table.Rows).
+			WithHint("Hold less out: split.test is usually 0.2.")
+	}
 	if len(dealt) < 2 {
 		return nil, nil, perennial.Errorf(perennial.CodeInvalid, "folds", "the %d rows are too few: %d of them are for training, the others are held out, and cross-validation needs two different training rows or groups at least", m.table.Rows, len(m.train)).
 			WithHint("Add rows: a model is worth something from some hundred rows on.")

@@ -107,7 +107,17 @@ func measured(model *models.Model, t *perennial.Table, rows []int, metric evalua
 	}
 	v, ok := metric.Measure(o)
 	if !ok {
-		return 0, perennial.Errorf(perennial.CodeInvalid, "score", "%s can't be measured on %d rows", metric.Name, len(rows))
+		return 0, perennial.Errorf(perennial.CodeInvalid, "score", "%s can't be measured on %d rows%s", metric.Name, len(rows), lacking(model, &o))
 	}
 	return v, nil
+}
+
+// lacking says which class none of some rows has, "" where each has one.
+func lacking(model *models.Model, o *evaluate.Observed) string {
+	for i, class := range model.Classes() {
+		if !slices.Contains(o.Y, float64(i)) {
+			return fmt.Sprintf(": none of them is of the class %q, which has too few rows for every fold to hold one (tuning.folds), or none", class)
+		}
+	}
+	return ""
 }

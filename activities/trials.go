@@ -187,7 +187,8 @@ func (a *Activities) runTrial(ctx context.Context, m *material, cv *crossValidat
 			if ctx.Err() != nil || Retryable(perennial.CodeOf(err)) {
 				return t, err
 			}
-			t.State, t.Error = ledger.TrialFailed, err.Error()
+			t.State = ledger.TrialFailed
+			t.Error, _, _ = perennial.Explain(err)
 			break
 		}
 		t.Scores = append(t.Scores, score)

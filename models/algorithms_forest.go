@@ -50,7 +50,7 @@ func forestParams(bootstrap bool) []Param {
 		{Name: "criterion", Kind: ParamString, Default: "auto", Choices: []string{"auto", "gini", "entropy", "squared"},
 			Only: map[string]perennial.Task{"gini": perennial.Classification, "entropy": perennial.Classification, "squared": perennial.Regression},
 			Doc:  "What splits reduce: gini or entropy for classification, squared for regression; auto is gini or squared."},
-		{Name: "class_weight", Kind: ParamString, Default: "none", Choices: []string{"none", "balanced"}, Doc: "balanced weights each class by the inverse of its share; of classification."},
+		{Name: "class_weight", Kind: ParamString, Default: "none", Choices: []string{"none", "balanced"}, Only: map[string]perennial.Task{"balanced": perennial.Classification}, Doc: "balanced weights each class by the inverse of its share; of classification."},
 	}
 }
 

@@ -225,7 +225,7 @@ func (p *Param) checkSearch(path string, s perennial.SearchParam) []perennial.Fi
 			names[i] = string(k)
 		}
 		return []perennial.FieldError{{Path: path, Rule: ruleSearch, Came: string(s.Kind), Allowed: names,
-			Message: fmt.Sprintf("%s is a %s and is searched by %s, not by %q.", p.Name, p.Kind, strings.Join(names, ", "), s.Kind)}}
+			Message: fmt.Sprintf("%s is of kind %s and is searched by %s, not by %q.", p.Name, p.Kind, strings.Join(names, ", "), s.Kind)}}
 	}
 	if s.Kind == perennial.SearchChoice {
 		if len(s.Choices) == 0 {

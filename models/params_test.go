@@ -61,6 +61,8 @@ func TestCheckCandidate(t *testing.T) {
 		{"search of fractions", classification, search(forest, perennial.SearchParam{Name: "max_depth", Kind: perennial.SearchIntLog, Low: 1.5, High: 6}), []string{"/search/max_depth type"}},
 		{"a loss of the other task", classification, perennial.Candidate{Algorithm: "gradient_boosting", Params: map[string]any{"loss": "squared_error"}}, []string{"/params/loss task"}},
 		{"a criterion of the other task", classification, perennial.Candidate{Algorithm: "random_forest", Params: map[string]any{"criterion": "squared"}}, []string{"/params/criterion task"}},
+		{"class weights of a regression", regression, params("extra_trees", map[string]any{"class_weight": "balanced"}), []string{"/params/class_weight task"}},
+		{"class weights of a boosted regression", regression, params("gradient_boosting", map[string]any{"class_weight": "balanced"}), []string{"/params/class_weight task"}},
 		{"a searched loss of the other task", classification, search("gradient_boosting", perennial.SearchParam{Name: "loss", Kind: perennial.SearchChoice, Choices: []any{"log_loss", "absolute_error"}}), []string{"/search/loss task"}},
 		{"shares", classification, search("random_forest", perennial.SearchParam{Name: "max_features", Kind: perennial.SearchFloat, Low: 0.3, High: 1}), nil},
 		{"numbers of features", classification, search("random_forest", perennial.SearchParam{Name: "max_features", Kind: perennial.SearchChoice, Choices: []any{2.0, 4.0}}), nil},

@@ -70,14 +70,25 @@ func TestDataAtItsLimitsTrainsOrSaysWhyNot(t *testing.T) {
 		{"a single class of two that are listed", perennial.Classification, numberX + strings.Replace(classY, "categorical", "categorical, values: [no, yes]", 1), csv("x,y", 40, func(_ int, x float64) string { return fmt.Sprintf("%g,yes", x) }), "the data has a single class"},
 		{"rows all alike", perennial.Regression, numberX + numberY, "x,y\n" + strings.Repeat("1,2\n", 30), "all 30 rows are alike"},
 		{"two rows", perennial.Regression, numberX + numberY, "x,y\n1,2\n3,4\n", "the 2 rows are too few"},
+		{"nearly all held out", perennial.Regression, numberX + numberY, csv("x,y", 60, func(_ int, x float64) string { return fmt.Sprintf("%g,%g", x, x) }), "split.test: 0.999 leaves 1 of the 60 rows for training"},
+		{"folds without a class", perennial.Classification, numberX + strings.Replace(classY, "categorical", "categorical, values: [bad, good]", 1), csv("x,y", 60, func(i int, x float64) string { return fmt.Sprintf("%g,%s", x, []string{"good", "bad"}[i/58]) }),
+			`rows: none of them is of the class "bad", which has too few rows`},
+		{"outside of a transform", perennial.Regression, numberX + numberY, csv("x,y", 60, func(_ int, x float64) string { return fmt.Sprintf("%g,%g", x, x) }), "trial 1 (ridge): x has the value"},
 		{"one row", perennial.Regression, numberX + numberY, "x,y\n1,2\n", "both parts need at least one"},
 		{"one time", perennial.Regression, numberX + "  day: {type: date}\n" + numberY, csv("x,day,y", 20, func(_ int, x float64) string { return fmt.Sprintf("%g,2026-01-01,%g", x, x) }), "two different times"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			w, more := setup(t), ""
-			if strings.Contains(c.schema, "day") {
+			switch {
+			case strings.Contains(c.schema, "day"):
 				more = "split: {by: time, column: day}\n"
+			case c.name == "nearly all held out":
+				more = "split: {by: random, test: 0.999}\n"
+			case c.name == "outside of a transform":
+				more = "preprocess: {numeric: {transform: log}}\n"
+			case c.name == "folds without a class":
+				more = "select: {metric: roc_auc}\n"
 			}
 			w.add(t, c.task, c.schema, c.data, more)
 			result, err := w.train(t, "own", perennial.BudgetFull)

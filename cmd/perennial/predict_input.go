@@ -293,8 +293,12 @@ func (c *csvRows) typed(column *perennial.Column, cell string) any {
 	switch column.Type {
 	case perennial.TypeNumeric, perennial.TypeInteger:
 		plain, ok := c.numbers.Plain(cell)
-		if v, err := strconv.ParseFloat(plain, 64); ok && err == nil && !math.IsNaN(v) && !math.IsInf(v, 0) {
+		v, err := strconv.ParseFloat(plain, 64)
+		switch {
+		case ok && err == nil && !math.IsNaN(v) && !math.IsInf(v, 0):
 			return v
+		case errors.Is(err, strconv.ErrRange) && json.Valid([]byte(plain)):
+			return json.Number(plain)
 		}
 	case perennial.TypeBoolean:
 		if v, ok := perennial.ParseBool(cell); ok {

@@ -74,6 +74,8 @@ func TestPredictCSV(t *testing.T) {
 	asked := f.requests()
 	require.Equal(t, `POST /predict {"model":"churn","keys":["c1","c3"],"instances":[{"income":1200000,"plan":"basic","student":true},{"income":0.1,"plan":"plus","student":true}]}`, asked[len(asked)-1])
 	require.Contains(t, asked[2], `"income":null`)
+	_ = perennialCLI(t, "customer,plan,income,student\nc1,basic,1e400,true\n", "predict", "churn", "--input", "-", "--api", f.url)
+	require.Contains(t, f.requests()[len(f.requests())-1], `"income":1e400`, "the API says that it is no finite number")
 }
 
 func TestPredictWaitsForAVersionThatIsBeingLoaded(t *testing.T) {

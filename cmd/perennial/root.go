@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -79,6 +81,12 @@ Start with: perennial up`,
 func (c *cli) watch(cmd *cobra.Command) {
 	if work := cmd.RunE; work != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if slices.Contains(args, "") {
+				return usageError{"an argument is empty: " + cmd.UseLine()}
+			}
+			if n, err := cmd.Flags().GetInt("limit"); err == nil && n < 1 { // err: it has no such flag
+				return usageError{fmt.Sprintf("--limit must be at least 1, not %d", n)}
+			}
 			c.began = true
 			return work(cmd, args)
 		}

@@ -20,6 +20,10 @@ func TestWrongUsageExitsWithTwo(t *testing.T) {
 		"models extra":              "unknown command",
 		"history iris --limit many": "invalid argument",
 		"train":                     "accepts 1 arg",
+		"train ''":                  "an argument is empty: perennial train PIPELINE",
+		"run show ''":               "an argument is empty",
+		"runs iris --limit 0":       "--limit must be at least 1, not 0",
+		"history iris --limit -1":   "--limit must be at least 1, not -1",
 		"train iris --budget huge":  "--budget is bootstrap or full, not huge",
 		"predict iris":              "--input is missing",
 		"init":                      "accepts 1 arg",
@@ -28,7 +32,11 @@ func TestWrongUsageExitsWithTwo(t *testing.T) {
 	} {
 		t.Run(line, func(t *testing.T) {
 			t.Parallel()
-			got := perennialCLI(t, "", strings.Fields(line)...)
+			args := strings.Fields(line)
+			for i := range args {
+				args[i] = strings.Trim(args[i], "'")
+			}
+			got := perennialCLI(t, "", args...)
 			require.Equal(t, exitUsage, got.code)
 			require.Contains(t, got.out+got.err, text)
 		})

@@ -76,6 +76,8 @@ func (v validator) positive(p *perennial.Pipeline, target *perennial.Column) {
 	const at = "/data/positive"
 	two := len(target.Values) == 2 || len(target.Values) == 0 // learned values are seen in training
 	switch {
+	case p.Threshold != nil && p.Task == perennial.Classification && !two:
+		v.badf("/threshold", RuleApplies, nil, nil, "threshold is for two classes, and %s has %d: the most probable class is the answer.", shorten(target.Name), len(target.Values))
 	case p.Data.Positive == "":
 		if p.Threshold != nil {
 			v.badf(at, perennial.RuleRequired, nil, target.Values, "data.positive is missing: threshold needs to know the positive class.")

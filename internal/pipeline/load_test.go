@@ -112,6 +112,12 @@ func TestLoadChecksThePipelineAgainstItsSchema(t *testing.T) {
 	churn := func(f map[string]string) { // two classes, which some settings need
 		f["pipelines/iris.schema.yaml"] = strings.Replace(irisSchema, ", virginica", "", 1)
 	}
+	cost := func(positive, negative string) func(map[string]string) {
+		return func(f map[string]string) {
+			churn(f)
+			f["pipelines/iris.yaml"] = strings.Replace(iris, "target: species", "target: species, positive: setosa", 1) + "threshold: {cost: {false_positive: " + positive + ", false_negative: " + negative + "}}\n"
+		}
+	}
 	for name, c := range map[string]struct {
 		from, to string // in iris.yaml; an empty from appends
 		schema   func(map[string]string)
@@ -132,7 +138,11 @@ func TestLoadChecksThePipelineAgainstItsSchema(t *testing.T) {
 			f["pipelines/iris.yaml"] += "threshold: {maximize: roc_auc}\n"
 		}, []string{"8 /threshold/maximize applies"}},
 		"metric needs positive":   {"", "gates: [{metric: average_precision, min: 0.5}]", churn, []string{"3 /data/positive required"}},
-		"threshold of three":      {"", "threshold: {maximize: f1}", nil, []string{"3 /data/positive required"}},
+		"threshold of three":      {"", "threshold: {maximize: f1}", nil, []string{"8 /threshold applies"}},
+		"threshold of two":        {"", "threshold: {maximize: f1}", churn, []string{"3 /data/positive required"}},
+		"a cost below 0":          {"", "", cost("-1", "1"), []string{"8 /threshold/cost/false_positive range"}},
+		"both costs below 0":      {"", "", cost("-1", "-2"), []string{"8 /threshold/cost/false_positive range", "8 /threshold/cost/false_negative range"}},
+		"both costs 0":            {"", "", cost("0", "0"), []string{"8 /threshold/cost range"}},
 		"slice unknown":           {"", "slices: [color]", nil, []string{"8 /slices/0 reference"}},
 		"slice ignored":           {"", "slices: [note]", nil, []string{"8 /slices/0 reference"}},
 		"slice of a number":       {"", "slices: [petal_width]", nil, []string{"8 /slices/0 applies"}},

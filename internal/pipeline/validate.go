@@ -198,8 +198,22 @@ func (v validator) threshold(p *perennial.Pipeline) {
 		v.badf("/threshold", RuleOneOf, nil, []string{"value", "maximize", "cost"}, "threshold must have exactly one of value, maximize and cost; it has %d.", set)
 	case t.Maximize == "" && t.Cost == nil:
 		v.inside("/threshold/value", t.Value)
-	case t.Cost != nil && (!(t.Cost.FalsePositive >= 0) || !(t.Cost.FalseNegative >= 0) || t.Cost.FalsePositive+t.Cost.FalseNegative == 0):
-		v.badf("/threshold/cost", perennial.RuleRange, nil, nil, "threshold.cost takes two costs of at least 0, not both 0.")
+	case t.Cost != nil:
+		v.cost(t.Cost.FalsePositive, t.Cost.FalseNegative)
+	}
+}
+
+// cost checks what the two kinds of wrong answers cost.
+func (v validator) cost(positive, negative float64) {
+	least := func(at string, came float64) {
+		if !(came >= 0) { // NaN fails too
+			v.badf(at, perennial.RuleRange, came, nil, "%s must be at least 0, not %g.", label(at), came)
+		}
+	}
+	least("/threshold/cost/false_positive", positive)
+	least("/threshold/cost/false_negative", negative)
+	if positive == 0 && negative == 0 {
+		v.badf("/threshold/cost", perennial.RuleRange, nil, nil, "threshold.cost has no cost above 0: one of false_positive and false_negative must be.")
 	}
 }
 

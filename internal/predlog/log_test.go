@@ -283,6 +283,8 @@ func testUnknown(t *testing.T, open func() *gorm.DB) {
 	} {
 		_, err := l.Get(t.Context(), id)
 		require.Equal(t, want, perennial.CodeOf(err), "%q: %v", id, err)
+		_, hint, _ := perennial.Explain(err) // it can't tell a request that no model answered from one on its way
+		require.Contains(t, hint, "model answered")
 	}
 }
 

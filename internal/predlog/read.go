@@ -84,8 +84,8 @@ func fromJSON(text string, into any) error {
 
 // Get gives the answered attempt of a prediction, the last where there are two;
 // also one that isn't written yet. Codes: not_found; not_yet for the id of a
-// prediction made in the last half minute, which may be on its way from another
-// replica.
+// request of the last half minute, whose answer may be on its way from another
+// replica, if a model gave one.
 func (l *Log) Get(ctx context.Context, id string) (perennial.Prediction, error) {
 	const op = "predlog.Get"
 	// The buffer first: a row leaves it only after it is in the database.
@@ -105,10 +105,11 @@ func (l *Log) Get(ctx context.Context, id string) (perennial.Prediction, error) 
 		return found[0].prediction()
 	}
 	if recent(id, time.Now()) {
-		return perennial.Prediction{}, perennial.Errorf(perennial.CodeNotYet, op, "Prediction %s isn't in the log yet.", id).WithHint("Try again in a second.")
+		return perennial.Prediction{}, perennial.Errorf(perennial.CodeNotYet, op, "Prediction %s isn't in the log, or not yet.", id).
+			WithHint("An answer is there within a second or so. A request that was refused, or failed before a model answered, never is.")
 	}
 	return perennial.Prediction{}, perennial.Errorf(perennial.CodeNotFound, op, "There is no prediction %q in the log.", id).
-		WithHint("It may be older than the log's retention.")
+		WithHint("It may be older than the log's retention, or of a request that no model answered.")
 }
 
 // recent reports whether id is a UUIDv7 made within notYet of now.

@@ -224,7 +224,7 @@ func (m *Model) classification(classes, scores int, c tree.Combine) {
 }
 
 func unknownObjective(f Format, objective, known string) error {
-	return invalidf("Perennial can't answer for a %s model with the objective %q", f, shorten(objective)).
+	return invalidf("Perennial can't answer for the objective %q of %s", shorten(objective), f).
 		WithHint("It knows %s.", known)
 }
 
