@@ -32,12 +32,19 @@ type ElasticNetSettings struct {
 // Cancellation and errors are those of FitLeastSquares.
 func FitElasticNet(ctx context.Context, d Data, s ElasticNetSettings) (*Regression, error) {
 	const op = "linear.FitElasticNet"
+	if err := d.check(op); err != nil {
+		return nil, err
+	}
+	if s.Alpha == 0 || s.L1Ratio == 0 {
+		total := 0.0
+		for i := range d.Y {
+			total += d.weight(i)
+		}
+		return FitLeastSquares(ctx, d, LeastSquaresSettings{Alpha: s.Alpha * total})
+	}
 	p, err := newMoments(ctx, &d)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
-	}
-	if s.Alpha == 0 || s.L1Ratio == 0 {
-		return FitLeastSquares(ctx, d, LeastSquaresSettings{Alpha: s.Alpha * p.total})
 	}
 	if s.MaxIterations == 0 {
 		s.MaxIterations = 10_000

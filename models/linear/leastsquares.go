@@ -22,7 +22,7 @@ const (
 	penalisedCondition = 1e9
 )
 
-// maxColumns bounds the columns of what needs a matrix of columns × columns.
+// maxColumns bounds the side of a square matrix: 800 MB at most.
 const maxColumns = 10_000
 
 // FitLeastSquares solves, as scikit-learn's LinearRegression and Ridge,
@@ -37,13 +37,26 @@ const maxColumns = 10_000
 // others through a QR decomposition by Householder reflections (Golub and Van
 // Loan, Matrix Computations, §5.2), without a penalty followed by singular values
 // by one-sided Jacobi rotations (ibid., §8.6.3), which takes minutes above 1,000
-// columns.
+// columns. More columns than rows are solved in the rows' space, at a cost that
+// grows with columns × rows² and not with the columns' cube.
 //
 // It stops within a fraction of a second once ctx has ended and gives ctx's
 // error. Other errors: code invalid for bad weights and for columns whose sums of
-// squares overflow, too_large above 10,000 columns.
+// squares overflow, too_large above 10,000 columns and as many rows. Besides the
+// rows it needs up to two square matrices with a side of the smaller of both.
 func FitLeastSquares(ctx context.Context, d Data, s LeastSquaresSettings) (*Regression, error) {
 	const op = "linear.FitLeastSquares"
+	if d.Cols > d.Rows {
+		c, err := newCentred(ctx, &d, d.Rows)
+		if err != nil {
+			return nil, perennial.Wrap(op, err)
+		}
+		w, err := c.inRowSpace(ctx, s)
+		if err != nil {
+			return nil, perennial.Wrap(op, err)
+		}
+		return c.regression(op, w)
+	}
 	p, err := newMoments(ctx, &d)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
@@ -61,35 +74,56 @@ func FitLeastSquares(ctx context.Context, d Data, s LeastSquaresSettings) (*Regr
 	return p.regression(op, w)
 }
 
-// moments are the sums over the rows that least squares is made of, on centred
-// columns and a centred target.
-type moments struct {
+// centred are the rows with the weighted means of their columns and target.
+type centred struct {
 	g     *design
 	yMean float64
-	gram  []float64 // Σ s·x·xᵀ, Cols × Cols
-	rhs   []float64 // Σ s·x·y
-	y2    float64   // Σ s·y²
-	total float64   // Σ s
+	total float64 // Σ s
 }
 
-func newMoments(ctx context.Context, d *Data) (*moments, error) {
+// newCentred checks the data and measures it. side is that of the square matrices
+// that the fit will need.
+func newCentred(ctx context.Context, d *Data, side int) (*centred, error) {
 	if err := d.check(""); err != nil {
 		return nil, err
 	}
-	if d.Cols > maxColumns {
-		return nil, perennial.Errorf(perennial.CodeTooLarge, "", "%d prepared columns; this algorithm takes at most %d", d.Cols, maxColumns).
+	if side > maxColumns {
+		return nil, perennial.Errorf(perennial.CodeTooLarge, "", "%d prepared columns and %d rows; this algorithm takes at most %d columns", d.Cols, d.Rows, maxColumns).
 			WithHint("Encode categorical columns in another way than one_hot, or give them fewer max_values.")
 	}
 	g, err := newDesign(ctx, d, false, false)
 	if err != nil {
 		return nil, err
 	}
-	p := &moments{g: g}
+	c := &centred{g: g}
 	for i, y := range d.Y {
-		p.total += d.weight(i)
-		p.yMean += float64(d.weight(i) * y)
+		c.total += d.weight(i)
+		c.yMean += float64(d.weight(i) * y)
 	}
-	p.yMean /= p.total
+	c.yMean /= c.total
+	return c, nil
+}
+
+// overflow refuses sums that aren't finite.
+func overflow() error {
+	return perennial.Errorf(perennial.CodeInvalid, "", "the columns hold numbers whose squares overflow").WithHint("Scale the features and the target.")
+}
+
+// moments are the sums over the rows that least squares is made of, on centred
+// columns and a centred target.
+type moments struct {
+	*centred
+	gram []float64 // Σ s·x·xᵀ, Cols × Cols
+	rhs  []float64 // Σ s·x·y
+	y2   float64   // Σ s·y²
+}
+
+func newMoments(ctx context.Context, d *Data) (*moments, error) {
+	c, err := newCentred(ctx, d, d.Cols)
+	if err != nil {
+		return nil, err
+	}
+	p, g := &moments{centred: c}, c.g
 	n := d.Cols
 	sums, err := g.sum(ctx, n+1, func() func(*batch, []float64) {
 		weighted := make([]float64, batchRows)
@@ -118,7 +152,7 @@ func newMoments(ctx context.Context, d *Data) (*moments, error) {
 	}
 	p.gram = grams[0]
 	if !finite(p.gram...) || !finite(p.rhs...) || !finite(p.y2) {
-		return nil, perennial.Errorf(perennial.CodeInvalid, "", "the columns hold numbers whose squares overflow").WithHint("Scale the features and the target.")
+		return nil, overflow()
 	}
 	return p, nil
 }
@@ -130,7 +164,19 @@ func (p *moments) normal(ctx context.Context, s LeastSquaresSettings) (w []float
 	if n == 0 {
 		return nil, true, nil
 	}
-	a := append([]float64(nil), p.gram...)
+	a := p.gram // with a penalty, nothing else needs it
+	if s.Alpha == 0 {
+		a = append([]float64(nil), p.gram...)
+	}
+	w = append([]float64(nil), p.rhs...)
+	ok, err = solvePenalised(ctx, a, w, s)
+	return w, ok, err
+}
+
+// solvePenalised replaces b by the solution of (a + αI)·x = b, and spoils a; ok is
+// false where that is too badly conditioned, or a singular value may count as 0.
+func solvePenalised(ctx context.Context, a, b []float64, s LeastSquaresSettings) (ok bool, err error) {
+	n := len(b)
 	low, high := math.Inf(1), 0.0
 	for j := range n {
 		a[j*n+j] += s.Alpha
@@ -138,22 +184,21 @@ func (p *moments) normal(ctx context.Context, s LeastSquaresSettings) (w []float
 	}
 	c, ok, err := newCholesky(ctx, a, n, 0)
 	if err != nil || !ok {
-		return nil, false, err
+		return false, err
 	}
 	cond, limit := c.condition(), fastCondition
 	if s.Alpha > 0 {
 		limit = penalisedCondition
 	}
 	if !(cond <= limit) || (s.Alpha == 0 && !(math.Sqrt(cond*high/low)*s.Cutoff < 0.1)) {
-		return nil, false, nil
+		return false, nil
 	}
-	w = append([]float64(nil), p.rhs...)
-	c.solve(w)
-	return w, true, nil
+	c.solve(b)
+	return true, nil
 }
 
 // regression makes the predictor of centred coefficients.
-func (p *moments) regression(op string, w []float64) (*Regression, error) {
+func (p *centred) regression(op string, w []float64) (*Regression, error) {
 	m := &Regression{Coef: w, Intercept: p.yMean - dot(p.g.mean, w)}
 	if !finite(m.Intercept) || !finite(w...) {
 		return nil, perennial.Errorf(perennial.CodeInvalid, op, "the coefficients grew beyond all bounds").WithHint("Scale the features and the target.")
@@ -175,8 +220,26 @@ func (p *moments) orthogonal(ctx context.Context, s LeastSquaresSettings) ([]flo
 		}
 		return c, nil
 	}
-	// Rows of wide are the columns of R, rotated until they are orthogonal: uᵢ·σᵢ.
-	wide, v := make([]float64, n*n), make([]float64, n*n)
+	wide, v, least, err := p.singular(ctx, r, n, s.Cutoff)
+	if err != nil {
+		return nil, err
+	}
+	w := make([]float64, n)
+	for i := range n {
+		row := wide[i*n : (i+1)*n]
+		square := dot(row, row)
+		if math.Sqrt(square) > least {
+			addScaled(w, dot(row, c)/square, v[i*n:(i+1)*n])
+		}
+	}
+	return w, nil
+}
+
+// singular gives the triangle's n singular vectors as rows, uᵢ·σᵢ and vᵢ, and up
+// to where a singular value counts as 0.
+func (p *centred) singular(ctx context.Context, r []float64, n int, cutoff float64) (wide, v []float64, least float64, err error) {
+	// Rows of wide are the columns of R, rotated until they are orthogonal.
+	wide, v = make([]float64, n*n), make([]float64, n*n)
 	for i := range n {
 		for j := i; j < n; j++ {
 			wide[j*n+i] = r[i*n+j]
@@ -184,26 +247,17 @@ func (p *moments) orthogonal(ctx context.Context, s LeastSquaresSettings) ([]flo
 		v[i*n+i] = 1
 	}
 	if err := jacobi(ctx, wide, v, n); err != nil {
-		return nil, err
+		return nil, nil, 0, err
 	}
 	largest := 0.0
 	for i := range n {
 		row := wide[i*n : (i+1)*n]
 		largest = max(largest, math.Sqrt(dot(row, row)))
 	}
-	cutoff := s.Cutoff
 	if cutoff == 0 {
-		cutoff = 0x1p-52 * float64(max(p.g.d.Rows, n))
+		cutoff = 0x1p-52 * float64(max(p.g.d.Rows, p.g.d.Cols))
 	}
-	w := make([]float64, n)
-	for i := range n {
-		row := wide[i*n : (i+1)*n]
-		square := dot(row, row)
-		if math.Sqrt(square) > cutoff*largest {
-			addScaled(w, dot(row, c)/square, v[i*n:(i+1)*n])
-		}
-	}
-	return w, nil
+	return wide, v, cutoff * largest, nil
 }
 
 // triangle gives R and the first Cols elements of Qᵀy of the centred, weighted

@@ -55,7 +55,12 @@ type regressionCase struct {
 
 func load(t *testing.T) reference {
 	t.Helper()
-	b, err := os.ReadFile("testdata/reference.json")
+	return loadFrom(t, "reference")
+}
+
+func loadFrom(t *testing.T, name string) reference {
+	t.Helper()
+	b, err := os.ReadFile("testdata/" + name + ".json")
 	require.NoError(t, err)
 	var r reference
 	require.NoError(t, json.Unmarshal(b, &r))
@@ -141,8 +146,15 @@ func sum(v []float64) float64 {
 
 func TestRegressionMatchesScikitLearn(t *testing.T) {
 	t.Parallel()
-	r := load(t)
-	require.GreaterOrEqual(t, len(r.Regression), 40)
+	for _, name := range []string{"reference", "wide"} {
+		r := loadFrom(t, name)
+		require.GreaterOrEqual(t, len(r.Regression), 36)
+		matchRegressions(t, r)
+	}
+}
+
+func matchRegressions(t *testing.T, r reference) {
+	t.Helper()
 	for _, c := range r.Regression {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
@@ -234,11 +246,21 @@ func TestFitsStopWhenCancelled(t *testing.T) {
 			return err
 		},
 		"least squares, many columns": func(ctx context.Context) error {
-			_, err := linear.FitLeastSquares(ctx, random(100, 9000), linear.LeastSquaresSettings{Alpha: 1})
+			_, err := linear.FitLeastSquares(ctx, random(2500, 2500), linear.LeastSquaresSettings{Alpha: 1})
+			return err
+		},
+		"least squares, more columns than rows": func(ctx context.Context) error {
+			_, err := linear.FitLeastSquares(ctx, random(1500, 5000), linear.LeastSquaresSettings{Alpha: 1})
+			return err
+		},
+		"least squares, more columns than rows, singular": func(ctx context.Context) error {
+			d := random(900, 1200)
+			copy(d.X[:d.Cols], d.X[d.Cols:2*d.Cols])
+			_, err := linear.FitLeastSquares(ctx, d, linear.LeastSquaresSettings{})
 			return err
 		},
 		"least squares, singular": func(ctx context.Context) error {
-			_, err := linear.FitLeastSquares(ctx, random(400, 1200), linear.LeastSquaresSettings{})
+			_, err := linear.FitLeastSquares(ctx, random(1200, 1200), linear.LeastSquaresSettings{})
 			return err
 		},
 		"lasso": func(ctx context.Context) error {
