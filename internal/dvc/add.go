@@ -61,6 +61,7 @@ type adding struct {
 	dvcignore *ignorer
 	gitignore *ignorer
 	texts     map[string][]byte // new texts of .dvc files
+	ignores   []string          // .gitignore files that were changed
 }
 
 // addTarget is what to add, and the pointer file that has or gets it.
@@ -103,7 +104,10 @@ func (a *adding) all(ctx context.Context) ([]Pointer, error) {
 	for file, text := range a.texts {
 		g.Go(func() error { return writeFile(file, text) })
 	}
-	return out, g.Wait()
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return out, a.stage(ctx)
 }
 
 func (r *Repo) newAdding(ctx context.Context, dataPaths []string) (*adding, error) {
@@ -111,7 +115,7 @@ func (r *Repo) newAdding(ctx context.Context, dataPaths []string) (*adding, erro
 		r: r, began: r.hashes.now(), dvcignore: newIgnorer(r.root, ".dvcignore"), gitignore: newIgnorer(r.gitRoot(), ".gitignore"),
 		texts: map[string][]byte{},
 	}
-	r.objects.sweep()
+	r.sweep()
 	var own []string
 	for _, p := range dataPaths {
 		p = path.Clean(filepath.ToSlash(p))
@@ -349,6 +353,7 @@ func (a *adding) ignore() error {
 		if err := writeFile(name, b); err != nil {
 			return err
 		}
+		a.ignores = append(a.ignores, name)
 	}
 	return nil
 }

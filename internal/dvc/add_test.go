@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -210,7 +211,7 @@ func TestIgnoreLines(t *testing.T) {
 
 func TestAddLinksWhereTheCacheSaysSo(t *testing.T) {
 	t.Parallel()
-	for _, kind := range []string{"hardlink", "symlink"} {
+	for _, kind := range []string{"hardlink", "symlink", "reflink,hardlink"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -227,7 +228,8 @@ func TestAddLinksWhereTheCacheSaysSo(t *testing.T) {
 				require.NoError(t, err)
 				b, err := os.Stat(filepath.Join(dir, cacheObject(oid)))
 				require.NoError(t, err)
-				require.True(t, os.SameFile(a, b), file)
+				cloned := strings.HasPrefix(kind, "reflink") && dvc.Cloneable(filepath.Join(dir, cacheObject(oid)), dir)
+				require.Equal(t, !cloned, os.SameFile(a, b), file)
 			}
 			require.Equal(t, map[string]dvc.State{"x": dvc.StateUpToDate, "d": dvc.StateUpToDate}, states(t, open(t, dir)))
 		})
@@ -262,4 +264,57 @@ func TestADamagedObjectIsNotUsed(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(dir, ".dvc/cache/.perennial-*"))
 	require.NoError(t, err)
 	require.Empty(t, left)
+}
+
+// What a killed process left in the cache goes away with the next call of any kind.
+func TestLeftoversAreRemoved(t *testing.T) {
+	t.Parallel()
+	cases := map[string]func(*dvc.Repo) error{
+		"add":  func(r *dvc.Repo) error { _, err := r.Add(t.Context(), "x"); return err },
+		"push": func(r *dvc.Repo) error { _, err := r.Push(t.Context()); return err },
+		"pull": func(r *dvc.Repo) error { _, err := r.Pull(t.Context()); return err },
+	}
+	for name, call := range cases {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, dir := setup(t)
+			write(t, dir, "x", "abc")
+			for _, in := range []string{".dvc/cache/", ".dvc/tmp/perennial/"} {
+				for file, age := range map[string]time.Duration{".perennial-1.tmp": 25 * time.Hour, ".perennial-2.tmp": 23 * time.Hour} {
+					write(t, dir, in+file, "ab")
+					then := time.Now().Add(-age)
+					require.NoError(t, os.Chtimes(filepath.Join(dir, in+file), then, then))
+				}
+			}
+			require.NoError(t, call(r))
+			for _, in := range []string{".dvc/cache/", ".dvc/tmp/perennial/"} {
+				left, err := filepath.Glob(filepath.Join(dir, in, ".perennial-*"))
+				require.NoError(t, err)
+				require.Equal(t, []string{filepath.Join(dir, in, ".perennial-2.tmp")}, left, "somebody may be writing that one")
+			}
+		})
+	}
+}
+
+func TestAddStagesWhereTheConfigurationSaysSo(t *testing.T) {
+	t.Parallel()
+	for _, setting := range []string{"true", "false"} {
+		t.Run(setting, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			git(t, dir, "init", "-q")
+			write(t, dir, ".dvc/config", "[core]\n    autostage = "+setting+"\n")
+			write(t, dir, "d/x*", "abc")
+			write(t, dir, "d/xy", "other")
+			_, err := open(t, dir).Add(t.Context(), "d/x*")
+			require.NoError(t, err)
+			want := ""
+			if setting == "true" {
+				want = "d/.gitignore\nd/x*.dvc\n"
+			}
+			staged, err := exec.CommandContext(t.Context(), "git", "-C", dir, "diff", "--cached", "--name-only").Output()
+			require.NoError(t, err)
+			require.Equal(t, want, string(staged))
+		})
+	}
 }

@@ -2,10 +2,12 @@ package dvc
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/perennial-ml/perennial"
 )
@@ -29,14 +31,31 @@ func (o *objects) putStream(ctx context.Context, oid string, r io.Reader) error 
 }
 
 // checkout gives a file of the work tree the content of an object, whole or not
-// at all. It is verified once more while it is copied.
+// at all. It is verified once more while it is copied. Where the copy lies on the
+// way a kill leaves it outside of the data, unless that is on a file system of its
+// own.
 func (r *Repo) checkout(ctx context.Context, oid, file string, mode os.FileMode) error {
+	err := r.checkoutBy(ctx, r.tempDir(), oid, file, mode)
+	if errors.Is(err, syscall.EXDEV) {
+		err = r.checkoutBy(ctx, filepath.Dir(file), oid, file, mode)
+	}
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(file); err == nil {
+		r.hashes.keep(file, identify(info), oid)
+	}
+	return r.linkFile(file, oid)
+}
+
+// checkoutBy is checkout by a temporary file in a directory.
+func (r *Repo) checkoutBy(ctx context.Context, dir, oid, file string, mode os.FileMode) error {
 	from, err := os.Open(r.objects.path(oid))
 	if err != nil {
 		return perennial.Errorf(perennial.CodeUnavailable, "", "can't read object md5:%s", oid).Because(err)
 	}
 	defer from.Close() //nolint:errcheck // only read from
-	to, err := newTemp(filepath.Dir(file))
+	to, err := newTemp(dir)
 	if err != nil {
 		return err
 	}
@@ -49,11 +68,5 @@ func (r *Repo) checkout(ctx context.Context, oid, file string, mode os.FileMode)
 		discard(to)
 		return err
 	}
-	if err := settle(to, file, mode); err != nil {
-		return err
-	}
-	if info, err := os.Stat(file); err == nil {
-		r.hashes.keep(file, identify(info), oid)
-	}
-	return r.linkFile(file, oid)
+	return settle(to, file, mode)
 }

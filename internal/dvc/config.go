@@ -16,6 +16,7 @@ type config struct {
 	cacheDir string
 	links    []string
 	noSCM    bool
+	stage    bool // core.autostage
 	remotes  remotes
 	remote   Remote // the default one
 }
@@ -45,6 +46,7 @@ func readConfig(dvcDir string) (config, error) {
 	c := config{
 		cacheDir: filepath.Join(dvcDir, "cache"), remotes: remotes{},
 		links: []string{"reflink", "copy"}, noSCM: strings.EqualFold(all.get("core", "no_scm"), "true"),
+		stage: strings.EqualFold(all.get("core", "autostage"), "true"),
 	}
 	for section, values := range all {
 		if m := remoteRE.FindStringSubmatch(section); m != nil {

@@ -3,9 +3,10 @@
 // files (*.dvc), the cache, remotes in a directory or on S3, and dvc.lock. What it
 // writes is byte for byte what DVC 3.67 writes.
 //
-// It runs no stage (that is dvc repro) and changes nothing in git. A file's version
-// is the md5 of its whole content; which file had which is remembered, so that
-// unchanged files aren't read again, in a file that may be deleted (hashCache).
+// It runs no stage (that is dvc repro) and changes nothing in git, but for the
+// index where core.autostage asks for that. A file's version is the md5 of its whole
+// content; which file had which is remembered, so that unchanged files aren't read
+// again, in a file that may be deleted (hashCache).
 //
 // Start reading at Repo; the formats are in pointer.go, manifest.go and lock.go,
 // and the YAML dialect is in yaml.go.
@@ -28,14 +29,15 @@ import (
 // Repo is a project that DVC knows. It is safe for use by any number of
 // goroutines; writers of one project wait for each other, and for dvc itself.
 type Repo struct {
-	root    string   // absolute, without symlinks
-	objects *objects // the cache
-	hashes  *hashCache
-	links   []string // how data comes into the work tree: cache.type
-	noSCM   bool     // core.no_scm: there is no .gitignore to keep
-	remotes remotes
-	remote  Remote   // the default one
-	skip    []string // directories that hold no pointers: objects, and Perennial's own state
+	root      string   // absolute, without symlinks
+	objects   *objects // the cache
+	hashes    *hashCache
+	links     []string // how data comes into the work tree: cache.type
+	noSCM     bool     // core.no_scm: there is no .gitignore to keep
+	autostage bool     // core.autostage: what add writes is staged
+	remotes   remotes
+	remote    Remote   // the default one
+	skip      []string // directories that hold no pointers: objects, and Perennial's own state
 }
 
 // Open reads the configuration of a project (.dvc/config, then
@@ -60,7 +62,7 @@ func Open(projectDir string) (*Repo, error) {
 		return nil, perennial.Wrap(op, err)
 	}
 	r := &Repo{
-		root: root, remotes: c.remotes, remote: c.remote, hashes: newHashCache(root), links: c.links, noSCM: c.noSCM,
+		root: root, remotes: c.remotes, remote: c.remote, hashes: newHashCache(root), links: c.links, noSCM: c.noSCM, autostage: c.stage,
 		skip: []string{c.cacheDir, filepath.Join(root, ".perennial")},
 	}
 	r.objects = &objects{dir: c.cacheDir, hashes: r.hashes}

@@ -27,3 +27,6 @@ func ParseKnown(line string) bool {
 	_, _, ok := parseKnown(line)
 	return ok
 }
+
+// Cloneable is cloneable.
+func Cloneable(object, dir string) bool { return cloneable(object, dir) }

@@ -14,8 +14,9 @@ const (
 	tempPrefix = ".perennial-"
 	tempSuffix = ".tmp"
 	// abandoned is how old a temporary file must be before it is taken for the
-	// leftover of a process that was killed.
-	abandoned = time.Hour
+	// leftover of a process that was killed: longer than any file waits between
+	// its last byte and its name.
+	abandoned = 24 * time.Hour
 )
 
 // newTemp makes a file that waits for its name, and its directory.
@@ -47,6 +48,31 @@ func settle(f *os.File, file string, mode fs.FileMode) error {
 		return cantWrite(dir, err)
 	}
 	return nil
+}
+
+// tempDir is where files wait that come into the work tree.
+func (r *Repo) tempDir() string { return filepath.Join(r.dvcDir(), "tmp", "perennial") }
+
+// sweep removes what killed processes left behind, by the clock that stamps the
+// files: others may use the cache too, and a server's clock isn't ours.
+func (r *Repo) sweep() {
+	for _, dir := range []string{r.objects.dir, r.tempDir()} {
+		left, _ := filepath.Glob(filepath.Join(dir, tempPrefix+"*"+tempSuffix)) // the pattern is ours
+		if len(left) == 0 {
+			continue
+		}
+		clock, err := newTemp(dir)
+		if err != nil {
+			continue
+		}
+		now, err := clock.Stat()
+		discard(clock)
+		for _, file := range left {
+			if info, lerr := os.Lstat(file); err == nil && lerr == nil && now.ModTime().Sub(info.ModTime()) > abandoned {
+				_ = os.Remove(file)
+			}
+		}
+	}
 }
 
 func discard(f *os.File) {

@@ -32,6 +32,26 @@ func (r *Repo) checkGit(ctx context.Context, targets []addTarget) error {
 		WithHint("Take it out of git first, which leaves the file: git rm -r --cached %q", kept)
 }
 
+// stage adds the pointer files and the .gitignore files to git's index, where the
+// configuration asks for it (core.autostage) and there is a repository.
+func (a *adding) stage(ctx context.Context) error {
+	if _, err := os.Lstat(filepath.Join(a.r.gitRoot(), ".git")); !a.r.autostage || a.r.noSCM || err != nil {
+		return nil //nolint:nilerr // no repository
+	}
+	args := []string{"add", "--"}
+	for _, t := range a.targets {
+		args = append(args, ":(literal)"+a.r.rel(t.pointer))
+	}
+	for _, file := range a.ignores {
+		args = append(args, ":(literal)"+a.r.rel(file))
+	}
+	if _, err := a.r.git(ctx, nil, args...); err != nil {
+		return perennial.Errorf(perennial.CodeUnavailable, "", "the data is added, but git can't stage its pointer files, as core.autostage asks for").
+			WithHint("Run git add for them, or: dvc config core.autostage false").Because(err)
+	}
+	return nil
+}
+
 // git runs git in the project. It sees no GIT_ variables, which a hook around us
 // would set for another repository, takes no lock and starts no helper.
 func (r *Repo) git(ctx context.Context, in []byte, args ...string) ([]byte, error) {

@@ -1,8 +1,6 @@
 package dvc
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,8 +42,10 @@ func (r *Repo) link(p Pointer, file string) error {
 	return err
 }
 
-// linked reports whether files of the work tree are links to the cache.
-func (r *Repo) linked() bool { return r.links[0] == "hardlink" || r.links[0] == "symlink" }
+// linked reports whether files of the work tree may be links to the cache.
+func (r *Repo) linked() bool {
+	return slices.Contains(r.links, "hardlink") || slices.Contains(r.links, "symlink")
+}
 
 // linkFile replaces one file by a link to its object, if it still has that
 // content.
@@ -59,26 +59,48 @@ func (r *Repo) linkFile(file, md5 string) error {
 	if errA != nil || errB != nil || os.SameFile(a, b) || a.Size() != b.Size() {
 		return nil //nolint:nilerr // nothing to replace
 	}
+	dir := filepath.Dir(file)
 	for _, t := range r.links {
 		makeLink := os.Link
 		switch t {
 		case "symlink":
 			makeLink = os.Symlink
-		case "copy", "reflink":
+		case "reflink":
+			if cloneable(object, dir) {
+				return nil // the file is a clone already
+			}
+			continue
+		case "copy":
 			return nil // as it is
 		}
-		tmp := filepath.Join(filepath.Dir(file), tempPrefix+md5+tempSuffix)
-		if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return cantWrite(filepath.Dir(file), err)
+		f, err := newTemp(dir)
+		if err != nil {
+			return err
 		}
-		if makeLink(object, tmp) != nil {
+		discard(f) // leaves a name that nobody has
+		if makeLink(object, f.Name()) != nil {
 			continue
 		}
-		if err := os.Rename(tmp, file); err != nil {
-			_ = os.Remove(tmp)
-			return cantWrite(filepath.Dir(file), err)
+		if err := os.Rename(f.Name(), file); err != nil {
+			_ = os.Remove(f.Name())
+			return cantWrite(dir, err)
 		}
 		return nil
 	}
 	return nil
+}
+
+// cloneable reports whether the file system can clone an object into a directory.
+func cloneable(object, dir string) bool {
+	from, err := os.Open(object) //nolint:gosec // of the cache
+	if err != nil {
+		return false
+	}
+	defer from.Close() //nolint:errcheck // only read from
+	to, err := newTemp(dir)
+	if err != nil {
+		return false
+	}
+	defer discard(to)
+	return clone(to, from)
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/perennial-ml/perennial"
 )
@@ -132,16 +131,6 @@ func (o *objects) name(ctx context.Context, f *os.File, oid string) error {
 		o.hashes.keep(file, identify(info), strings.TrimSuffix(oid, dirExt))
 	}
 	return nil
-}
-
-// sweep removes what killed processes left behind.
-func (o *objects) sweep() {
-	left, _ := filepath.Glob(filepath.Join(o.dir, tempPrefix+"*"+tempSuffix)) // the pattern is ours
-	for _, file := range left {
-		if info, err := os.Lstat(file); err == nil && time.Since(info.ModTime()) > abandoned {
-			_ = os.Remove(file)
-		}
-	}
 }
 
 // stableTries is how often a file is read that changes while it is read.

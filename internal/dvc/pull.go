@@ -37,6 +37,7 @@ func (r *Repo) PullWith(ctx context.Context, t Transfer, paths ...string) (pulle
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
+	r.sweep()
 	defer r.hashes.save()
 	began := r.hashes.now()
 	plans, faults := make([]plan, len(ps)), make([]error, len(ps))

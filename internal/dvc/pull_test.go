@@ -241,3 +241,23 @@ func TestPullsAtTheSameTimeAgree(t *testing.T) {
 		require.Equal(t, dvc.StateUpToDate, s, path)
 	}
 }
+
+// A directory's files are made outside of it, so that a kill leaves nothing in the
+// data.
+func TestPullMakesFilesOutsideOfTheData(t *testing.T) {
+	t.Parallel()
+	r, dir := emptyRepo(t)
+	write(t, dir, "d/x", "abc")
+	_, err := r.Add(t.Context(), "d")
+	require.NoError(t, err)
+	for _, gone := range []string{"d", ".dvc/tmp/perennial"} {
+		require.NoError(t, os.RemoveAll(filepath.Join(dir, gone)))
+	}
+	write(t, dir, ".dvc/tmp/perennial", "a file in the way")
+	_, err = open(t, dir).Pull(t.Context(), "d")
+	requireCode(t, perennial.CodeUnavailable, err, "can't write to "+filepath.Join(dir, ".dvc/tmp/perennial"))
+	require.NoError(t, os.Remove(filepath.Join(dir, ".dvc/tmp/perennial")))
+	_, err = open(t, dir).Pull(t.Context(), "d")
+	require.NoError(t, err)
+	require.Equal(t, "abc", read(t, dir, "d/x"))
+}

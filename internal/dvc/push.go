@@ -26,6 +26,7 @@ func (r *Repo) Push(ctx context.Context, paths ...string) (pushed []string, err 
 // precondition error.
 func (r *Repo) PushWith(ctx context.Context, t Transfer, paths ...string) (pushed []string, err error) {
 	const op = "dvc.Push"
+	r.sweep()
 	ps, err := r.pointers(ctx, paths...)
 	ps = slices.DeleteFunc(ps, func(p Pointer) bool {
 		unmade := len(paths) == 0 && p.Stage != "" && !r.objects.has(p.MD5) // here: somebody else pushes it
