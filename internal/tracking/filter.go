@@ -25,6 +25,7 @@ type attribute struct {
 	column  string // what the search's own SQL calls it
 	numeric bool   // compared as a number, else as a text
 	in      bool   // a text that takes IN and NOT IN
+	quoted  bool   // a number that may stand in quotes
 	noFind  bool   // not in filters
 	noOrder bool   // not in orders
 }
@@ -32,6 +33,7 @@ type attribute struct {
 // grammar says what the searches of one entity know.
 type grammar struct {
 	entity     string               // for messages, as "run"
+	loose      bool                 // params and tags take IN and NOT IN, and a text may be a number without quotes
 	prefixes   map[string]kind      // what stands before the dot, lower case; without one it is an attribute
 	attributes map[string]attribute // by key, in every spelling taken
 	datasets   []string             // keys of kindDataset
@@ -92,6 +94,7 @@ var (
 	textOps   = []operator{opEqual, opNotEqual, opLike, opILike}
 	inOps     = []operator{opEqual, opNotEqual, opLike, opILike, opIn, opNotIn}
 	keyedOps  = []operator{opEqual, opNotEqual, opLike, opILike, opNull, opNotNull}
+	looseOps  = []operator{opEqual, opNotEqual, opLike, opILike, opIn, opNotIn, opNull, opNotNull}
 )
 
 // parse reads a filter: comparisons joined by AND. An empty filter has none. Every
@@ -161,6 +164,8 @@ func (g *grammar) operators(c condition) []operator {
 		return inOps
 	case c.kind == kindAttribute:
 		return textOps
+	case g.loose:
+		return looseOps
 	default:
 		return keyedOps
 	}
@@ -174,14 +179,15 @@ func (g *grammar) value(l *lexer, c condition) (condition, error) {
 		if errors.Is(err, strconv.ErrRange) {
 			return c, mlflow.Invalid("The value %s for %s is beyond the range of numbers of 64 bits (±1.8e308).", t.raw, nameOf(c))
 		}
-		if t.kind != tokenNumber || err != nil {
+		quoted := t.kind == tokenString && c.kind == kindAttribute && g.byColumn(c.key).quoted
+		if t.kind != tokenNumber && !quoted || err != nil {
 			return c, mlflow.Invalid("Expected numeric value type for %s. Found %s", nameOf(c), t.raw)
 		}
 		c.number = v
 		l.next()
 		return c, nil
 	}
-	if t.kind != tokenString {
+	if t.kind != tokenString && (!g.loose || t.kind != tokenNumber) {
 		return c, mlflow.Invalid("Expected a quoted string value for %s (e.g. 'my-value'). Got value %s", nameOf(c), t.raw)
 	}
 	c.text = t.text

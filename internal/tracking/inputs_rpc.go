@@ -74,7 +74,7 @@ func (s *Server) logInputs(ctx context.Context, in *mlflow.LogInputs) (*mlflow.V
 			if err := checkOwnOfRun(ctx, tx, run.RunID, keysOf(d.Tags)...); err != nil {
 				return err
 			}
-			if err := putInput(once, run, d); err != nil {
+			if err := putInput(tx, once, run, d); err != nil {
 				return err
 			}
 		}
@@ -87,7 +87,9 @@ func (s *Server) logInputs(ctx context.Context, in *mlflow.LogInputs) (*mlflow.V
 	})
 }
 
-func putInput(once *gorm.DB, run *runRow, d mlflow.DatasetInput) error {
+// putInput notes one data set. Without a purpose, as log_metric names it, it is the
+// same input as one that is there.
+func putInput(tx, once *gorm.DB, run *runRow, d mlflow.DatasetInput) error {
 	set := datasetRow{
 		ExperimentID: run.ExperimentID, Name: d.Dataset.Name, Digest: d.Dataset.Digest,
 		SourceType: d.Dataset.SourceType, Source: d.Dataset.Source, Schema: d.Dataset.Schema, Profile: d.Dataset.Profile,
@@ -103,6 +105,10 @@ func putInput(once *gorm.DB, run *runRow, d mlflow.DatasetInput) error {
 		} else {
 			others = append(others, t)
 		}
+	}
+	_, there, err := db.Take[inputRow](tx.Where("run_id = ? AND name = ? AND digest = ? AND (context = '' OR ? = '')", use.RunID, use.Name, use.Digest, use.Context))
+	if err != nil || there {
+		return err
 	}
 	if len(others) > 0 {
 		b, err := json.Marshal(others)

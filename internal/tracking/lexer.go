@@ -235,21 +235,16 @@ func (l *lexer) list() ([]string, error) {
 	if l.token.raw != "(" {
 		return nil, mlflow.Invalid("Expected a list of strings in parentheses after IN (e.g. ('a', 'b')). Got value %s", l.token.raw)
 	}
-	for {
-		l.next()
-		if l.token.kind != tokenString {
+	for l.next(); l.token.kind == tokenString; l.next() {
+		list = append(list, l.token.text)
+		if l.next(); l.token.raw != "," {
 			break
 		}
-		list = append(list, l.token.text)
-		if l.next(); l.token.raw == "," {
-			continue
-		}
-		if l.token.raw == ")" {
-			l.value = false
-			l.next()
-			return list, l.err
-		}
-		break
+	}
+	if len(list) > 0 && l.token.raw == ")" { // a comma may be the last
+		l.value = false
+		l.next()
+		return list, l.err
 	}
 	if l.err != nil {
 		return nil, l.err

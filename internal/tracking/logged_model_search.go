@@ -14,18 +14,18 @@ import (
 
 // loggedGrammar is what filters and orders of logged models know.
 var loggedGrammar = &grammar{
-	entity: "logged model",
+	entity: "logged model", loose: true,
 	prefixes: map[string]kind{
 		"attribute": kindAttribute, "attributes": kindAttribute, "attr": kindAttribute, "metric": kindMetric, "metrics": kindMetric,
 		"param": kindParam, "params": kindParam, "parameter": kindParam, "parameters": kindParam, "tag": kindTag, "tags": kindTag,
 	},
 	attributes: map[string]attribute{
-		"name":                      {column: "logged_models.name"},
+		"name":                      {column: "logged_models.name", in: true},
 		"model_id":                  {column: "logged_models.model_id", in: true},
-		"model_type":                {column: "logged_models.model_type"},
-		"status":                    {column: "REPLACE(logged_models.status, 'LOGGED_MODEL_', '')"},
+		"model_type":                {column: "logged_models.model_type", in: true},
+		"status":                    {column: "REPLACE(logged_models.status, 'LOGGED_MODEL_', '')", in: true},
 		"source_run_id":             {column: "logged_models.source_run_id", in: true},
-		"experiment_id":             {column: "logged_models.experiment_id"},
+		"experiment_id":             {column: "logged_models.experiment_id", in: true},
 		"creation_timestamp":        {column: "logged_models.creation_time", numeric: true},
 		"creation_timestamp_ms":     {column: "logged_models.creation_time", numeric: true},
 		"creation_time":             {column: "logged_models.creation_time", numeric: true},
@@ -76,6 +76,9 @@ func (s *Server) searchLoggedModels(ctx context.Context, in *mlflow.SearchLogged
 		default:
 			if strings.HasPrefix(c.key, "REPLACE") {
 				c.text = strings.TrimPrefix(c.text, "LOGGED_MODEL_")
+				for i := range c.list {
+					c.list[i] = strings.TrimPrefix(c.list[i], "LOGGED_MODEL_")
+				}
 			}
 			q = withAttribute(q, loggedGrammar, c)
 		}

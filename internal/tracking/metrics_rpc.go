@@ -1,6 +1,7 @@
 package tracking
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -197,12 +198,12 @@ func (s *Server) history(ctx context.Context, in *mlflow.GetHistory) (*mlflow.Me
 		answer.Metrics = answer.Metrics[:limit]
 		last := answer.Metrics[limit-1]
 		value, nan := storable(float64(last.Value))
-		answer.NextPageToken = place.token(int64(last.Step), int64(last.Timestamp), value, boolInt(nan))
+		answer.NextPageToken = place.token(int64(last.Timestamp), int64(last.Step), value, boolInt(nan))
 	}
 	return answer, nil
 }
 
-// historyPlace is where a page of a history ends: step, time, value, NaN.
+// historyPlace is where a page of a history ends: time, step, value, NaN.
 const historyPlace = "history"
 
 func boolInt(b bool) int64 {
@@ -219,8 +220,28 @@ type points struct {
 	from, to *mlflow.Int // steps, both inclusive; nil: all
 }
 
-// readHistory reads points of a metric by step, time and value.
+// The orders of a metric's points. By step they are read from the index.
+const (
+	byStep = "step, timestamp, value, is_nan"
+	byTime = "timestamp, step, value, is_nan"
+)
+
+// readHistory reads points of a metric by time, step and value. Those that fit into
+// one page are sorted here, which costs nothing where time goes on with the steps.
 func readHistory(g *gorm.DB, runID, key string, want points) ([]mlflow.Metric, error) {
+	if !want.after.empty() {
+		return readPoints(g, runID, key, want, byTime)
+	}
+	list, err := readPoints(g, runID, key, want, byStep)
+	if err == nil && want.limit > 0 && len(list) > want.limit {
+		return readPoints(g, runID, key, want, byTime)
+	}
+	slices.SortStableFunc(list, func(a, b mlflow.Metric) int { return cmp.Compare(a.Timestamp, b.Timestamp) })
+	return list, err
+}
+
+// readPoints reads points of a metric in an order. A place is one in byTime.
+func readPoints(g *gorm.DB, runID, key string, want points, order string) ([]mlflow.Metric, error) {
 	sql := keep + "SELECT value, timestamp, step, is_nan FROM metrics WHERE run_id = ? AND key = ?"
 	args := []any{runID, key}
 	if want.from != nil {
@@ -228,14 +249,14 @@ func readHistory(g *gorm.DB, runID, key string, want points) ([]mlflow.Metric, e
 		args = append(args, int64(*want.from), int64(*want.to))
 	}
 	if after := &want.after; !after.empty() {
-		step, at, value, nan := after.whole(0), after.whole(1), after.number(2), after.whole(3) == 1
+		at, step, value, nan := after.whole(0), after.whole(1), after.number(2), after.whole(3) == 1
 		if after.err != nil {
 			return nil, after.err
 		}
-		sql += " AND (step, timestamp, value, is_nan) > (?, ?, ?, ?)"
-		args = append(args, step, at, value, nan)
+		sql += " AND (" + byTime + ") > (?, ?, ?, ?)"
+		args = append(args, at, step, value, nan)
 	}
-	sql += " ORDER BY step, timestamp, value, is_nan"
+	sql += " ORDER BY " + order
 	if want.limit > 0 {
 		sql += " LIMIT ?"
 		args = append(args, want.limit+1)
@@ -334,7 +355,7 @@ func (s *Server) historyInterval(ctx context.Context, in *mlflow.GetHistoryBulk)
 	}
 	answer := &mlflow.Metrics{}
 	for _, id := range in.RunIDs {
-		list, err := readHistory(s.store.db.WithContext(ctx), id, in.MetricKey, points{from: in.StartStep, to: in.EndStep})
+		list, err := readPoints(s.store.db.WithContext(ctx), id, in.MetricKey, points{from: in.StartStep, to: in.EndStep}, byStep)
 		if err != nil {
 			return nil, db.Fault("tracking.historyInterval", err)
 		}

@@ -17,7 +17,7 @@ var modelGrammar = &grammar{
 	entity:   "registered model",
 	prefixes: map[string]kind{"attribute": kindAttribute, "attributes": kindAttribute, "attr": kindAttribute, "tag": kindTag, "tags": kindTag},
 	attributes: map[string]attribute{
-		"name":                   {column: "registered_models.name"},
+		"name":                   {column: "registered_models.name", in: true},
 		"creation_timestamp":     {column: "registered_models.creation_time", numeric: true, noFind: true},
 		"last_updated_timestamp": {column: "registered_models.last_updated_time", numeric: true, noFind: true},
 		"timestamp":              {column: "registered_models.last_updated_time", numeric: true, noFind: true},
@@ -30,10 +30,10 @@ var versionGrammar = &grammar{
 	entity:   "model version",
 	prefixes: modelGrammar.prefixes,
 	attributes: map[string]attribute{
-		"name":                   {column: "model_versions.name"},
+		"name":                   {column: "model_versions.name", in: true},
 		"run_id":                 {column: "model_versions.run_id", in: true, noOrder: true},
 		"source_path":            {column: "model_versions.source", noOrder: true},
-		"version_number":         {column: "model_versions.version", numeric: true},
+		"version_number":         {column: "model_versions.version", numeric: true, quoted: true},
 		"creation_timestamp":     {column: "model_versions.creation_time", numeric: true, noFind: true},
 		"last_updated_timestamp": {column: "model_versions.last_updated_time", numeric: true, noFind: true},
 	},
@@ -123,8 +123,8 @@ func (s *Server) searchModels(ctx context.Context, in *mlflow.SearchRegistry) (*
 	return &mlflow.RegisteredModels{RegisteredModels: models, NextPageToken: next}, db.Fault(op, err)
 }
 
-// searchVersions searches versions, the newest first unless another order is asked
-// for.
+// searchVersions searches versions, those that were changed last first unless another
+// order is asked for.
 func (s *Server) searchVersions(ctx context.Context, in *mlflow.SearchRegistry) (*mlflow.ModelVersions, error) {
 	const op = "tracking.searchVersions"
 	p, err := pageOf(in.MaxResults, in.PageToken, versionsPage, versionsPageMax)
@@ -137,7 +137,7 @@ func (s *Server) searchVersions(ctx context.Context, in *mlflow.SearchRegistry) 
 		return nil, err
 	}
 	if len(in.OrderBy) == 0 {
-		q = q.Order("model_versions.creation_time DESC")
+		q = q.Order("model_versions.last_updated_time DESC")
 	}
 	found, next, err := rows[versionRow](q.Order(byteOrder(g, "model_versions.name")+", model_versions.version DESC"), p)
 	if err != nil {

@@ -98,9 +98,9 @@ func TestRemoteHistory(t *testing.T) {
 		all := rpc[mlflow.Metrics](t, w, "GET metrics/get-history", "run_id="+id+"&run_uuid="+id+"&metric_key=m")
 		require.Len(t, all.Metrics, 251)
 		require.Empty(t, all.NextPageToken)
-		require.Equal(t, mlflow.Metric{Key: "m", Value: 0.25, Timestamp: 1001}, all.Metrics[1])
-		require.True(t, math.IsNaN(float64(all.Metrics[250].Value)))
-		all.Metrics[250].Value = 0
+		require.Equal(t, mlflow.Metric{Key: "m", Value: 0.25, Timestamp: 1001}, all.Metrics[2])
+		require.True(t, math.IsNaN(float64(all.Metrics[0].Value)), "time comes before the step")
+		all.Metrics[0].Value = 0
 		var paged []mlflow.Metric
 		for token, pages := "", 0; ; pages++ {
 			page := rpc[mlflow.Metrics](t, w, "GET metrics/get-history", "run_id="+id+"&metric_key=m&max_results=50&page_token="+token)
@@ -110,7 +110,7 @@ func TestRemoteHistory(t *testing.T) {
 				break
 			}
 		}
-		paged[250].Value = 0
+		paged[0].Value = 0
 		require.Equal(t, all.Metrics, paged)
 		status, body := w.call(t, "GET metrics/get-history", "run_id="+id+"&metric_key=none&max_results=25000")
 		require.Equal(t, 200, status)
@@ -126,6 +126,7 @@ func TestRemoteHistory(t *testing.T) {
 		bulk := rpc[mlflow.Metrics](t, w, "GET metrics/get-history-bulk", "run_id="+id+"&run_id="+other+"&metric_key=m&max_results=7").Metrics
 		require.Len(t, bulk, 7)
 		require.Equal(t, id, bulk[0].RunID)
+		require.Equal(t, []mlflow.Int{1, 1000, 1001}, []mlflow.Int{bulk[0].Timestamp, bulk[1].Timestamp, bulk[2].Timestamp})
 		interval := rpc[mlflow.Metrics](t, w, "GET metrics/get-history-bulk-interval", "run_ids="+id+"&run_ids="+other+"&metric_key=m&start_step=10&end_step=20&max_results=5").Metrics
 		require.Len(t, interval, 5)
 		require.Equal(t, mlflow.Int(10), interval[0].Step)
@@ -185,6 +186,7 @@ func TestRemoteInputsAndOutputs(t *testing.T) {
 			w.do(t, "POST runs/log-inputs", object{"run_id": id, "datasets": []object{input("training")}, "models": []object{{"model_id": "m-1"}}})
 		}
 		w.do(t, "POST runs/log-inputs", object{"run_id": id, "datasets": []object{input("validation")}})
+		w.do(t, "POST runs/log-inputs", object{"run_id": id, "datasets": []object{{"dataset": set}}}) // log_metric(…, dataset=…)
 		w.do(t, "POST runs/outputs", object{"run_id": id, "models": []object{{"model_id": "m-2", "step": 3}, {"model_id": "m-1", "step": "4"}}})
 		got := w.getRun(t, id)
 		require.Len(t, got.Inputs.DatasetInputs, 2)

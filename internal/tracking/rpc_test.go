@@ -185,6 +185,7 @@ func TestRemoteExperimentSearch(t *testing.T) {
 		require.Equal(t, "Default", names(object{"filter": "tags.`mlflow.experiment.isGateway` IS NULL AND tags.x IS NULL"}))
 		require.Equal(t, "s-c s-a s-b", names(object{"filter": "creation_time >= 1700000000000"}))
 		require.Equal(t, "Default s-b s-a s-c", names(object{"order_by": []string{"experiment_id"}}))
+		require.Equal(t, "s-a s-b", names(object{"filter": "experiment_id IN ('2', '1') AND experiment_id NOT IN ('0')", "order_by": []string{"name"}}))
 		require.Empty(t, names(object{"view_type": "DELETED_ONLY"}))
 		w.do(t, "POST experiments/delete", object{"experiment_id": "2"})
 		require.Equal(t, "s-a", names(object{"view_type": "DELETED_ONLY"}))

@@ -132,7 +132,7 @@ var experimentGrammar = &grammar{
 	entity:   "experiment",
 	prefixes: map[string]kind{"attribute": kindAttribute, "attributes": kindAttribute, "attr": kindAttribute, "tag": kindTag, "tags": kindTag},
 	attributes: map[string]attribute{
-		"name": {column: "name"}, "experiment_id": {column: "experiment_id"},
+		"name": {column: "name"}, "experiment_id": {column: "experiment_id", in: true},
 		"creation_time":    {column: "creation_time", numeric: true},
 		"last_update_time": {column: "last_update_time", numeric: true},
 	},
