@@ -31,7 +31,7 @@ var gradientBoosting = entry{
 				Doc:  "What is minimised; auto is squared_error for numbers and log_loss for classes."},
 			{Name: "early_stopping", Kind: ParamInt, Default: 0, Min: 0, Max: 1e6, Doc: "Ends after so many iterations in which the loss on validation_share of the training rows hasn't fallen, and keeps the best; 0 is off."},
 			{Name: "validation_share", Kind: ParamFloat, Default: 0.1, Min: 1e-3, Max: 0.9, Doc: "Share of the training rows that early_stopping looks at; no tree sees them."},
-			{Name: "class_weight", Kind: ParamString, Default: "none", Choices: []string{"none", "balanced"}, Only: map[string]perennial.Task{"balanced": perennial.Classification}, Doc: "balanced weights each class by the inverse of its share."},
+			{Name: "class_weight", Kind: ParamString, Default: "none", Choices: []string{"none", "balanced"}, Only: map[string]perennial.Task{"balanced": perennial.Classification}, Doc: "balanced weights each class by the inverse of its share; of classification."},
 		},
 	},
 	takesNull: true, takesCategories: true, trees: true,

@@ -78,6 +78,7 @@ func TestCheckCandidate(t *testing.T) {
 			var got []string
 			for _, f := range faults {
 				require.NotEmpty(t, f.Message)
+				require.NotContains(t, f.Message, "a int")
 				got = append(got, f.Path+" "+f.Rule)
 			}
 			require.Equal(t, c.want, got)

@@ -135,7 +135,7 @@ func TestModelsThatCannotAnswerAreRefused(t *testing.T) {
 		"LightGBM, tree number":  {change(t, lgb, "Tree=2", "Tree=\x002"), perennial.CodeMalformed, "where Tree=2 belongs"},
 		"XGBoost, cut off":       {file(t, xgb)[:2000], perennial.CodeMalformed, "JSON can't be read"},
 		"XGBoost, gblinear":      {change(t, xgb, `"name":"gbtree"`, `"name":"gblinear"`), perennial.CodeInvalid, "gblinear"},
-		"XGBoost, objective":     {change(t, xgb, "reg:squarederror", "survival:aft"), perennial.CodeInvalid, "survival:aft"},
+		"XGBoost, objective":     {change(t, xgb, "reg:squarederror", "survival:aft"), perennial.CodeInvalid, `the objective "survival:aft" of xgboost`},
 		"XGBoost, targets":       {change(t, xgb, `"num_target":"1"`, `"num_target":"2"`), perennial.CodeInvalid, "2 targets"},
 		"XGBoost, vector leaves": {change(t, xgb, `"size_leaf_vector":"1"`, `"size_leaf_vector":"3"`), perennial.CodeInvalid, "several values per leaf"},
 		"XGBoost, base":          {change(t, xgb, `"base_score":"[`, `"base_score":"[nan,`), perennial.CodeMalformed, "base_score"},
