@@ -24,7 +24,8 @@ type Spec struct {
 
 // Fit fits preparation and algorithm on the given rows of a table, and on
 // nothing else: only the list of classes comes from the whole table, where the
-// schema doesn't have it.
+// schema doesn't have it. In the model's schema a feature that the preparation
+// drops is ignored.
 //
 // It stops the processor within 2 s of ctx ending and then gives ctx's error in
 // the chain. Other errors: code invalid with every fault in Fields for a wrong
@@ -70,12 +71,15 @@ func prepare(spec *Spec, t *perennial.Table, rows []int) (*Model, *entry, error)
 	}
 	e, _ := lookup(spec.Algorithm)
 	params, _ := e.resolve(spec.Params)
-	schema, err := resolve(&spec.Schema, spec.Task, t, rows)
+	used := spec.Schema
+	used.Columns = slices.Clone(used.Columns)
+	preparation := preprocess.Ignore(spec.Preprocess, &used)
+	schema, err := resolve(&used, spec.Task, t, rows)
 	if err != nil {
 		return nil, nil, err
 	}
 	m := &Model{head: head{
-		Task: spec.Task, Schema: *schema, Preprocess: spec.Preprocess, Algorithm: spec.Algorithm, Params: params,
+		Task: spec.Task, Schema: *schema, Preprocess: preparation, Algorithm: spec.Algorithm, Params: params,
 		Seed: spec.Seed, Positive: spec.Positive, Threshold: spec.Threshold,
 	}}
 	return m, e, m.derive()

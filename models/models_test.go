@@ -364,3 +364,44 @@ func TestFitStopsWhenCancelled(t *testing.T) {
 		require.ErrorAs(t, err, &e)
 	}
 }
+
+// A dropped feature is none of the model's: nobody has to send it, and the model
+// is the one that a fit without the column gives.
+func TestADroppedFeatureIsIgnored(t *testing.T) {
+	t.Parallel()
+	table, drop := churn(t), true
+	spec := models.Spec{Task: perennial.Classification, Algorithm: "logistic_regression"}
+	without := fit(t, models.Spec{Task: spec.Task, Algorithm: spec.Algorithm}, withoutFeatures(table, "income", "student"), all(table))
+	spec.Preprocess = perennial.Preprocess{Columns: []perennial.ColumnPrep{{Name: "income", Drop: &drop}}}
+	spec.Preprocess.Boolean.Drop = true
+	m := fit(t, spec, table, all(table))
+	for _, name := range []string{"income", "student"} {
+		c, ok := m.Schema().Column(name)
+		require.True(t, ok)
+		require.Equal(t, perennial.RoleIgnore, c.Role, name)
+	}
+	require.Len(t, spec.Preprocess.Columns, 1, "the caller's preparation stays as it is")
+	require.Equal(t, without.FeatureNames(), m.FeatureNames())
+	require.Equal(t, without.Profile(), m.Profile())
+	want, err := without.PredictTable(table, all(table))
+	require.NoError(t, err)
+	b, err := m.Encode()
+	require.NoError(t, err)
+	back, err := models.Decode(b)
+	require.NoError(t, err)
+	got, err := back.PredictTable(table, all(table))
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}
+
+// withoutFeatures gives a table whose schema ignores some columns.
+func withoutFeatures(t *perennial.Table, names ...string) *perennial.Table {
+	out := *t
+	out.Schema.Columns = slices.Clone(t.Schema.Columns)
+	for i := range out.Schema.Columns {
+		if c := &out.Schema.Columns[i]; slices.Contains(names, c.Name) {
+			c.Role = perennial.RoleIgnore
+		}
+	}
+	return &out
+}

@@ -68,6 +68,21 @@ func resolve(p perennial.Preprocess, takes Takes, f *perennial.Column, classes i
 	return s
 }
 
+// Ignore gives the features of a schema that the preparation drops the role
+// ignore, so that nobody has to send them, and the preparation without them.
+func Ignore(p perennial.Preprocess, schema *perennial.Schema) perennial.Preprocess {
+	dropped := map[string]bool{}
+	for i := range schema.Columns {
+		if c := &schema.Columns[i]; c.Role == perennial.RoleFeature && resolve(p, Takes{}, c, 0).drop {
+			c.Role, dropped[c.Name] = perennial.RoleIgnore, true
+		}
+	}
+	if len(dropped) > 0 {
+		p.Columns = slices.DeleteFunc(slices.Clone(p.Columns), func(c perennial.ColumnPrep) bool { return dropped[c.Name] })
+	}
+	return p
+}
+
 // settle replaces auto, and what isn't set.
 func (s *settings) settle(takes Takes, f *perennial.Column, classes int) {
 	t := f.Type
