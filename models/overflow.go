@@ -20,12 +20,16 @@ const absurdly = 1e6
 // Overflows says which values of a row keep its answer from being finite: those
 // outside of what training saw without which it is. None means that the answer is
 // finite, or that the model is at fault: its answer isn't finite on values like
-// those it was trained on either.
+// those it was trained on either. A model from elsewhere is always at fault: it
+// only compares values, and nobody knows what it was trained on.
 //
 // Each value that does it alone is named, or all of those outside where only
 // several together do. It allocates and predicts several times: it is for rows
 // that failed.
 func (m *Model) Overflows(row []float64, s *Scratch) []Overflow {
+	if m.profile.Rows == 0 {
+		return nil
+	}
 	inside := slices.Clone(row)
 	var outside []int
 	for i := range m.features {

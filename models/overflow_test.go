@@ -3,6 +3,9 @@ package models_test
 import (
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -79,4 +82,20 @@ func TestAModelThatFailsOnWhatItWasTrainedOnIsAtFault(t *testing.T) {
 	table := twoNumbers(t)
 	m := fit(t, models.Spec{Task: perennial.Regression, Algorithm: "linear_regression"}, table, all(table))
 	require.Empty(t, m.Overflows([]float64{3, 3}, m.NewScratch()), "nothing is outside of what it saw")
+}
+
+func TestAModelFromElsewhereIsAtFaultItself(t *testing.T) {
+	t.Parallel()
+	f := foreigners(t)["lightgbm regression"]
+	b, err := os.ReadFile(filepath.Join("imported/testdata", f.File))
+	require.NoError(t, err)
+	large := regexp.MustCompile(`(?m)^leaf_value=.*$`).ReplaceAllFunc(b, func(line []byte) []byte {
+		return regexp.MustCompile(`-?\d\S*`).ReplaceAll(line, []byte("1e308"))
+	})
+	m, _, err := models.Import(t.Context(), large, f.schema())
+	require.NoError(t, err)
+	row, s := []float64{-9, 3, 4}, m.NewScratch()
+	value, _ := m.Predict(row, s)
+	require.True(t, math.IsInf(value, 1))
+	require.Empty(t, m.Overflows(row, s), "no value is too large to be compared")
 }

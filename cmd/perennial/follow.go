@@ -14,6 +14,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
+	"github.com/perennial-ml/perennial/models/evaluate"
 )
 
 // errDetached ends a command that was interrupted while it followed a workflow;
@@ -98,6 +99,9 @@ type trialTeller struct {
 	told map[int]string // by trial: how far it was
 	done int
 	over bool // the search has ended, and was looked at since
+
+	best  float64 // of the trials told of that have scores on the most folds
+	folds int     // of these
 }
 
 // news gives a line for each trial that has come further since the last look.
@@ -119,17 +123,32 @@ func (s *trialTeller) news(ctx context.Context, api *client.Client, v client.Wor
 	var further []client.TrialView
 	for _, t := range run.Trials {
 		far := fmt.Sprint(t.State == trialFailed, len(t.Scores))
-		if t.State == trialProposed || s.told[t.Trial] == far {
-			continue
+		if t.State == trialProposed || s.told[t.Trial] == far || p.Best == nil && t.Score != nil && !ended {
+			continue // without the metric's name its score can't be compared yet
 		}
 		s.told[t.Trial] = far
 		further = append(further, t)
 	}
 	lines := make([]string, len(further))
 	for i, t := range further {
-		lines[i] = trialText(t, p, i == len(further)-1)
+		lines[i] = trialText(t, p, s.leads(t, p.Best))
 	}
 	return lines
+}
+
+// leads reports whether a trial is the best of those told of so far, among those
+// with scores on as many folds.
+func (s *trialTeller) leads(t client.TrialView, of *client.Best) bool {
+	if of == nil || t.State == trialFailed || t.Score == nil || len(t.Scores) < s.folds {
+		return false
+	}
+	metric, ok := evaluate.Lookup(of.Metric)
+	first := len(t.Scores) > s.folds
+	if !ok || !first && (*t.Score == s.best || metric.HigherIsBetter != (*t.Score > s.best)) {
+		return false
+	}
+	s.best, s.folds = *t.Score, len(t.Scores)
+	return true
 }
 
 // barWatcher draws one bar over all stages and trials.

@@ -20,9 +20,8 @@ const (
 	trialFailed   = "failed"
 )
 
-// trialText tells of one trial in a line. The best of the study stands in the
-// last of the lines that are told at once: it may be any of theirs.
-func trialText(t client.TrialView, p *client.Progress, last bool) string {
+// trialText tells of one trial in a line, and whether it is the best so far.
+func trialText(t client.TrialView, p *client.Progress, leads bool) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "trial %d of %d: %s ", t.Trial, p.Total, t.Algorithm)
 	if t.State == trialFailed {
@@ -46,8 +45,8 @@ func trialText(t client.TrialView, p *client.Progress, last bool) string {
 	if params := paramsText(t.Params); params != "" {
 		b.WriteString(" " + params)
 	}
-	if p.Best != nil && last {
-		fmt.Fprintf(&b, "; best %s", number(&p.Best.Value))
+	if leads {
+		b.WriteString("; the best so far")
 	}
 	return b.String()
 }

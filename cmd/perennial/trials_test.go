@@ -49,12 +49,40 @@ func TestWaitingTellsOfEachTrialAsItFinishes(t *testing.T) {
 	got := perennialCLI(t, "", "train", "iris", "--wait", "--json", "--project", t.TempDir(), "--api", f.url)
 	require.Equal(t, exitDone, got.code, got.err)
 	require.Equal(t, `train:iris: tune, 3 trials
-train:iris: trial 1 of 3: logistic_regression log_loss 0.25 (2 folds, 1.3 s) c=1; best 0.11
+train:iris: trial 1 of 3: logistic_regression log_loss 0.25 (2 folds, 1.3 s) c=1; the best so far
 train:iris: trial 2 of 3: logistic_regression failed: c is negative c=-1
-train:iris: trial 3 of 3: logistic_regression log_loss 0.5 (1 fold so far, 0.0 s) c=0.1235 kind=x; best 0.11
+train:iris: trial 3 of 3: logistic_regression log_loss 0.5 (1 fold so far, 0.0 s) c=0.1235 kind=x
 `, got.err)
 	var view client.WorkflowView
 	require.NoError(t, json.Unmarshal([]byte(got.out), &view), "one JSON document: %s", got.out)
+}
+
+// One line says that its trial is the best so far, whenever it is looked at: not
+// the last of the lines that come at once, and not one that is worse.
+func TestWaitingMarksTheBestTrialSoFar(t *testing.T) {
+	t.Parallel()
+	v := irisWorkflow(perennial.WorkflowCompleted)
+	v.Progress.Done, v.Progress.Total, v.Progress.RunID = 7, 7, "run2"
+	v.Progress.Best = &client.Best{Metric: "log_loss", Value: 0.2}
+	run := irisRun()
+	for i, c := range []struct {
+		score float64
+		folds int
+		state string
+	}{{0.3, 1, "stopped"}, {0.2, 1, "stopped"}, {0.25, 1, "stopped"}, {0.4, 2, "completed"}, {0.1, 1, "stopped"}, {0.3, 2, "completed"}, {0.3, 2, "completed"}} {
+		run.Trials = append(run.Trials, client.TrialView{Trial: i + 1, Algorithm: "ridge", State: c.state, Score: &c.score, Scores: make([]*float64, c.folds)})
+	}
+	f := training(t, v)
+	f.answers["GET /runs/run2"] = run
+	got := perennialCLI(t, "", "train", "iris", "--wait", "--project", t.TempDir(), "--api", f.url)
+	require.Equal(t, exitDone, got.code, got.err)
+	var marked []string
+	for line := range strings.Lines(got.err) {
+		if strings.Contains(line, "; the best so far") {
+			marked = append(marked, strings.Fields(line)[2])
+		}
+	}
+	require.Equal(t, []string{"1", "2", "4", "6"}, marked, got.err)
 }
 
 // A quick search is over before anybody looks: its trials come before the stage
@@ -78,7 +106,7 @@ func TestWaitingTellsStagesAndTrialsInTheirOrder(t *testing.T) {
 	require.Equal(t, exitDone, got.code, got.err)
 	require.Equal(t, `train:iris: resolve
 train:iris: tune, 1 trial
-train:iris: trial 1 of 1: logistic_regression log_loss 0.25 (2 folds, 1.3 s) c=1; best 0.11
+train:iris: trial 1 of 1: logistic_regression log_loss 0.25 (2 folds, 1.3 s) c=1; the best so far
 train:iris: fit
 train:iris: evaluate
 `, got.err)
@@ -86,7 +114,7 @@ train:iris: evaluate
 	f = training(t, before, state(perennial.StageEvaluate, 1), last)
 	f.answers["GET /runs/run2"] = run
 	got = perennialCLI(t, "", "train", "iris", "--wait", "--project", t.TempDir(), "--api", f.url)
-	require.Equal(t, "train:iris: resolve\ntrain:iris: trial 1 of 1: logistic_regression log_loss 0.25 (2 folds, 1.3 s) c=1; best 0.11\ntrain:iris: evaluate\n", got.err)
+	require.Equal(t, "train:iris: resolve\ntrain:iris: trial 1 of 1: logistic_regression log_loss 0.25 (2 folds, 1.3 s) c=1; the best so far\ntrain:iris: evaluate\n", got.err)
 }
 
 func TestWaitingTellsThatTheSearchWasCut(t *testing.T) {

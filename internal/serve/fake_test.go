@@ -24,6 +24,7 @@ type fakeModel struct {
 	classes []string
 	p       float64
 	answer  func(row []float64) float64 // overrides p or the sum; NaN and panics are failures
+	untold  bool                        // training saw no value of any feature
 	most    float64                     // values above it are too large, and those above absurd absurdly so; 0: none is
 }
 
@@ -65,7 +66,11 @@ func (p *fakePredictor) Predict(row []float64) (float64, []float64) {
 func (p *fakePredictor) Overflows(row []float64) (out []serve.Overflow) {
 	for i, v := range row {
 		if p.m.most > 0 && math.Abs(v) > p.m.most {
-			out = append(out, serve.Overflow{Feature: i, High: p.m.most, Absurd: math.Abs(v) > absurd})
+			o := serve.Overflow{Feature: i, High: p.m.most, Absurd: math.Abs(v) > absurd}
+			if p.m.untold {
+				o.High = 0
+			}
+			out = append(out, o)
 		}
 	}
 	return out

@@ -12,19 +12,21 @@ import (
 	"github.com/perennial-ml/perennial/models"
 )
 
-func TestAValueThatIsTooLargeIsTheRequestsFault(t *testing.T) {
-	t.Parallel()
-	overflows := func(w *world, versions ...string) {
-		for _, v := range versions {
-			w.files["churn/"+v].most = 1e6
-			w.files["churn/"+v].answer = func(row []float64) float64 {
-				if row[3] > 1e6 {
-					return math.Inf(1)
-				}
-				return 0.25
+// overflows makes versions overflow above an income of a million.
+func overflows(w *world, versions ...string) {
+	for _, v := range versions {
+		w.files["churn/"+v].most = 1e6
+		w.files["churn/"+v].answer = func(row []float64) float64 {
+			if row[3] > 1e6 {
+				return math.Inf(1)
 			}
+			return 0.25
 		}
 	}
+}
+
+func TestAValueThatIsTooLargeIsTheRequestsFault(t *testing.T) {
+	t.Parallel()
 	large, huge := request(row(map[string]any{"income": 1e50})), request(row(map[string]any{"income": 1e308}))
 	many := `{"model":"churn","instances":[` + row(nil) + `,` + row(map[string]any{"income": 1e308}) + `,` + row(map[string]any{"income": 1e50}) + `]}`
 	type attempt struct {
@@ -70,6 +72,22 @@ func TestAValueThatIsTooLargeIsTheRequestsFault(t *testing.T) {
 			require.NoError(t, err, "the next request is not concerned")
 			require.Contains(t, got, `"prediction":"no"`)
 		})
+	}
+}
+
+func TestARangeThatNobodyKnowsIsntTold(t *testing.T) {
+	t.Parallel()
+	for untold, says := range map[bool]string{
+		true:  "income is 1e+50, too large for the model: its answer would be no number.",
+		false: "income is 1e+50, too large for the model: its answer would be no number. It was trained on 0 to 1e+06.",
+	} {
+		w := newWorld()
+		overflows(w, "5")
+		w.files["churn/5"].untold = untold
+		_, err := ask(t, start(t, w), request(row(map[string]any{"income": 1e50})))
+		_, _, fields := perennial.Explain(err)
+		require.Len(t, fields, 1)
+		require.Equal(t, says, fields[0].Message)
 	}
 }
 

@@ -135,8 +135,11 @@ func (p *plan) value(r *request, c *planned, s *scanner, t token, prefix path) f
 func (p *plan) tooLarge(o *overflow, prefix path) perennial.FieldError {
 	i := slices.IndexFunc(p.columns, func(c planned) bool { return c.feature == o.Feature })
 	name := p.columns[i].Name
-	return perennial.FieldError{Path: prefix.to(name), Rule: ruleOverflow, Came: o.value,
-		Message: fmt.Sprintf("%s is %g, too large for the model: its answer would be no number. It was trained on %.6g to %.6g.", name, o.value, o.Low, o.High)}
+	message := fmt.Sprintf("%s is %g, too large for the model: its answer would be no number.", name, o.value)
+	if o.Low != 0 || o.High != 0 {
+		message += fmt.Sprintf(" It was trained on %.6g to %.6g.", o.Low, o.High)
+	}
+	return perennial.FieldError{Path: prefix.to(name), Rule: ruleOverflow, Came: o.value, Message: message}
 }
 
 // extraColumn applies the schema's rule for a field that it doesn't name.
