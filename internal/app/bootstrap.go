@@ -1,10 +1,13 @@
 package app
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
+	"unicode"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/activities"
@@ -218,7 +221,9 @@ func (b *bootstrap) invite(ctx context.Context, pipelines []client.PipelineView,
 		if err != nil {
 			return err
 		}
-		lines = append(lines, fmt.Sprintf("  %s/predict -H 'content-type: application/json' -d '{\"model\":%q,\"features\":%s}'", b.curl, p.Pipeline, shellQuoted(features)))
+		if row := example(features); row != "" {
+			lines = append(lines, fmt.Sprintf("  %s/predict -H 'content-type: application/json' -d '{\"model\":%q,\"features\":%s}'", b.curl, p.Pipeline, row))
+		}
 	}
 	if len(lines) == 0 {
 		return nil
@@ -230,5 +235,24 @@ func (b *bootstrap) invite(ctx context.Context, pipelines []client.PipelineView,
 	return nil
 }
 
-// shellQuoted makes JSON safe within single quotes.
-func shellQuoted(b []byte) string { return strings.ReplaceAll(string(b), "'", `'\''`) }
+// example gives the features in a file as JSON of one line for a shell's single
+// quotes, and "" where the file is no such thing: on an MLflow server of its own
+// anybody may have written it.
+func example(file []byte) string {
+	var features map[string]any
+	var line bytes.Buffer
+	if json.Unmarshal(file, &features) != nil || len(features) == 0 || json.Compact(&line, file) != nil {
+		return ""
+	}
+	for _, v := range features {
+		switch v.(type) {
+		case nil, bool, float64, string:
+		default:
+			return ""
+		}
+	}
+	if strings.ContainsFunc(line.String(), func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return ""
+	}
+	return strings.ReplaceAll(line.String(), "'", `'\''`)
+}

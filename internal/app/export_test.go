@@ -22,3 +22,6 @@ func Absent(ctx context.Context, c *config.Config) (absent func(model string) *s
 	}
 	return (&kit{stores: s, tracking: r}).absent, func() { r.Close(); s.close() }, nil
 }
+
+// RowToTry gives the features of a line to try.
+func RowToTry(file string) string { return example([]byte(file)) }

@@ -267,6 +267,11 @@ func (c *Control) Divergence(ctx context.Context, row perennial.Traffic) (*clien
 	if last.AskedAt == 0 {
 		return nil, nil //nolint:nilnil // there is none
 	}
+	if last.Asked != "" {
+		if _, err := c.o.Registry.GetVersion(ctx, row.Model, last.Asked); perennial.CodeOf(err) == perennial.CodeNotFound {
+			return nil, nil //nolint:nilnil // nor has the alias anything to stand at any more
+		}
+	}
 	return &client.DivergenceView{
 		Alias: last.Alias, Version: last.Asked, Actor: last.AskedBy, Reason: last.AskedReason, At: time.UnixMilli(last.AskedAt).UTC(),
 	}, nil

@@ -131,6 +131,10 @@ func TestMovesThatAreRefused(t *testing.T) {
 			require.Equal(t, map[string]string{"champion": "1"}, w.aliases(t))
 			view, err := w.Rollout(t.Context(), "iris")
 			require.NoError(t, err)
+			if c.version == "17" {
+				require.Nil(t, view.Alias, "nothing has to follow to a version that isn't there, or isn't any more")
+				return
+			}
 			require.Equal(t, c.version, view.Alias.Version, "it shows")
 			require.Equal(t, "ann", view.Alias.Actor)
 		})

@@ -3,7 +3,9 @@ package tracking
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"strings"
+	"unicode/utf8"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -64,8 +66,8 @@ func experimentTaken(name string) error {
 }
 
 func checkExperimentName(field, name string) error {
-	if strings.TrimSpace(name) == "" {
-		return mlflow.Invalid("Invalid value \"%s\" for parameter '%s' supplied: Names must be non-empty strings.", name, field)
+	if strings.TrimSpace(name) == "" || strings.ContainsRune(name, utf8.RuneError) { // which half of a surrogate pair becomes
+		return mlflow.Invalid("Invalid value \"%s\" for parameter '%s' supplied: Names must be non-empty strings of whole characters.", name, field)
 	}
 	return checkLength(field, name, maxExperimentName)
 }
@@ -106,6 +108,9 @@ func (s *Server) getExperiment(ctx context.Context, in *mlflow.ExperimentID) (*m
 	if in.ExperimentID == "" {
 		return nil, required("experiment_id")
 	}
+	if err := checkExperimentIDs(in.ExperimentID); err != nil {
+		return nil, err
+	}
 	return s.oneExperiment(ctx, "experiment_id = ?", in.ExperimentID, noExperiment(in.ExperimentID))
 }
 
@@ -131,6 +136,18 @@ func (s *Server) oneExperiment(ctx context.Context, where, value string, missing
 		return nil, db.Fault(op, err)
 	}
 	return &mlflow.ExperimentAnswer{Experiment: list[0]}, nil
+}
+
+var experimentIDRE = regexp.MustCompile(`^[+-]?[0-9]+$`)
+
+// checkExperimentIDs refuses ids that no experiment can have: they are numbers.
+func checkExperimentIDs(ids ...string) error {
+	for _, id := range ids {
+		if !experimentIDRE.MatchString(id) {
+			return mlflow.Invalid("Invalid experiment ID '%s'. Experiment ID must be a valid integer.", clip(id))
+		}
+	}
+	return nil
 }
 
 func noExperiment(id string) error { return mlflow.Missing("No Experiment with id=%s exists", id) }
@@ -165,6 +182,9 @@ func wireExperiments(g *gorm.DB, rows []experimentRow) ([]mlflow.Experiment, err
 func (s *Server) changeExperiment(ctx context.Context, id string, f func(tx *gorm.DB, row *experimentRow) error) (*mlflow.Void, error) {
 	if id == "" {
 		return nil, required("experiment_id")
+	}
+	if err := checkExperimentIDs(id); err != nil {
+		return nil, err
 	}
 	return nil, s.store.write(ctx, "tracking.changeExperiment", func(tx *gorm.DB) error {
 		row, found, err := db.Take[experimentRow](forUpdate(tx).Where("experiment_id = ?", id))

@@ -184,6 +184,9 @@ func (s *Server) searchDatasets(ctx context.Context, in *mlflow.ExperimentIDs) (
 	case n > datasetExperiments:
 		return nil, mlflow.Invalid("SearchDatasets request cannot specify more than %d experiment_ids. Received %d experiment_ids.", datasetExperiments, n)
 	}
+	if err := checkExperimentIDs(in.ExperimentIDs...); err != nil {
+		return nil, err
+	}
 	answer := &mlflow.DatasetSummaries{}
 	err := s.store.db.WithContext(ctx).Raw(`SELECT DISTINCT r.experiment_id, i.name, i.digest, i.context
 FROM inputs i JOIN runs r ON r.run_id = i.run_id

@@ -49,7 +49,7 @@ func (s *Server) finalizeLoggedModel(ctx context.Context, in *mlflow.FinalizeLog
 // deleteLoggedModel hides a model from searches, unless a version that is in
 // service was made of it. Its files stay.
 func (s *Server) deleteLoggedModel(ctx context.Context, in *mlflow.GetLoggedModel) (*mlflow.Void, error) {
-	if _, err := s.store.getLoggedModel(ctx, in.ModelID, false); err != nil {
+	if _, err := s.store.getLoggedModel(ctx, in.ModelID, true); err != nil {
 		return nil, err
 	}
 	if err := s.ownerFree(ctx, in.ModelID); err != nil {

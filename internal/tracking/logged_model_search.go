@@ -1,6 +1,7 @@
 package tracking
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -59,7 +60,7 @@ func (s *Server) searchLoggedModels(ctx context.Context, in *mlflow.SearchLogged
 		return nil, mlflow.Invalid("`dataset_name` in the `datasets` clause must be specified.")
 	}
 	clauses, err := loggedGrammar.parse(in.Filter)
-	if err != nil {
+	if err := cmp.Or(checkExperimentIDs(in.ExperimentIDs...), err); err != nil {
 		return nil, err
 	}
 	g := s.store.db.WithContext(ctx)

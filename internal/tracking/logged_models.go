@@ -101,6 +101,9 @@ func (s *Store) createLoggedModel(ctx context.Context, in *mlflow.CreateLoggedMo
 
 // activeExperiment gives an experiment that takes changes.
 func activeExperiment(tx *gorm.DB, id string) (experimentRow, error) {
+	if err := checkExperimentIDs(id); err != nil {
+		return experimentRow{}, err
+	}
 	row, found, err := db.Take[experimentRow](tx.Where("experiment_id = ?", id))
 	switch {
 	case err != nil:
@@ -157,13 +160,17 @@ func putLoggedTags(tx *gorm.DB, id string, tags []mlflow.Tag) error {
 	return nil
 }
 
-// activeLoggedModel locks a logged model for a change.
-func activeLoggedModel(tx *gorm.DB, id string) (loggedModelRow, error) {
+// lockLoggedModel locks a logged model for a change, in MLflow's way a deleted one too.
+func lockLoggedModel(tx *gorm.DB, id string) (loggedModelRow, error) {
 	row, found, err := db.Take[loggedModelRow](forUpdate(tx).Where("model_id = ?", id))
-	if err == nil && (!found || row.LifecycleStage != stageActive) {
-		err = mlflow.Missing("Logged model with ID '%s' not found.", clip(id))
+	if err == nil && !found {
+		err = noLoggedModel(id)
 	}
 	return row, err
+}
+
+func noLoggedModel(id string) error {
+	return mlflow.Missing("Logged model with ID '%s' not found.", clip(id))
 }
 
 // getLoggedModel gives a logged model; a deleted one only where that is asked for.
@@ -172,7 +179,7 @@ func (s *Store) getLoggedModel(ctx context.Context, id string, andDeleted bool) 
 	g := s.db.WithContext(ctx)
 	row, found, err := db.Take[loggedModelRow](g.Where("model_id = ?", id))
 	if err == nil && (!found || row.LifecycleStage != stageActive && !andDeleted) {
-		err = mlflow.Missing("Logged model with ID '%s' not found.", clip(id))
+		err = noLoggedModel(id)
 	}
 	if err != nil {
 		return mlflow.LoggedModel{}, db.Fault(op, err)
@@ -185,7 +192,7 @@ func (s *Store) getLoggedModel(ctx context.Context, id string, andDeleted bool) 
 func (s *Store) changeLoggedModel(ctx context.Context, id string, now int64, change func(tx *gorm.DB, row *loggedModelRow) error) (mlflow.LoggedModel, error) {
 	var model mlflow.LoggedModel
 	err := s.write(ctx, "tracking.changeLoggedModel", func(tx *gorm.DB) error {
-		row, err := activeLoggedModel(tx, id)
+		row, err := lockLoggedModel(tx, id)
 		if err != nil {
 			return err
 		}

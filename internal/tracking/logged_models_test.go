@@ -54,8 +54,10 @@ func TestLoggedModels(t *testing.T) {
 		w.refuse(t, missing, http.MethodGet, "logged-models/"+id, nil)
 		require.Equal(t, id, at(t, w.get(t, "logged-models/"+id+"?allow_deleted=true"), "model", "info", "model_id"))
 		for _, c := range [][2]string{{http.MethodDelete, ""}, {http.MethodPatch, ""}, {http.MethodPatch, "/tags"}, {http.MethodPost, "/params"}} {
-			w.refuse(t, missing, c[0], "logged-models/"+id+c[1], object{"status": "LOGGED_MODEL_READY"})
+			w.call(t, 200, c[0], "logged-models/"+id+c[1], object{"status": "LOGGED_MODEL_READY"}) // a deleted one takes changes, as in MLflow
+			w.refuse(t, missing, c[0], "logged-models/"+none+c[1], object{"status": "LOGGED_MODEL_READY"})
 		}
+		w.refuse(t, missing, http.MethodGet, "logged-models/"+id, nil)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -80,7 +81,9 @@ func modelName(name string) error {
 		return mlflow.Invalid("Registered model name '%s' is longer than %d characters.", clip(name), maxModelName)
 	case strings.ContainsAny(name, "/:"):
 		return mlflow.Invalid("Invalid model name '%s'. Names cannot contain '/' or ':'.", clip(name))
-	case name == "." || name == "..":
+	case strings.ContainsRune(name, utf8.RuneError): // which half of a surrogate pair becomes
+		return mlflow.Invalid("Invalid model name '%s': it isn't made of whole characters.", clip(name))
+	case name == "." || strings.HasPrefix(name, ".."):
 		return mlflow.Invalid("Invalid model name '%s': it would be another one as the name of a folder.", name)
 	}
 	return nil

@@ -57,7 +57,7 @@ func TestRegisteredModels(t *testing.T) {
 		require.Equal(t, made, w.get(t, "registered-models/get?name=iris"))
 		require.NotContains(t, made["registered_model"], "latest_versions", "empty lists are left out")
 		require.Equal(t, "Registered Model (name=iris) already exists.", w.refuse(t, taken, http.MethodPost, "registered-models/create", object{"name": "iris"}))
-		for _, bad := range []string{"", " ", "..", "a/b", "a:b", strings.Repeat("x", 257)} {
+		for _, bad := range []string{"", " ", ".", "..", "..x", "a/b", "a:b", "\ufffd", strings.Repeat("x", 257)} {
 			w.refuse(t, invalid, http.MethodPost, "registered-models/create", object{"name": bad})
 		}
 		w.refuse(t, invalid, http.MethodPost, "registered-models/create", object{"name": "x", "tags": []object{{"key": "../up", "value": ""}}})
@@ -228,6 +228,8 @@ func TestVersionSources(t *testing.T) {
 			"a drive":                 {"source": `C:/x`, "run_id": run},
 			"a version that is none":  {"source": "models:/iris/77"},
 			"an alias that is none":   {"source": "models:/iris@nobody"},
+			"another host":            {"source": "FTP://host/x"},
+			"a copy of another run":   {"source": "models:/iris/1", "run_id": otherRun},
 			"a model that is nowhere": {"source": "models:/nobody/1"},
 		}
 		for name, in := range bad {

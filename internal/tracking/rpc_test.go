@@ -151,7 +151,7 @@ func TestRemoteExperimentDeleteAndRestore(t *testing.T) {
 		require.Equal(t, "The experiment 1 must be in the 'active' state. Current state is deleted.", w.refused(t, mlflow.CodeInvalid, "POST runs/create", object{"experiment_id": id}))
 		w.refused(t, mlflow.CodeInvalid, "POST experiments/update", object{"experiment_id": id, "new_name": "x"})
 		w.refused(t, mlflow.CodeInvalid, "POST experiments/set-experiment-tag", object{"experiment_id": id, "key": "a", "value": "b"})
-		w.refused(t, mlflow.CodeInvalid, "POST runs/restore", object{"run_id": kept})
+		w.do(t, "POST runs/restore", object{"run_id": kept}) // as in MLflow, whose experiment doesn't matter
 		w.refused(t, mlflow.CodeInvalid, "POST experiments/delete", object{"experiment_id": "0"})
 		w.refused(t, mlflow.CodeNotFound, "POST experiments/delete", object{"experiment_id": "999999999"})
 
@@ -223,12 +223,21 @@ func TestRemoteRuns(t *testing.T) {
 		require.Equal(t, tagsOf(made.Data.Tags), tagsOf(got.Data.Tags))
 		require.Equal(t, got, rpc[mlflow.RunAnswer](t, w, "GET runs/get", "run_uuid="+made.Info.RunID).Run)
 
-		invented := rpc[mlflow.RunAnswer](t, w, "POST runs/create", `{}`).Run
+		invented := rpc[mlflow.RunAnswer](t, w, "POST runs/create", `{"experiment_id":"0"}`).Run
 		require.Equal(t, "0", invented.Info.ExperimentID)
 		require.Equal(t, mlflow.Int(now.UnixMilli()), invented.Info.StartTime)
 		require.Regexp(t, `^[a-z]+-[a-z]+-\d{1,3}$`, invented.Info.RunName)
 		require.Equal(t, invented.Info.RunName, tagsOf(invented.Data.Tags)["mlflow.runName"])
-		tagged := rpc[mlflow.RunAnswer](t, w, "POST runs/create", object{"tags": []object{{"key": "mlflow.runName", "value": "tagged"}}}).Run
+		tagged := rpc[mlflow.RunAnswer](t, w, "POST runs/create", object{"experiment_id": "0", "tags": []object{{"key": "mlflow.runName", "value": "tagged"}}}).Run
+		w.refused(t, mlflow.CodeInvalid, "POST runs/create", `{}`)
+		for _, call := range []string{"GET experiments/get", "POST experiments/update", "POST experiments/delete", "POST experiments/restore", "POST runs/create"} {
+			message := w.refused(t, mlflow.CodeInvalid, call, map[bool]any{true: "experiment_id=nope", false: object{"experiment_id": "nope", "new_name": "x"}}[strings.HasPrefix(call, "GET")])
+			require.Contains(t, message, "Experiment ID must be a valid integer.", call)
+		}
+		for _, call := range []string{"runs/search", "logged-models/search", "experiments/search-datasets"} {
+			w.refused(t, mlflow.CodeInvalid, "POST "+call, object{"experiment_ids": []string{"0", "nope"}})
+		}
+		w.refused(t, mlflow.CodeInvalid, "POST experiments/create", `{"name":"a\ud800"}`)
 		require.Equal(t, "tagged", tagged.Info.RunName)
 		w.refused(t, mlflow.CodeInvalid, "POST runs/create", object{"run_name": "a", "tags": []object{{"key": "mlflow.runName", "value": "b"}}})
 		w.refused(t, mlflow.CodeNotFound, "POST runs/create", object{"experiment_id": "99"})
@@ -253,7 +262,7 @@ func TestRemoteRuns(t *testing.T) {
 func TestRemoteCreateWithAnOpIsSafeToRepeat(t *testing.T) {
 	t.Parallel()
 	eachRemote(t, func(t *testing.T, w remote) {
-		in := object{"tags": []object{{"key": "perennial.op", "value": "train:1"}}}
+		in := object{"experiment_id": "0", "tags": []object{{"key": "perennial.op", "value": "train:1"}}}
 		first := rpc[mlflow.RunAnswer](t, w, "POST runs/create", in).Run
 		w.do(t, "POST runs/log-metric", object{"run_id": first.Info.RunID, "key": "m", "value": 1, "timestamp": 1})
 		second := rpc[mlflow.RunAnswer](t, w, "POST runs/create", in).Run

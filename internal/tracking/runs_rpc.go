@@ -93,7 +93,7 @@ func (in *createRun) rows(id string, now int64) (runRow, []mlflow.Tag, error) {
 		Status: string(perennial.RunRunning), StartTime: now, LifecycleStage: stageActive,
 	}
 	if row.ExperimentID == "" {
-		row.ExperimentID = defaultExperiment
+		return row, nil, required("experiment_id")
 	}
 	if in.StartTime != nil {
 		row.StartTime = int64(*in.StartTime)
@@ -224,14 +224,8 @@ func (s *Server) moveRun(ctx context.Context, id, stage string) (*mlflow.Void, e
 		return nil, required("run_id")
 	}
 	return nil, s.store.write(ctx, "tracking.moveRun", func(tx *gorm.DB) error {
-		row, err := lockRun(tx, id)
-		if err != nil {
+		if _, err := lockRun(tx, id); err != nil {
 			return err
-		}
-		if stage == stageActive { // a run can't outlive its experiment
-			if _, err := activeExperiment(tx, row.ExperimentID); err != nil {
-				return err
-			}
 		}
 		return tx.Model(&runRow{}).Where("run_id = ?", id).Update("lifecycle_stage", stage).Error
 	})

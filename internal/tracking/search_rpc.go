@@ -1,6 +1,7 @@
 package tracking
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -50,7 +51,7 @@ func (s *Server) searchRuns(ctx context.Context, in *mlflow.SearchRuns) (*mlflow
 		return nil, mlflow.Invalid("A search can name at most %d experiments. Got %d.", searchExperimentsMax, len(in.ExperimentIDs))
 	}
 	conditions, err := runGrammar.parse(in.Filter)
-	if err != nil {
+	if err := cmp.Or(checkExperimentIDs(in.ExperimentIDs...), err); err != nil {
 		return nil, err
 	}
 	order, err := runGrammar.order(in.OrderBy)
