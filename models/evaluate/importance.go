@@ -135,14 +135,30 @@ func (in *Shuffling) column(ctx context.Context, rows []int, feature int, score 
 		if in.Metric.HigherIsBetter {
 			drop = score - v
 		}
+		if math.IsInf(drop, 0) {
+			return out, false, nil
+		}
 		out.Drops = append(out.Drops, drop)
 	}
 	out.Mean, out.Std = meanStd(out.Drops)
 	return out, true, nil
 }
 
-// meanStd gives the mean and the population standard deviation.
+// meanStd gives the mean and the population standard deviation, both finite for
+// finite values.
 func meanStd(values []float64) (m, std float64) {
+	if m, std = plainMeanStd(values); !math.IsInf(std, 0) && !math.IsNaN(std) {
+		return m, std
+	}
+	small := make([]float64, len(values)) // of which no sum of squares overflows
+	for i, v := range values {
+		small[i] = math.Ldexp(v, -600)
+	}
+	m, std = plainMeanStd(small)
+	return math.Ldexp(m, 600), math.Ldexp(std, 600)
+}
+
+func plainMeanStd(values []float64) (m, std float64) {
 	m = mean(values)
 	var squares float64
 	for _, v := range values {

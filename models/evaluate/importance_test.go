@@ -2,6 +2,7 @@ package evaluate_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"testing"
@@ -86,4 +87,28 @@ func TestPermutationImportanceIsBounded(t *testing.T) {
 	in.Observe = func([]int, int, []int) (evaluate.Observed, error) { return evaluate.Observed{}, fault }
 	_, _, err = evaluate.Permutation(t.Context(), in)
 	require.ErrorIs(t, err, fault)
+}
+
+// Every number is finite, or it couldn't be kept.
+func TestImportanceOfLargeNumbers(t *testing.T) {
+	t.Parallel()
+	in := shuffling(t, 300)
+	small, _, err := evaluate.Permutation(t.Context(), in)
+	require.NoError(t, err)
+	in.Metric, _ = evaluate.Lookup("mae")
+	observe := in.Observe
+	in.Observe = func(rows []int, feature int, order []int) (evaluate.Observed, error) {
+		o, err := observe(rows, feature, order)
+		for i := range o.Y {
+			o.Y[i], o.Values[i] = 1e250*o.Y[i], 1e250*o.Values[i]
+		}
+		return o, err
+	}
+	got, ok, err := evaluate.Permutation(t.Context(), in)
+	require.NoError(t, err)
+	require.True(t, ok)
+	require.Len(t, got.Features, len(small.Features))
+	_, err = json.Marshal(got)
+	require.NoError(t, err)
+	require.Positive(t, got.Features[0].Std)
 }
