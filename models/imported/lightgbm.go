@@ -41,7 +41,7 @@ func cutLightGBM(file []byte) (s sections, pandas string, err error) {
 		case !found:
 		case string(key) == "Tree":
 			if string(value) != strconv.Itoa(len(s)-1) {
-				return nil, "", malformedf("it has Tree=%s where Tree=%d belongs", shorten(string(value)), len(s)-1)
+				return nil, "", malformedf("it has Tree=%q where Tree=%d belongs", shorten(string(value)), len(s)-1)
 			}
 			s = append(s, map[string]string{})
 		default:

@@ -131,7 +131,7 @@ func TestModelsThatCannotAnswerAreRefused(t *testing.T) {
 		"LightGBM, classes":      {change(t, lgb, "num_class=1\nnum_tree_per_iteration=1", "num_class=2\nnum_tree_per_iteration=2"), perennial.CodeInvalid, "2 trees per iteration"},
 		"LightGBM, class count":  {change(t, lgb, "num_class=1", "num_class=1000000000"), perennial.CodeMalformed, `num_class is "1000000000"`},
 		"LightGBM, last trees":   {without(t, lgb, "Tree=2", "end of trees"), perennial.CodeMalformed, "2 of its 4 trees"},
-		"LightGBM, middle trees": {without(t, lgb, "Tree=1", "Tree=3"), perennial.CodeMalformed, "Tree=3 where Tree=1 belongs"},
+		"LightGBM, middle trees": {without(t, lgb, "Tree=1", "Tree=3"), perennial.CodeMalformed, `Tree="3" where Tree=1 belongs`},
 		"LightGBM, tree number":  {change(t, lgb, "Tree=2", "Tree=\x002"), perennial.CodeMalformed, "where Tree=2 belongs"},
 		"XGBoost, cut off":       {file(t, xgb)[:2000], perennial.CodeMalformed, "JSON can't be read"},
 		"XGBoost, gblinear":      {change(t, xgb, `"name":"gbtree"`, `"name":"gblinear"`), perennial.CodeInvalid, "gblinear"},
