@@ -137,6 +137,10 @@ func TestStagesOfEveryForm(t *testing.T) {
 			"stages:\n  s:\n    matrix:\n      m: [a, b]\n      n: [1, {k: v}]\n    cmd: x\n    outs: ['${item.m}-${key}']\n",
 			lockOf("s@a-1 a-a-1", "s@b-n1 b-b-n1"), map[string]string{"a-a-1": "s@a-1", "b-b-n1": "s@b-n1"},
 		},
+		"aliases and merged keys": {
+			"stages:\n  s: &s\n    cmd: x\n    wdir: w\n    outs: &o [a]\n  t:\n    <<: *s\n    wdir: v\n  u: {cmd: x, wdir: u, outs: *o}\n",
+			lockOf("s a", "t a", "u a"), map[string]string{"w/a": "s", "v/a": "t", "u/a": "u"},
+		},
 		"what dvc.yaml doesn't name any more": {
 			"stages:\n  s:\n    cmd: x\n    outs: [a]\n",
 			lockOf("gone b", "s a"), map[string]string{"a": "s"},

@@ -87,7 +87,41 @@ func (r *Repo) readYAML(rel string) (*yaml.Node, error) {
 	if doc.Content[0].Kind != yaml.MappingNode {
 		return nil, perennial.Errorf(perennial.CodeInvalid, "", "%s:%d: it is no mapping", rel, doc.Content[0].Line)
 	}
+	withoutAliases(&doc, map[*yaml.Node]bool{})
 	return doc.Content[0], nil
+}
+
+// withoutAliases puts what aliases and merged keys (<<) stand for in their place.
+func withoutAliases(n *yaml.Node, seen map[*yaml.Node]bool) {
+	if seen[n] {
+		return
+	}
+	seen[n] = true
+	for i, c := range n.Content {
+		if c.Kind == yaml.AliasNode {
+			c = c.Alias
+			n.Content[i] = c
+		}
+		withoutAliases(c, seen)
+	}
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if n.Content[i].ShortTag() != "!!merge" {
+			continue
+		}
+		from := []*yaml.Node{n.Content[i+1]}
+		if from[0].Kind == yaml.SequenceNode {
+			from = from[0].Content
+		}
+		n.Content = slices.Delete(n.Content, i, i+2)
+		i -= 2
+		for _, m := range from {
+			for j := 0; j+1 < len(m.Content); j += 2 {
+				if child(n, m.Content[j].Value) == nil { // what stands there itself, or earlier, counts
+					n.Content = append(n.Content, m.Content[j], m.Content[j+1])
+				}
+			}
+		}
+	}
 }
 
 // stages gives what an entry of "stages" makes.

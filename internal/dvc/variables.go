@@ -75,7 +75,7 @@ func (s *scope) merge(at *yaml.Node, from string, vars *yaml.Node) error {
 func inBoth(a, b *yaml.Node) string {
 	for i := 0; i+1 < len(b.Content); i += 2 {
 		name := b.Content[i].Value
-		switch x, y := follow(child(a, name)), follow(b.Content[i+1]); {
+		switch x, y := child(a, name), b.Content[i+1]; {
 		case x == nil:
 		case x.Kind != yaml.MappingNode || y.Kind != yaml.MappingNode:
 			return name
@@ -88,14 +88,6 @@ func inBoth(a, b *yaml.Node) string {
 	return ""
 }
 
-// follow gives what an alias stands for.
-func follow(n *yaml.Node) *yaml.Node {
-	for n != nil && n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	return n
-}
-
 // find gives the value of a name such as a.b or a[0].b.
 func (s *scope) find(at *yaml.Node, name string) (*yaml.Node, error) {
 	parts := strings.Split(strings.NewReplacer("[", ".", "]", "").Replace(name), ".")
@@ -103,7 +95,7 @@ func (s *scope) find(at *yaml.Node, name string) (*yaml.Node, error) {
 		n := m
 		for _, part := range parts {
 			part = strings.TrimSpace(part)
-			if n = follow(n); n != nil && n.Kind == yaml.SequenceNode {
+			if n.Kind == yaml.SequenceNode {
 				i, err := strconv.Atoi(part)
 				if err != nil || i < 0 || i >= len(n.Content) {
 					n = nil
@@ -112,15 +104,12 @@ func (s *scope) find(at *yaml.Node, name string) (*yaml.Node, error) {
 				n = n.Content[i]
 				continue
 			}
-			if merged := child(n, "<<"); merged != nil && child(n, part) == nil {
-				return nil, s.unread(at, "${"+name+"} may come of a merged mapping")
-			}
 			if n = child(n, part); n == nil {
 				break
 			}
 		}
 		if n != nil {
-			return follow(n), nil
+			return n, nil
 		}
 	}
 	if s.other != "" {
@@ -148,7 +137,6 @@ func cut(text string) (before, name, after string, found bool) {
 
 // fill gives a text with its variables filled in.
 func (s *scope) fill(n *yaml.Node) (string, error) {
-	n = follow(n)
 	if n.Kind != yaml.ScalarNode {
 		return "", s.bad(n, "a text belongs here")
 	}
@@ -175,7 +163,6 @@ func (s *scope) fill(n *yaml.Node) (string, error) {
 
 // text writes a plain value as dvc does in a text.
 func (s *scope) text(n *yaml.Node) (string, error) {
-	n = follow(n)
 	switch tag := n.ShortTag(); {
 	case n.Kind != yaml.ScalarNode:
 	case tag == "!!str":
@@ -198,7 +185,6 @@ func (s *scope) text(n *yaml.Node) (string, error) {
 // resolve gives a value with the variables in it filled in; one that is a variable
 // alone becomes its value.
 func (s *scope) resolve(n *yaml.Node) (*yaml.Node, error) {
-	n = follow(n)
 	if n.Kind == yaml.ScalarNode {
 		before, name, after, found := cut(n.Value)
 		switch {
@@ -224,7 +210,6 @@ func (s *scope) resolve(n *yaml.Node) (*yaml.Node, error) {
 // check refuses variables that aren't defined, anywhere in a value. What may be
 // defined in a place that isn't read here passes.
 func (s *scope) check(n *yaml.Node) error {
-	n = follow(n)
 	for rest := n.Value; ; {
 		_, name, after, found := cut(rest)
 		if !found {

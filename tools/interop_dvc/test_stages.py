@@ -13,6 +13,8 @@ stages:
   list: {foreach: '${list}', do: {cmd: 'echo ${item.o} > ${item.o}', outs: ['${item.o}']}}
   named: {foreach: {a: {o: x}, b: {o: y}}, do: {cmd: 'echo ${key} > ${key}-${item[o]}', outs: ['${key}-${item[o]}']}}
   cross: {matrix: {m: [a, b], n: [1, {k: v}]}, cmd: 'echo ${key} > c-${item.m}-${key}', outs: ['c-${item.m}-${key}']}
+  anchored: &a {cmd: echo 4 > anchored, wdir: w, outs: &o [anchored]}
+  merged: {<<: *a, wdir: w/1.5}
   metric: {cmd: "echo '{}' > m.json", metrics: [m.json: {cache: false}]}
 """
 REFUSED = {
@@ -42,6 +44,7 @@ def test_stages_of_every_form(new_project, tmp_path):
         "w/out.txt": "plain", "private": "private", "elsewhere": "elsewhere", "w/1.5/m": "variable", "e-a": "each@a", "e-2": "each@2", "e-true": "each@true",
         "l0": "list@0", "l1": "list@1", "a-x": "named@a", "b-y": "named@b",
         "c-a-a-1": "cross@a-1", "c-a-a-n1": "cross@a-n1", "c-b-b-1": "cross@b-1", "c-b-b-n1": "cross@b-n1", "sub/s.txt": "sub/dvc.yaml:s",
+        "w/anchored": "anchored", "w/1.5/anchored": "merged",
     }
     p.perennial("data", "push")
     assert p.clean()
