@@ -236,7 +236,10 @@ func readHistory(g *gorm.DB, runID, key string, want points) ([]mlflow.Metric, e
 	if err == nil && want.limit > 0 && len(list) > want.limit {
 		return readPoints(g, runID, key, want, byTime)
 	}
-	slices.SortStableFunc(list, func(a, b mlflow.Metric) int { return cmp.Compare(a.Timestamp, b.Timestamp) })
+	older := func(a, b mlflow.Metric) int { return cmp.Compare(a.Timestamp, b.Timestamp) }
+	if !slices.IsSortedFunc(list, older) {
+		slices.SortStableFunc(list, older)
+	}
 	return list, err
 }
 
