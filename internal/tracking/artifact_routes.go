@@ -143,10 +143,7 @@ func (s *Server) mayPut(ctx context.Context, p filePath) error {
 
 // listFolder lists a folder by its whole path; the names come without it.
 func (s *Server) listFolder(c *fiber.Ctx) error {
-	folder := strings.Clone(c.Query("path"))
-	if len(folder) > 1 {
-		folder = strings.TrimSuffix(folder, "/")
-	}
+	folder := folderName(strings.Clone(c.Query("path")))
 	var p filePath
 	if folder != "" && folder != "." {
 		var err error
@@ -159,6 +156,14 @@ func (s *Server) listFolder(c *fiber.Ctx) error {
 		return err
 	}
 	return answer(c, &mlflow.ArtifactList{Files: fileInfos("", list)})
+}
+
+// folderName takes the slash from the end of a folder's path; "/" alone leads out.
+func folderName(path string) string {
+	if path == "/" {
+		return path
+	}
+	return strings.TrimSuffix(path, "/")
 }
 
 // fileInfos gives a list on the wire, its names below a folder.
@@ -215,7 +220,7 @@ func pathBelow(uri, below string) (filePath, error) {
 	if err != nil {
 		return filePath{}, err
 	}
-	if below = strings.TrimSuffix(below, "/"); below == "" {
+	if below = folderName(below); below == "" {
 		return cleanPath(root)
 	}
 	if _, err := cleanPath(below); err != nil {

@@ -158,13 +158,17 @@ func TestListsTakeNoWayOut(t *testing.T) {
 	t.Parallel()
 	eachWire(t, tracking.Hooks{}, func(t *testing.T, w wire) {
 		run := w.run(t)
-		for _, bad := range []string{"..", "../..", "a/../..", `..\x`, "%2e%2e", "/etc", "a//b"} {
+		for _, bad := range []string{"/", "..", "../..", "a/../..", `..\x`, "%2e%2e", "/etc", "a//b"} {
 			resp, _ := w.send(t, http.MethodGet, files+"?path="+url.QueryEscape(bad), nil)
 			require.Equal(t, 400, resp.StatusCode, bad)
 			require.Equal(t, "Invalid path", w.refuse(t, invalid, http.MethodGet, "artifacts/list?run_id="+run.ID+"&path="+url.QueryEscape(bad), nil), bad)
 			resp, _ = w.send(t, http.MethodGet, "/get-artifact?run_uuid="+run.ID+"&path="+url.QueryEscape(bad), nil)
 			require.Equal(t, 400, resp.StatusCode, bad)
 		}
+		resp, _ := w.send(t, http.MethodPut, files+"/a/", []byte("x"))
+		require.Equal(t, 400, resp.StatusCode, "a folder is no file")
+		resp, _ = w.send(t, http.MethodGet, files+"/a", nil)
+		require.Equal(t, 404, resp.StatusCode)
 	})
 }
 
