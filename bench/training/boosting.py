@@ -7,7 +7,6 @@ splits   the same on 5 random splits: mean RMSE
 million  100 trees on 1 million generated rows of 20 columns with nulls and categories
 quality  absolute error; two classes (breast cancer); many classes (iris, digits); 5 folds
 
-HOUSING names the CSV where it isn't in data/raw (perennial data pull gets it).
 It makes a venv of its own (bench/training/.venv-boosting unless VENV is set),
 installs the versions named below, builds the Go side and prints ratios from one
 run: fits are interleaved, times are medians and include binning.

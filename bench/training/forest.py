@@ -2,7 +2,6 @@
 
     python3 bench/training/forest.py [regression|classification|...] [--rounds 5]
 
-HOUSING names the CSV where it isn't in data/raw (perennial data pull gets it).
 It makes a venv of its own (bench/training/.venv-forest unless VENV is set),
 installs the versions named below, builds the Go side and prints ratios from one
 run: fits are interleaved, times are medians. Two threads each. Accuracy varies
