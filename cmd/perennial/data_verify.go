@@ -80,7 +80,7 @@ func stillBad(v dvc.Verification) error {
 		if b.Fault != nil {
 			_, hint, _ = perennial.Explain(b.Fault)
 		}
-		if !slices.Contains(hints, hint) {
+		if hint != "" && !slices.Contains(hints, hint) {
 			hints = append(hints, hint)
 		}
 	}

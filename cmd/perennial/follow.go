@@ -123,8 +123,12 @@ func (s *trialTeller) news(ctx context.Context, api *client.Client, v client.Wor
 	var further []client.TrialView
 	for _, t := range run.Trials {
 		far := fmt.Sprint(t.State == trialFailed, len(t.Scores))
-		if t.State == trialProposed || s.told[t.Trial] == far || p.Best == nil && t.Score != nil && !ended {
-			continue // without the metric's name its score can't be compared yet
+		if t.State == trialProposed || s.told[t.Trial] == far {
+			continue
+		}
+		if p.Best == nil && t.Score != nil && !ended {
+			s.done = -1 // without the metric's name its score can't be compared yet: at the next look
+			continue
 		}
 		s.told[t.Trial] = far
 		further = append(further, t)

@@ -97,7 +97,7 @@ func (a *adding) all(ctx context.Context) ([]Pointer, error) {
 		return nil, err
 	}
 	for _, t := range a.targets {
-		if err := a.r.link(t.now, t.file); err != nil {
+		if err := a.r.link(ctx, t.now, t.file); err != nil {
 			return nil, err
 		}
 	}

@@ -45,7 +45,7 @@ func (r *Repo) checkout(ctx context.Context, oid, file string, mode os.FileMode)
 	if info, err := os.Stat(file); err == nil {
 		r.hashes.keep(file, identify(info), oid)
 	}
-	return r.linkFile(file, oid)
+	return r.linkFile(ctx, file, oid)
 }
 
 // checkoutBy is checkout by a temporary file in a directory.

@@ -53,7 +53,7 @@ func (a *adding) stage(ctx context.Context) error {
 }
 
 // git runs git in the project. It sees no GIT_ variables, which a hook around us
-// would set for another repository, takes no lock and starts no helper.
+// would set for another repository, takes no lock that it can do without and starts no helper.
 func (r *Repo) git(ctx context.Context, in []byte, args ...string) ([]byte, error) {
 	c := exec.CommandContext(ctx, "git", append([]string{"-C", r.root, "-c", "core.fsmonitor=false"}, args...)...) //nolint:gosec // the arguments are ours
 	c.Env = append(slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "GIT_") }), "GIT_OPTIONAL_LOCKS=0")

@@ -1,6 +1,7 @@
 package dvc
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,9 +27,9 @@ func linkTypes(value string) ([]string, error) {
 // link puts links to the objects in the place of a file or a directory's files
 // that were just added, where cache.type asks for links before copies. A file
 // that is the object already, or that can't be linked, stays as it is.
-func (r *Repo) link(p Pointer, file string) error {
+func (r *Repo) link(ctx context.Context, p Pointer, file string) error {
 	if !p.IsDir() {
-		return r.linkFile(file, p.MD5)
+		return r.linkFile(ctx, file, p.MD5)
 	}
 	if !r.linked() {
 		return nil
@@ -36,7 +37,7 @@ func (r *Repo) link(p Pointer, file string) error {
 	files, err := r.objects.manifest(p.MD5)
 	for _, f := range files {
 		if err == nil {
-			err = r.linkFile(filepath.Join(file, filepath.FromSlash(f.Path)), f.MD5)
+			err = r.linkFile(ctx, filepath.Join(file, filepath.FromSlash(f.Path)), f.MD5)
 		}
 	}
 	return err
@@ -49,7 +50,7 @@ func (r *Repo) linked() bool {
 
 // linkFile replaces one file by a link to its object, if it still has that
 // content.
-func (r *Repo) linkFile(file, md5 string) error {
+func (r *Repo) linkFile(ctx context.Context, file, md5 string) error {
 	if !r.linked() {
 		return nil
 	}
@@ -58,6 +59,9 @@ func (r *Repo) linkFile(file, md5 string) error {
 	b, errB := os.Stat(object)
 	if errA != nil || errB != nil || os.SameFile(a, b) || a.Size() != b.Size() {
 		return nil //nolint:nilerr // nothing to replace
+	}
+	if sum, err := hashFile(ctx, r.hashes, file); err != nil || sum != md5 {
+		return nil //nolint:nilerr // changed since it was added
 	}
 	dir := filepath.Dir(file)
 	for _, t := range r.links {

@@ -235,7 +235,7 @@ func TestStagesThatAreNotUnderstood(t *testing.T) {
 	t.Parallel()
 	const other = "  t:\n    cmd: x ${unread}\n    outs: [known]\n"
 	cases := map[string]string{
-		"a file in another form": "vars: [p.toml]\nstages:\n  s:\n    cmd: x\n    wdir: ${w}\n    outs: [o]\n" + other,
+		"a file in another form": "vars: [p.toml]\nstages:\n  s:\n    cmd: x\n    wdir: ${w}\n    outs: [o, '${w}-o']\n" + other,
 		"foreach of it":          "vars: [p.toml]\nstages:\n  s:\n    foreach: ${list}\n    do:\n      cmd: x\n      outs: [o]\n" + other,
 	}
 	for name, text := range cases {
@@ -257,6 +257,9 @@ func TestStagesThatAreNotUnderstood(t *testing.T) {
 			require.Equal(t, []string{"known"}, pulled)
 			_, err = r.Add(t.Context(), "x")
 			require.NoError(t, err)
+			write(t, dir, "o", "o")
+			_, err = r.Add(t.Context(), "o")
+			require.NoError(t, err, "o of another directory is another file")
 		})
 	}
 }

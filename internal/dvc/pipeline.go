@@ -131,8 +131,7 @@ func (s *scope) stages(name string, entry *yaml.Node) ([]instance, error) {
 	case entry.Kind != yaml.MappingNode:
 		return nil, s.bad(entry, "the stage %s is no mapping", name)
 	case foreach == nil && matrix == nil:
-		one, err := s.stage(name, entry)
-		return []instance{one}, err
+		return s.stage(name, entry)
 	case foreach != nil && child(entry, "do") == nil:
 		return nil, s.bad(entry, "the stage %s has foreach and no do", name)
 	}
@@ -152,28 +151,28 @@ func (s *scope) stages(name string, entry *yaml.Node) ([]instance, error) {
 	for _, it := range items {
 		in := *s
 		in.maps = append([]*yaml.Node{{Kind: yaml.MappingNode, Content: it.values}}, s.maps...)
-		one, err := in.stage(name+"@"+it.key, body)
+		made, err := in.stage(name+"@"+it.key, body)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, one)
+		all = append(all, made...)
 	}
 	return all, nil
 }
 
-// stage reads one stage.
-func (s *scope) stage(name string, body *yaml.Node) (instance, error) {
+// stage reads one stage; it gives none whose directory can't be known.
+func (s *scope) stage(name string, body *yaml.Node) ([]instance, error) {
 	one := instance{name: name, body: body, wdir: path.Dir(s.file)}
 	if body.Kind != yaml.MappingNode || child(body, "cmd") == nil {
-		return one, s.bad(body, "the stage %s has no cmd", name)
+		return nil, s.bad(body, "the stage %s has no cmd", name)
 	}
 	if wdir := child(body, "wdir"); wdir != nil {
 		dir, err := s.fill(wdir)
 		if err != nil {
-			return one, err
+			return nil, err
 		}
 		if path.IsAbs(dir) {
-			return one, s.unread(wdir, "the stage "+name+" has an absolute wdir")
+			return nil, s.unread(wdir, "the stage "+name+" has an absolute wdir")
 		}
 		one.wdir = path.Join(one.wdir, dir)
 	}
@@ -185,7 +184,7 @@ func (s *scope) stage(name string, body *yaml.Node) (instance, error) {
 			err = one.scope.check(body.Content[i+1])
 		}
 	}
-	return one, err
+	return []instance{one}, err
 }
 
 // iteration is one turn of a foreach or a matrix: its key, and the variables item

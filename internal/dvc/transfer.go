@@ -236,7 +236,7 @@ func together(ps []Pointer, faults []error) error {
 		}
 		message, hint, _ := perennial.Explain(err)
 		fields = append(fields, perennial.FieldError{Path: ps[i].Path, Rule: string(perennial.CodeOf(err)), Message: message})
-		if len(hints) < 3 && !slices.Contains(hints, hint) {
+		if hint != "" && len(hints) < 3 && !slices.Contains(hints, hint) {
 			hints = append(hints, hint)
 		}
 	}

@@ -1,6 +1,7 @@
 package dvc
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
@@ -71,8 +72,8 @@ func (r *Repo) Verify(ctx context.Context, repair bool) (Verification, error) {
 			}
 		}
 		missing, err := r.findMissing(ctx, needs)
-		if err == nil && repair {
-			err = r.repair(ctx, missing)
+		if repair {
+			err = cmp.Or(err, r.repair(ctx, missing))
 		}
 		v.Bad = append(v.Bad, missing...)
 		return err
@@ -110,7 +111,7 @@ func (o *objects) list() ([]string, error) {
 
 // findBad reads objects, whatever is remembered of them.
 func (r *Repo) findBad(ctx context.Context, oids []string) (Verification, error) {
-	v := Verification{Objects: len(oids)}
+	var v Verification
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
@@ -131,6 +132,7 @@ func (r *Repo) findBad(ctx context.Context, oids []string) (Verification, error)
 			}
 			mu.Lock()
 			defer mu.Unlock()
+			v.Objects++
 			v.Bytes += info.Size()
 			if sum != strings.TrimSuffix(oid, dirExt) {
 				v.Bad = append(v.Bad, BadObject{OID: oid, CameMD5: sum})
@@ -176,6 +178,8 @@ func (r *Repo) needs(ctx context.Context) (map[string]*need, error) {
 			if n == nil {
 				n = &need{from: from, local: p.NoPush}
 				all[f.MD5] = n
+			} else if n.local && !p.NoPush {
+				n.from, n.local = from, false
 			}
 			n.paths = append(n.paths, path.Join(p.Path, f.Path))
 		}
@@ -198,7 +202,7 @@ func (r *Repo) findMissing(ctx context.Context, needs map[string]*need) ([]BadOb
 		}
 	}
 	if err := r.lookUp(ctx, ups); err != nil {
-		return nil, err
+		return missing, err
 	}
 	for _, u := range ups {
 		for _, oid := range u.oids {

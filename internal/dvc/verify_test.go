@@ -100,6 +100,8 @@ func TestVerifyNamesWhatNobodyHas(t *testing.T) {
 	require.Equal(t, irisMD5, left[0].OID)
 	write(t, dir, "data/iris.csv.dvc", read(t, dir, "data/iris.csv.dvc")+"  push: false\n")
 	require.Empty(t, verify(false))
+	write(t, dir, "data/z.csv.dvc", "outs:\n- md5: "+irisMD5+"\n  size: 8\n  hash: md5\n  path: z.csv\n")
+	require.Len(t, verify(false), 1, "another pointer needs it in the remote")
 	require.NoFileExists(t, filepath.Join(dir, cacheObject(p.MD5)), "verify brings nothing that isn't needed to repair")
 }
 

@@ -29,7 +29,8 @@ type ElasticNetSettings struct {
 // form of FitLeastSquares. A solution that is not converged is returned with its
 // Status.
 //
-// Cancellation and errors are those of FitLeastSquares.
+// Cancellation and errors are those of FitLeastSquares, but with an L1 part it is
+// too_large above 10,000 columns, however few the rows.
 func FitElasticNet(ctx context.Context, d Data, s ElasticNetSettings) (*Regression, error) {
 	const op = "linear.FitElasticNet"
 	if err := d.check(op); err != nil {

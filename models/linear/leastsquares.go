@@ -43,7 +43,8 @@ const maxColumns = 10_000
 // It stops within a fraction of a second once ctx has ended and gives ctx's
 // error. Other errors: code invalid for bad weights and for columns whose sums of
 // squares overflow, too_large above 10,000 columns and as many rows. Besides the
-// rows it needs up to two square matrices with a side of the smaller of both.
+// rows it needs one or two square matrices with a side of the smaller of both, and
+// up to four where the problem is singular.
 func FitLeastSquares(ctx context.Context, d Data, s LeastSquaresSettings) (*Regression, error) {
 	const op = "linear.FitLeastSquares"
 	if d.Cols > d.Rows {
