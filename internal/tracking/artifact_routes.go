@@ -70,6 +70,9 @@ func (s *Server) keep(c *fiber.Ctx, body *upload) error {
 	if err != nil {
 		return perennial.Wrap("tracking.putFile", err)
 	}
+	if err := s.mayPut(c.UserContext(), p); err != nil {
+		return err // the version was put into service while its file came
+	}
 	return s.store.putArtifact(c.UserContext(), p, key, size, s.now().UnixMilli())
 }
 
