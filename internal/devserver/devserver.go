@@ -18,7 +18,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/temporalio/ui-server/v2/server"
@@ -49,12 +51,13 @@ type Options struct {
 
 // Server is the embedded server; it is a part of internal/app.
 type Server struct {
-	o       Options
-	level   *slog.LevelVar
-	server  temporal.Server
-	ui      *server.Server
-	failed  chan error
-	started bool
+	o        Options
+	level    *slog.LevelVar
+	building atomic.Bool // while newServer runs
+	server   temporal.Server
+	ui       *server.Server
+	failed   chan error
+	started  bool
 }
 
 // New checks nothing and starts nothing.
@@ -106,7 +109,7 @@ func (s *Server) Start(ctx context.Context) error {
 	srv, err := s.newServer(ctx)
 	if err != nil {
 		return perennial.Errorf(perennial.CodeInternal, op, "the embedded Temporal server can't start on %s", s.o.File).
-			WithHint("The file holds running work only: stop the program, delete %s and start again.", s.o.File).Because(err)
+			WithHint("Start again. If it stays so, delete %s while the program is stopped: the file holds running work only.", s.o.File).Because(err)
 	}
 	if err := srv.Start(); err != nil {
 		return perennial.Errorf(perennial.CodeInternal, op, "the embedded Temporal server can't start").Because(err)
@@ -171,12 +174,27 @@ func portFree(ctx context.Context, port int) error {
 	return l.Close()
 }
 
-// freePort gives a port that nobody listens on now.
-func freePort(ctx context.Context) (int, error) {
+// freePort gives a port that nobody listens on. On Linux nobody else is given it
+// for a minute either: a connection that its listener closed first stays in
+// TIME_WAIT, and such a port goes neither to who asks for any port nor to an
+// outgoing connection, while who names it may listen there.
+func freePort(ctx context.Context) (port int, err error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(loopback, "0"))
 	if err != nil {
 		return 0, err
 	}
+	defer func() { err = errors.Join(err, l.Close()) }()
 	address, err := netip.ParseAddrPort(l.Addr().String())
-	return int(address.Port()), errors.Join(err, l.Close())
+	if err != nil || runtime.GOOS != "linux" {
+		return int(address.Port()), err
+	}
+	there, err := new(net.Dialer).DialContext(ctx, "tcp", l.Addr().String())
+	if err != nil {
+		return 0, err
+	}
+	here, err := l.Accept()
+	if err != nil {
+		return 0, errors.Join(err, there.Close())
+	}
+	return int(address.Port()), errors.Join(here.Close(), there.Close()) // in this order
 }

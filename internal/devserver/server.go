@@ -20,8 +20,20 @@ import (
 )
 
 // newServer configures the four services of a single-node cluster with static
-// hosts, so that no membership ports are needed.
-func (s *Server) newServer(ctx context.Context) (temporal.Server, error) {
+// hosts, so that no membership ports are needed. It listens on all ports but the
+// Web UI's already; what is fatal to it then is an error here.
+func (s *Server) newServer(ctx context.Context) (_ temporal.Server, err error) {
+	s.building.Store(true)
+	defer func() {
+		s.building.Store(false)
+		switch fault := recover().(type) {
+		case nil:
+		case fatal:
+			err = fault
+		default:
+			panic(fault)
+		}
+	}()
 	store, err := s.openStore(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.o.File, err)
@@ -31,7 +43,7 @@ func (s *Server) newServer(ctx context.Context) (temporal.Server, error) {
 		return nil, err
 	}
 	cfg := s.config(store, services, httpPort)
-	log := logger{s.o.Logger, s.level}
+	log := logger{s.o.Logger, s.level, &s.building}
 	authorizer, err := authorization.GetAuthorizerFromConfig(&cfg.Global.Authorization)
 	if err != nil {
 		return nil, err

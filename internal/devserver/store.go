@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"go.temporal.io/server/common/config"
@@ -95,11 +96,18 @@ func schemaComplete(ctx context.Context, file string) (bool, error) {
 	return n == 2, err
 }
 
+// fatal is what a server can't be built without.
+type fatal string
+
+func (f fatal) Error() string { return string(f) }
+
 // logger writes the server's log to slog. Fatal and Panic only log: a library
-// doesn't end our process.
+// doesn't end our process. But while the server is built Fatal doesn't return
+// (see newServer), for a server would start without what is missing.
 type logger struct {
-	to    *slog.Logger
-	level *slog.LevelVar
+	to       *slog.Logger
+	level    *slog.LevelVar
+	building *atomic.Bool
 }
 
 func (l logger) write(level slog.Level, message string, tags []tag.Tag) {
@@ -119,8 +127,14 @@ func (l logger) Warn(m string, t ...tag.Tag)   { l.write(slog.LevelWarn, m, t) }
 func (l logger) Error(m string, t ...tag.Tag)  { l.write(slog.LevelError, m, t) }
 func (l logger) DPanic(m string, t ...tag.Tag) { l.write(slog.LevelError, m, t) }
 func (l logger) Panic(m string, t ...tag.Tag)  { l.write(slog.LevelError, m, t) }
-func (l logger) Fatal(m string, t ...tag.Tag)  { l.write(slog.LevelError, m, t) }
 func (l logger) SLog() *slog.Logger            { return l.to }
+
+func (l logger) Fatal(m string, t ...tag.Tag) {
+	l.write(slog.LevelError, m, t)
+	if l.building.Load() {
+		panic(fatal(m))
+	}
+}
 
 var (
 	_ tlog.Logger      = logger{}

@@ -2,11 +2,13 @@ package mlflow_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -34,21 +36,25 @@ func TestMain(m *testing.M) {
 	}))
 }
 
+// freePort gives a port that nobody listens on, none of those that the system
+// gives to whoever asks for any: the server needs seconds until it listens.
+func freePort() string {
+	for {
+		port := strconv.Itoa(28100 + rand.IntN(4000)) //nolint:gosec // no secret
+		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
+			_ = l.Close()
+			return port
+		}
+	}
+}
+
 // startMLflow starts an MLflow server and waits until it answers.
 func startMLflow(python string) (uri string, stop func(), err error) {
 	dir, err := os.MkdirTemp("", "mlflow")
 	if err != nil {
 		return "", nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		return "", nil, err
-	}
-	_ = l.Close() // its port is free again
+	port := freePort()
 	cmd := exec.Command(python, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", port,
 		"--backend-store-uri", "sqlite:///"+filepath.Join(dir, "mlflow.db"), "--artifacts-destination", filepath.Join(dir, "artifacts"))
 	cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Setpgid: true}
