@@ -18,11 +18,8 @@ func (rolloutFake) Rollout(_ context.Context, model string) (client.RolloutView,
 	return client.RolloutView{Model: model, Phase: "canary", Epoch: 19}, nil
 }
 
-func (rolloutFake) Divergence(_ context.Context, row perennial.Traffic) (*client.DivergenceView, error) {
-	if row.Model != "iris" {
-		return nil, nil //nolint:nilnil // there is none
-	}
-	return &client.DivergenceView{Alias: "champion", Version: "7", Actor: "ann", Reason: "it is frozen", At: time.Unix(1, 0).UTC()}, nil
+func (rolloutFake) Divergences(context.Context, ...perennial.Traffic) (map[string]*client.DivergenceView, error) {
+	return map[string]*client.DivergenceView{"iris": {Alias: "champion", Version: "7", Actor: "ann", Reason: "it is frozen", At: time.Unix(1, 0).UTC()}}, nil
 }
 
 func (rolloutFake) StartRollout(_ context.Context, model string, req client.RolloutRequest) (client.RolloutResponse, error) {

@@ -211,6 +211,10 @@ func (w *world) Workflows(ctx context.Context, pipeline string, _ int) ([]client
 	return []client.WorkflowView{v}, err
 }
 
+func (w *world) RunningWorkflows(ctx context.Context) ([]client.WorkflowView, error) {
+	return w.Workflows(ctx, "", 0)
+}
+
 type logFake struct{}
 
 const (
@@ -257,6 +261,14 @@ func irisVersion() perennial.ModelVersion {
 
 func (registryFake) Models(context.Context) ([]perennial.RegisteredModel, error) {
 	return []perennial.RegisteredModel{{Name: "iris", CreatedAt: now.UnixMilli(), UpdatedAt: now.UnixMilli(), Aliases: map[string]string{"champion": "1"}}}, nil
+}
+
+func (f registryFake) GetModel(ctx context.Context, name string) (perennial.RegisteredModel, error) {
+	models, err := f.Models(ctx)
+	if name != models[0].Name {
+		return perennial.RegisteredModel{}, notFound("model")
+	}
+	return models[0], err
 }
 
 func (registryFake) Versions(_ context.Context, model string) ([]perennial.ModelVersion, error) {

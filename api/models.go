@@ -39,13 +39,15 @@ func (s *Server) listModels(ctx context.Context, _ *struct{}) (*answer[client.Li
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	list := client.List[client.ModelView]{Items: make([]client.ModelView, len(models))}
-	for i := range models {
-		if list.Items[i], err = s.modelView(ctx, &models[i]); err != nil {
-			return nil, perennial.Wrap(op, err)
-		}
+	rows, err := s.o.Traffic.List(ctx)
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
 	}
-	return ok(list), nil
+	views, err := s.modelViews(ctx, models, rows)
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	return ok(client.List[client.ModelView]{Items: views}), nil
 }
 
 func (s *Server) getModel(ctx context.Context, in *modelInput) (*answer[client.ModelView], error) {
@@ -54,42 +56,53 @@ func (s *Server) getModel(ctx context.Context, in *modelInput) (*answer[client.M
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	view, err := s.modelView(ctx, model)
+	row, err := s.o.Traffic.Get(ctx, in.Model)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	return ok(view), nil
+	views, err := s.modelViews(ctx, []perennial.RegisteredModel{model}, []perennial.Traffic{row})
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	return ok(views[0]), nil
 }
 
 // model finds a registered model by its name.
-func (s *Server) model(ctx context.Context, name string) (*perennial.RegisteredModel, error) {
-	models, err := s.o.Registry.Models(ctx)
+func (s *Server) model(ctx context.Context, name string) (perennial.RegisteredModel, error) {
+	m, err := s.o.Registry.GetModel(ctx, name)
+	if perennial.CodeOf(err) == perennial.CodeNotFound {
+		err = perennial.Errorf(perennial.CodeNotFound, "api.model", "There is no model named %q.", name).WithHint("GET /models lists them.").Because(err)
+	}
+	return m, err
+}
+
+// modelViews shows models with the traffic rows of those that ever were in service.
+func (s *Server) modelViews(ctx context.Context, models []perennial.RegisteredModel, rows []perennial.Traffic) ([]client.ModelView, error) {
+	diverged, err := s.o.Rollouts.Divergences(ctx, rows...)
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(models, func(m perennial.RegisteredModel) bool { return m.Name == name })
-	if i < 0 {
-		return nil, perennial.Errorf(perennial.CodeNotFound, "api.model", "There is no model named %q.", name).WithHint("GET /models lists them.")
+	traffic := make(map[string]perennial.Traffic, len(rows))
+	for _, row := range rows {
+		traffic[row.Model] = row
 	}
-	return &models[i], nil
-}
-
-func (s *Server) modelView(ctx context.Context, m *perennial.RegisteredModel) (client.ModelView, error) {
-	t, err := s.o.Traffic.Get(ctx, m.Name)
-	if err != nil {
-		return client.ModelView{}, err
+	views := make([]client.ModelView, len(models))
+	for i, m := range models {
+		row, served := traffic[m.Name]
+		if !served {
+			row = perennial.Traffic{Model: m.Name, Mode: perennial.ModeNone}
+		}
+		v := client.ModelView{
+			Model: m.Name, Description: m.Description, CreatedAt: instant(m.CreatedAt), UpdatedAt: instant(m.UpdatedAt),
+			Aliases: m.Aliases, Traffic: trafficView(&row),
+		}
+		v.Traffic.Alias = diverged[m.Name]
+		if v.Aliases == nil {
+			v.Aliases = map[string]string{}
+		}
+		views[i] = v
 	}
-	v := client.ModelView{
-		Model: m.Name, Description: m.Description, CreatedAt: instant(m.CreatedAt), UpdatedAt: instant(m.UpdatedAt),
-		Aliases: m.Aliases, Traffic: trafficView(&t),
-	}
-	if v.Traffic.Alias, err = s.o.Rollouts.Divergence(ctx, t); err != nil {
-		return v, err
-	}
-	if v.Aliases == nil {
-		v.Aliases = map[string]string{}
-	}
-	return v, nil
+	return views, nil
 }
 
 func (s *Server) listVersions(ctx context.Context, in *modelInput) (*answer[client.List[client.VersionView]], error) {

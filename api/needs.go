@@ -45,6 +45,7 @@ type Lineage interface {
 // Registry reads runs, models and versions (internal/mlflow).
 type Registry interface {
 	Models(ctx context.Context) ([]perennial.RegisteredModel, error)
+	GetModel(ctx context.Context, name string) (perennial.RegisteredModel, error)
 	Versions(ctx context.Context, model string) ([]perennial.ModelVersion, error)
 	GetVersion(ctx context.Context, model, version string) (perennial.ModelVersion, error)
 	GetRun(ctx context.Context, id string) (perennial.Run, error)
@@ -97,20 +98,27 @@ type Control interface {
 	Scheduler
 	Tokens
 	Applier
+	Workflows
 	RegisterDataset(ctx context.Context, path string, req client.RegisterDatasetRequest) (datastore.Dataset, error)
 	Train(ctx context.Context, order client.TrainOrder) (client.Started, error)
 	// Retrain answers conflict where the idempotency key came with another request.
 	Retrain(ctx context.Context, order client.RetrainOrder) (client.Started, error)
 	Reproduce(ctx context.Context, runID, reason string) (client.Started, error)
-	Cancel(ctx context.Context, workflowID, reason string) error
 	// Import makes a version of a model file of another library.
 	Import(ctx context.Context, model string, req client.ImportRequest) (client.ImportResponse, error)
 	// DeleteVersion answers precondition for a version that is held.
 	DeleteVersion(ctx context.Context, model, version, reason string) error
+}
+
+// Workflows tells of workflows and ends them (internal/control).
+type Workflows interface {
 	// Workflow gives one run of a workflow; runID "" is the latest.
 	Workflow(ctx context.Context, id, runID string) (client.WorkflowView, error)
 	// Workflows lists workflows, newest first; pipeline "" is all.
 	Workflows(ctx context.Context, pipeline string, limit int) ([]client.WorkflowView, error)
+	// RunningWorkflows lists the workflows that haven't ended, newest first.
+	RunningWorkflows(ctx context.Context) ([]client.WorkflowView, error)
+	Cancel(ctx context.Context, workflowID, reason string) error
 }
 
 // Applier changes which pipelines are in force (internal/control).
@@ -153,8 +161,8 @@ type Audit interface {
 // Rollouts changes who answers (internal/control), for the actor in the context.
 type Rollouts interface {
 	Rollout(ctx context.Context, model string) (client.RolloutView, error)
-	// Divergence gives the last move of an alias that traffic doesn't follow, nil for none.
-	Divergence(ctx context.Context, row perennial.Traffic) (*client.DivergenceView, error)
+	// Divergences gives by model the last move of an alias that traffic doesn't follow.
+	Divergences(ctx context.Context, rows ...perennial.Traffic) (map[string]*client.DivergenceView, error)
 	StartRollout(ctx context.Context, model string, req client.RolloutRequest) (client.RolloutResponse, error)
 	// CommandRollout takes pause, resume, promote and abort.
 	CommandRollout(ctx context.Context, model, name string, req client.RolloutCommand) (client.RolloutView, error)

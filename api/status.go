@@ -59,11 +59,12 @@ func (s *Server) getStatus(ctx context.Context, _ *struct{}) (*answer[client.Sta
 		down("traffic", err)
 	} else {
 		v.Models = trafficList(rows).Items
-		for i := range rows {
-			if v.Models[i].Alias, err = s.o.Rollouts.Divergence(ctx, rows[i]); err != nil {
-				down("aliases", err)
-				break
-			}
+		diverged, err := s.o.Rollouts.Divergences(ctx, rows...)
+		if err != nil {
+			down("aliases", err)
+		}
+		for i := range v.Models {
+			v.Models[i].Alias = diverged[v.Models[i].Model]
 		}
 	}
 	if specs, err := s.o.Pipelines.List(ctx); err != nil {
@@ -74,14 +75,12 @@ func (s *Server) getStatus(ctx context.Context, _ *struct{}) (*answer[client.Sta
 		}
 	}
 	v.PipelineFaults = s.pipelineFaults(v.Pipelines)
-	views, err := s.o.Control.Workflows(ctx, "", 50)
+	views, err := s.o.Control.RunningWorkflows(ctx)
 	if err != nil {
 		down("workflows", err)
 	}
 	for _, w := range views {
-		if !w.State.Terminal() {
-			v.Workflows = append(v.Workflows, s.workflowView(w))
-		}
+		v.Workflows = append(v.Workflows, s.workflowView(w))
 	}
 	return ok(v), nil
 }

@@ -9,10 +9,8 @@ import (
 
 	"github.com/stretchr/testify/mock"
 	"github.com/stretchr/testify/require"
-	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	temporalclient "go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/mocks"
 
 	"github.com/perennial-ml/perennial"
@@ -138,10 +136,8 @@ func TestATrainingIsAuditedOnce(t *testing.T) {
 func TestACancelIsAudited(t *testing.T) {
 	t.Parallel()
 	c, w := atDesk(t)
-	d := &temporalclient.WorkflowExecutionDescription{}
-	d.WorkflowExecution.ID, d.WorkflowExecution.RunID, d.Status, d.Memo = workflowID, "r1", enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING, &commonpb.Memo{}
-	w.temporal.On("DescribeWorkflow", mock.Anything, workflowID, "").Return(d, nil)
-	w.temporal.On("DescribeWorkflowExecution", mock.Anything, workflowID, "r1").Return(nil, serviceerror.NewUnavailable("busy"))
+	d := described(workflowID, "r1", enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING)
+	w.temporal.On("DescribeWorkflowExecution", mock.Anything, workflowID, "").Return(d, nil)
 	w.temporal.On("QueryWorkflow", mock.Anything, workflowID, "r1", workflows.QueryStatus).Return(nil, serviceerror.NewUnavailable("no worker"))
 	w.temporal.On("CancelWorkflow", mock.Anything, "train:iris", "").Return(nil).Once()
 	require.NoError(t, c.Cancel(as(t, perennial.AccessTrainer), "train:iris", "wrong data"))
@@ -149,7 +145,7 @@ func TestACancelIsAudited(t *testing.T) {
 		At: now.UnixMilli(), Actor: "ann", Action: "workflow.cancel", Target: "train:iris", Before: json.RawMessage(`{"stage":"","state":"running"}`),
 		Reason: "wrong data", WorkflowID: "train:iris", RequestID: "req-1",
 	}}, w.audit)
-	d.Status = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
+	d.WorkflowExecutionInfo.Status = enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED
 	require.Equal(t, perennial.CodePrecondition, perennial.CodeOf(c.Cancel(as(t, perennial.AccessTrainer), "train:iris", "")))
 	require.Len(t, w.audit, 1)
 }

@@ -251,28 +251,34 @@ func (c *Control) project(ctx context.Context, model string) error {
 	return activities.Project(ctx, c.o.Registry, c.o.Traffic, model)
 }
 
-// Divergence gives the last move of an alias that traffic doesn't follow, nil
-// where there was none since the traffic last changed.
-func (c *Control) Divergence(ctx context.Context, row perennial.Traffic) (*client.DivergenceView, error) {
-	aliases, err := c.o.Traffic.Aliases(ctx, row.Model)
+// Divergences gives, by model, the last move of an alias that traffic doesn't follow,
+// of those models for which there was one since their traffic last changed.
+func (c *Control) Divergences(ctx context.Context, rows ...perennial.Traffic) (map[string]*client.DivergenceView, error) {
+	const op = "control.Divergences"
+	models, epochs := make([]string, len(rows)), make(map[string]int64, len(rows))
+	for i := range rows {
+		models[i], epochs[rows[i].Model] = rows[i].Model, rows[i].Epoch
+	}
+	asked, err := c.o.Traffic.Asked(ctx, models...)
 	if err != nil {
-		return nil, perennial.Wrap("control.Divergence", err)
+		return nil, perennial.Wrap(op, err)
 	}
-	var last serve.Alias
-	for _, a := range aliases {
-		if a.AskedAt > last.AskedAt && a.AskedEpoch == row.Epoch {
-			last = a
+	last := map[string]serve.Alias{}
+	for _, a := range asked {
+		if a.AskedEpoch == epochs[a.Model] && a.AskedAt > last[a.Model].AskedAt {
+			last[a.Model] = a
 		}
 	}
-	if last.AskedAt == 0 {
-		return nil, nil //nolint:nilnil // there is none
-	}
-	if last.Asked != "" {
-		if _, err := c.o.Registry.GetVersion(ctx, row.Model, last.Asked); perennial.CodeOf(err) == perennial.CodeNotFound {
-			return nil, nil //nolint:nilnil // nor has the alias anything to stand at any more
+	out := make(map[string]*client.DivergenceView, len(last))
+	for model, a := range last {
+		if a.Asked != "" {
+			if _, err := c.o.Registry.GetVersion(ctx, model, a.Asked); perennial.CodeOf(err) == perennial.CodeNotFound {
+				continue // nor has the alias anything to stand at any more
+			}
+		}
+		out[model] = &client.DivergenceView{
+			Alias: a.Alias, Version: a.Asked, Actor: a.AskedBy, Reason: a.AskedReason, At: time.UnixMilli(a.AskedAt).UTC(),
 		}
 	}
-	return &client.DivergenceView{
-		Alias: last.Alias, Version: last.Asked, Actor: last.AskedBy, Reason: last.AskedReason, At: time.UnixMilli(last.AskedAt).UTC(),
-	}, nil
+	return out, nil
 }

@@ -26,6 +26,7 @@ import (
 
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
+	"go.temporal.io/api/workflowservice/v1"
 	temporalclient "go.temporal.io/sdk/client"
 
 	"github.com/perennial-ml/perennial"
@@ -171,7 +172,7 @@ func (c *Control) start(ctx context.Context, o temporalclient.StartWorkflowOptio
 	defer cancel()
 	d, known, lookErr := c.describe(look, o.ID, "")
 	if lookErr == nil && known && request != "" && memo(d, "request_id") == request {
-		return client.Started{WorkflowID: o.ID, WorkflowRunID: d.WorkflowExecution.RunID, Started: true}, nil
+		return client.Started{WorkflowID: o.ID, WorkflowRunID: d.GetWorkflowExecutionInfo().GetExecution().GetRunId(), Started: true}, nil
 	}
 	return client.Started{}, unavailable("control.start", err)
 }
@@ -214,8 +215,8 @@ func (c *Control) Cancel(ctx context.Context, workflowID, reason string) error {
 }
 
 // describe asks Temporal about a workflow; ok is false where it knows none.
-func (c *Control) describe(ctx context.Context, id, runID string) (d *temporalclient.WorkflowExecutionDescription, ok bool, err error) {
-	d, err = c.o.Temporal.DescribeWorkflow(ctx, id, runID)
+func (c *Control) describe(ctx context.Context, id, runID string) (d *workflowservice.DescribeWorkflowExecutionResponse, ok bool, err error) {
+	d, err = c.o.Temporal.DescribeWorkflowExecution(ctx, id, runID)
 	switch {
 	case missing(err):
 		return nil, false, nil
@@ -229,7 +230,7 @@ func (c *Control) describe(ctx context.Context, id, runID string) (d *temporalcl
 // Where it doesn't answer that is unavailable.
 func (c *Control) Running(ctx context.Context, id, runID string) (bool, error) {
 	d, known, err := c.describe(ctx, id, runID)
-	return known && !stateOf(d.Status).Terminal(), perennial.Wrap("control.Running", err)
+	return known && !stateOf(d).Terminal(), perennial.Wrap("control.Running", err)
 }
 
 // uiURL is where the Web UI shows a workflow run.

@@ -104,7 +104,7 @@ func (c *Control) settle(ctx context.Context, row ledger.Workflow) (ledger.Workf
 		return row, nil
 	}
 	d, known, err := c.describe(ctx, row.ID, row.RunID)
-	if err != nil || known && !stateOf(d.Status).Terminal() {
+	if err != nil || known && !stateOf(d).Terminal() {
 		return row, err
 	}
 	// A workflow writes its row before it ends: read it again, now that it has.
@@ -122,7 +122,7 @@ func (c *Control) settle(ctx context.Context, row ledger.Workflow) (ledger.Workf
 	}
 	row.State, row.EndedAt = perennial.WorkflowTerminated, time.Now().UnixMilli()
 	if known {
-		row.State = stateOf(d.Status)
+		row.State = stateOf(d)
 		if end := ended(d); end != nil {
 			row.EndedAt = end.UnixMilli()
 		}

@@ -12,9 +12,11 @@ import (
 	commonpb "go.temporal.io/api/common/v1"
 	enumspb "go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
-	temporalclient "go.temporal.io/sdk/client"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/mocks"
 	"go.temporal.io/sdk/temporal"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/control"
@@ -79,18 +81,23 @@ func (w *world) record(t *testing.T) {
 	}))
 }
 
+// described is what Temporal says of a workflow run.
+func described(id, runID string, status enumspb.WorkflowExecutionStatus) *workflowservice.DescribeWorkflowExecutionResponse {
+	return &workflowservice.DescribeWorkflowExecutionResponse{WorkflowExecutionInfo: &workflowpb.WorkflowExecutionInfo{
+		Execution: &commonpb.WorkflowExecution{WorkflowId: id, RunId: runID}, Status: status,
+	}}
+}
+
 // answer is what Temporal says of the workflow; unspecified: it knows none.
 func (w *world) answer(status enumspb.WorkflowExecutionStatus, end error) {
-	call := w.temporal.On("DescribeWorkflow", mock.Anything, workflowID, mock.Anything).Maybe()
+	call := w.temporal.On("DescribeWorkflowExecution", mock.Anything, workflowID, mock.Anything).Maybe()
 	if status == enumspb.WORKFLOW_EXECUTION_STATUS_UNSPECIFIED {
 		call.Return(nil, serviceerror.NewNotFound("no such workflow"))
 		return
 	}
-	closed := time.UnixMilli(99)
-	d := &temporalclient.WorkflowExecutionDescription{}
-	d.WorkflowExecution.ID, d.WorkflowExecution.RunID, d.Status, d.Memo = workflowID, workflowRunID, status, &commonpb.Memo{}
+	d := described(workflowID, workflowRunID, status)
 	if status != enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		d.WorkflowCloseTime = &closed
+		d.WorkflowExecutionInfo.CloseTime = timestamppb.New(time.UnixMilli(99))
 	}
 	call.Return(d, nil)
 	w.temporal.On("QueryWorkflow", mock.Anything, workflowID, workflowRunID, workflows.QueryStatus).Return(nil, serviceerror.NewQueryFailed("no worker")).Maybe()
@@ -164,7 +171,7 @@ func TestReconcileChangesNothingWhereTemporalIsDown(t *testing.T) {
 	t.Parallel()
 	w := setup(t)
 	w.record(t)
-	w.temporal.On("DescribeWorkflow", mock.Anything, workflowID, workflowRunID).Return(nil, serviceerror.NewUnavailable("down"))
+	w.temporal.On("DescribeWorkflowExecution", mock.Anything, workflowID, workflowRunID).Return(nil, serviceerror.NewUnavailable("down"))
 	require.Equal(t, perennial.CodeUnavailable, perennial.CodeOf(w.Reconcile(t.Context())))
 	require.Equal(t, []perennial.RunStatus{perennial.RunRunning, perennial.RunRunning}, w.statuses(t))
 }

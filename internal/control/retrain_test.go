@@ -37,7 +37,7 @@ func TestAKeyLeadsToOneWorkflow(t *testing.T) {
 	t.Parallel()
 	w, retrain, order := keyed(t)
 	w.temporal.On("ExecuteWorkflow", mock.Anything, mock.Anything, mock.Anything, mock.Anything).Return(nil, serviceerror.NewUnavailable("down")).Once()
-	w.temporal.On("DescribeWorkflow", mock.Anything, "retrain:iris:prices", "").Return(nil, serviceerror.NewUnavailable("down")).Once()
+	w.temporal.On("DescribeWorkflowExecution", mock.Anything, "retrain:iris:prices", "").Return(nil, serviceerror.NewUnavailable("down")).Once()
 	_, err := retrain()
 	require.Equal(t, perennial.CodeUnavailable, perennial.CodeOf(err))
 	w.starts(t, "r1")

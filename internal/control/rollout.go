@@ -228,7 +228,7 @@ func (c *Control) resume(ctx context.Context) error {
 		if err != nil {
 			return perennial.Wrap(op, err)
 		}
-		if known && !stateOf(d.Status).Terminal() {
+		if known && !stateOf(d).Terminal() {
 			continue
 		}
 		options := c.rolloutOptions(ctx, row.Model, row.Actor, row.Reason, enumspb.WORKFLOW_ID_CONFLICT_POLICY_FAIL)

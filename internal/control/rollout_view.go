@@ -33,6 +33,7 @@ type Traffic interface {
 // (internal/serve).
 type AliasNotes interface {
 	Aliases(ctx context.Context, model string) (map[string]serve.Alias, error)
+	Asked(ctx context.Context, models ...string) ([]serve.Alias, error)
 	AliasWanted(ctx context.Context, model, alias, version string) error
 	AliasSeen(ctx context.Context, model, alias, version string) error
 	AliasAsked(ctx context.Context, a serve.Alias) error
@@ -90,9 +91,11 @@ func (c *Control) Rollout(ctx context.Context, model string) (client.RolloutView
 	if frozen {
 		v.Frozen = freezeView(freeze)
 	}
-	if v.Alias, err = c.Divergence(ctx, row); err != nil {
+	diverged, err := c.Divergences(ctx, row)
+	if err != nil {
 		return client.RolloutView{}, perennial.Wrap(op, err)
 	}
+	v.Alias = diverged[model]
 	switch row.Mode {
 	case perennial.ModeShadow, perennial.ModeCanary, perennial.ModeWatch:
 		err = c.fillRollout(ctx, row, &v)

@@ -20,13 +20,17 @@ func (c *Control) Schedules(ctx context.Context) ([]client.ScheduleView, error) 
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
+	rows, err := c.o.Ledger.Schedules(ctx)
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	known := map[string]ledger.Schedule{}
+	for _, row := range rows {
+		known[row.Pipeline] = row
+	}
 	out := make([]client.ScheduleView, 0, len(specs))
 	for _, spec := range specs {
-		row, _, err := c.o.Ledger.Schedule(ctx, spec.Pipeline.Name)
-		if err != nil {
-			return nil, perennial.Wrap(op, err)
-		}
-		out = append(out, c.scheduleView(ctx, spec, row))
+		out = append(out, c.scheduleView(ctx, spec, known[spec.Pipeline.Name]))
 	}
 	return out, nil
 }

@@ -55,7 +55,7 @@ func (s *cluster) ExecuteWorkflow(_ context.Context, o temporalclient.StartWorkf
 	return run, s.l.reply(nil)
 }
 
-func (s *cluster) DescribeWorkflow(_ context.Context, id, _ string) (*temporalclient.WorkflowExecutionDescription, error) {
+func (s *cluster) DescribeWorkflowExecution(_ context.Context, id, _ string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
 	request, ok := s.runs[id]
 	if !ok {
 		return nil, serviceerror.NewNotFound("no such workflow")
@@ -64,14 +64,9 @@ func (s *cluster) DescribeWorkflow(_ context.Context, id, _ string) (*temporalcl
 	if err != nil {
 		return nil, err
 	}
-	d := &temporalclient.WorkflowExecutionDescription{}
-	d.WorkflowExecution.ID, d.WorkflowExecution.RunID, d.Status = id, "run-1", enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING
-	d.Memo = &commonpb.Memo{Fields: map[string]*commonpb.Payload{"request_id": payload}}
+	d := described(id, "run-1", enumspb.WORKFLOW_EXECUTION_STATUS_RUNNING)
+	d.WorkflowExecutionInfo.Memo = &commonpb.Memo{Fields: map[string]*commonpb.Payload{"request_id": payload}}
 	return d, nil
-}
-
-func (*cluster) DescribeWorkflowExecution(context.Context, string, string) (*workflowservice.DescribeWorkflowExecutionResponse, error) {
-	return &workflowservice.DescribeWorkflowExecutionResponse{}, nil
 }
 
 func (s *cluster) QueryWorkflow(context.Context, string, string, string, ...any) (converter.EncodedValue, error) {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	enumspb "go.temporal.io/api/enums/v1"
-	temporalclient "go.temporal.io/sdk/client"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/temporal"
 
 	"github.com/perennial-ml/perennial"
@@ -38,9 +38,10 @@ func (c *Control) Workflow(ctx context.Context, id, runID string) (client.Workfl
 		}
 		return client.WorkflowView{}, perennial.Wrap(op, ledgerErr)
 	}
+	info := d.GetWorkflowExecutionInfo()
 	view := client.WorkflowView{
-		WorkflowID: id, WorkflowRunID: d.WorkflowExecution.RunID, Type: d.WorkflowType.Name, State: stateOf(d.Status),
-		StartedAt: d.WorkflowStartTime.UTC(), EndedAt: ended(d), UIURL: c.uiURL(id, d.WorkflowExecution.RunID), Stages: []client.StageView{},
+		WorkflowID: id, WorkflowRunID: info.GetExecution().GetRunId(), Type: info.GetType().GetName(), State: stateOf(d),
+		StartedAt: info.GetStartTime().AsTime(), EndedAt: ended(d), UIURL: c.uiURL(id, info.GetExecution().GetRunId()), Stages: []client.StageView{},
 	}
 	view.Reason = memo(d, "reason")
 	view.StartedBy = memo(d, "actor")
@@ -51,7 +52,7 @@ func (c *Control) Workflow(ctx context.Context, id, runID string) (client.Workfl
 		view.StartedBy, view.Pipeline = cmp.Or(view.StartedBy, status.Actor), cmp.Or(view.Pipeline, status.Pipeline) // started from outside, without a memo
 	}
 	if view.State == perennial.WorkflowRunning {
-		view.Retrying = c.retrying(ctx, id, view.WorkflowRunID)
+		view.Retrying = c.retrying(ctx, d)
 	}
 	if view.State.Terminal() && view.State != perennial.WorkflowCompleted && view.Error == nil {
 		err := c.o.Temporal.GetWorkflow(ctx, id, view.WorkflowRunID).Get(ctx, nil)
@@ -66,17 +67,36 @@ func (c *Control) Workflows(ctx context.Context, pipelineName string, limit int)
 	if err != nil {
 		return nil, perennial.Wrap("control.Workflows", err)
 	}
-	out := make([]client.WorkflowView, 0, len(rows))
-	for _, row := range rows {
-		view := c.fromLedger(ctx, row)
-		if !row.State.Terminal() {
-			if live, err := c.Workflow(ctx, row.ID, row.RunID); err == nil {
-				view = live
-			}
-		}
-		out = append(out, view)
+	out := make([]client.WorkflowView, len(rows))
+	for i, row := range rows {
+		out[i] = c.live(ctx, row)
 	}
 	return out, nil
+}
+
+// RunningWorkflows lists the workflows that haven't ended, newest first.
+func (c *Control) RunningWorkflows(ctx context.Context) ([]client.WorkflowView, error) {
+	rows, err := c.o.Ledger.Running(ctx)
+	if err != nil {
+		return nil, perennial.Wrap("control.RunningWorkflows", err)
+	}
+	var out []client.WorkflowView
+	for _, row := range slices.Backward(rows) {
+		if view := c.live(ctx, row); !view.State.Terminal() {
+			out = append(out, view)
+		}
+	}
+	return out, nil
+}
+
+// live tells of a row in the ledger; of one that runs, what Temporal knows.
+func (c *Control) live(ctx context.Context, row ledger.Workflow) client.WorkflowView {
+	if !row.State.Terminal() {
+		if view, err := c.Workflow(ctx, row.ID, row.RunID); err == nil {
+			return view
+		}
+	}
+	return c.fromLedger(ctx, row)
 }
 
 // status asks the workflow itself while it runs, and the ledger when it has
@@ -127,11 +147,7 @@ func (c *Control) fill(ctx context.Context, view *client.WorkflowView, s workflo
 
 // retrying gives why a step of a running workflow, or of a child that it waits for,
 // is tried again; nil where none is.
-func (c *Control) retrying(ctx context.Context, id, runID string) *client.Retrying {
-	d, err := c.o.Temporal.DescribeWorkflowExecution(ctx, id, runID)
-	if err != nil {
-		return nil // the rest of the view still holds
-	}
+func (c *Control) retrying(ctx context.Context, d *workflowservice.DescribeWorkflowExecutionResponse) *client.Retrying {
 	for _, a := range d.GetPendingActivities() {
 		if a.GetLastFailure() == nil || a.GetState() != enumspb.PENDING_ACTIVITY_STATE_SCHEDULED {
 			continue
@@ -144,8 +160,10 @@ func (c *Control) retrying(ctx context.Context, id, runID string) *client.Retryi
 		return r
 	}
 	for _, child := range d.GetPendingChildren() {
-		if r := c.retrying(ctx, child.GetWorkflowId(), child.GetRunId()); r != nil {
-			return r
+		if d, known, err := c.describe(ctx, child.GetWorkflowId(), child.GetRunId()); err == nil && known { // else the rest of the view still holds
+			if r := c.retrying(ctx, d); r != nil {
+				return r
+			}
 		}
 	}
 	return nil
@@ -154,9 +172,13 @@ func (c *Control) retrying(ctx context.Context, id, runID string) *client.Retryi
 // unfold shows the stages of a Retrain's training in place of the one that they
 // are for the Retrain.
 func (c *Control) unfold(ctx context.Context, view *client.WorkflowView, s workflows.Status) {
-	train, err := c.Workflow(ctx, workflows.TrainID(s.Pipeline), s.Train)
+	row := ledger.Workflow{ID: workflows.TrainID(s.Pipeline), RunID: s.Train, State: perennial.WorkflowRunning}
+	if known, err := c.o.Ledger.Workflow(ctx, row.ID, row.RunID); err == nil {
+		row = known
+	}
+	train := c.live(ctx, row)
 	i := slices.IndexFunc(view.Stages, func(v client.StageView) bool { return v.Name == perennial.StageTrain })
-	if err != nil || i < 0 || len(train.Stages) == 0 {
+	if i < 0 || len(train.Stages) == 0 {
 		return // the rest of the view still holds
 	}
 	view.Stages = slices.Concat(view.Stages[:i], train.Stages, view.Stages[i+1:])
@@ -228,17 +250,17 @@ func failureView(f *perennial.Failure) *client.WorkflowError {
 	return &client.WorkflowError{Code: f.Code, Message: f.Message, Hint: f.Hint, Errors: f.Errors}
 }
 
-func ended(d *temporalclient.WorkflowExecutionDescription) *time.Time {
-	if d.WorkflowCloseTime == nil || d.WorkflowCloseTime.IsZero() {
+func ended(d *workflowservice.DescribeWorkflowExecutionResponse) *time.Time {
+	at := d.GetWorkflowExecutionInfo().GetCloseTime()
+	if !at.IsValid() {
 		return nil
 	}
-	at := d.WorkflowCloseTime.UTC()
-	return &at
+	return new(at.AsTime())
 }
 
 // memo reads one text of a workflow's memo, "" where there is none.
-func memo(d *temporalclient.WorkflowExecutionDescription, key string) string {
-	payload, ok := d.Memo.GetFields()[key]
+func memo(d *workflowservice.DescribeWorkflowExecutionResponse, key string) string {
+	payload, ok := d.GetWorkflowExecutionInfo().GetMemo().GetFields()[key]
 	if !ok {
 		return ""
 	}
@@ -249,8 +271,8 @@ func memo(d *temporalclient.WorkflowExecutionDescription, key string) string {
 	return s
 }
 
-func stateOf(s enumspb.WorkflowExecutionStatus) perennial.WorkflowState {
-	switch s {
+func stateOf(d *workflowservice.DescribeWorkflowExecutionResponse) perennial.WorkflowState {
+	switch d.GetWorkflowExecutionInfo().GetStatus() {
 	case enumspb.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		return perennial.WorkflowCompleted
 	case enumspb.WORKFLOW_EXECUTION_STATUS_CANCELED:

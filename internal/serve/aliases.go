@@ -43,6 +43,14 @@ func (s *TrafficStore) Aliases(ctx context.Context, model string) (map[string]Al
 	return out, db.Fault("serve.TrafficStore.Aliases", err)
 }
 
+// Asked lists the aliases of models for which somebody else has asked for a move that
+// couldn't be carried out.
+func (s *TrafficStore) Asked(ctx context.Context, models ...string) ([]Alias, error) {
+	var rows []Alias
+	err := s.db.WithContext(ctx).Where("asked_at > 0 AND model IN ?", models).Order("model, alias").Find(&rows).Error
+	return rows, db.Fault("serve.TrafficStore.Asked", err)
+}
+
 // AliasWanted notes to which version an alias is about to be moved: written before
 // the move, it tells the move from one by somebody else even where the process
 // ends in between.

@@ -38,6 +38,19 @@ func TestAliases(t *testing.T) {
 		known, err = b.Aliases(ctx, "iris")
 		require.NoError(t, err)
 		require.Equal(t, map[string]serve.Alias{"champion": asked}, known, "each call writes its own columns only")
+		require.NoError(t, a.AliasSeen(ctx, "iris", "challenger", "2"))
+		require.NoError(t, a.AliasAsked(ctx, serve.Alias{Model: "churn", Alias: "champion", AskedAt: 6}))
+		for want, models := range map[int][]string{0: {"nope"}, 1: {"iris", "nope"}, 2: {"churn", "iris"}} {
+			found, err := b.Asked(ctx, models...)
+			require.NoError(t, err)
+			require.Len(t, found, want, models)
+		}
+		found, err := b.Asked(ctx, "iris")
+		require.NoError(t, err)
+		require.Equal(t, []serve.Alias{asked}, found)
+		found, err = b.Asked(ctx)
+		require.NoError(t, err)
+		require.Empty(t, found)
 
 		for i, want := range []bool{true, false} {
 			mine, err := []*serve.TrafficStore{a, b}[i].ClaimAlias(ctx, "iris", "champion", 10, 20)
