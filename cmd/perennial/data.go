@@ -35,11 +35,13 @@ func (c *cli) newDataAdd() *cobra.Command {
 		Short: "Version data: pointer, cache, default remote, and register its hash",
 		Long: `Version files and directories as dvc add and dvc push do: a pointer file beside each, its content in the cache and in the
 default remote. The API is told which content stands behind each file's path now, so that workers without a project read
-that; --local leaves remote and API out. Paths are relative to the project.`,
+that; --local leaves remote and API out.
+
+` + pathsHelp,
 		Example: "  perennial data add data/raw/churn.csv\n  perennial data add --local data/raw/churn.csv data/pictures",
 		Args:    cobra.MinimumNArgs(1),
 	}
-	dir := projectFlag(cmd)
+	dir := projectFlag(cmd, dvcDir)
 	cmd.Flags().BoolVar(&local, "local", false, "neither push nor register")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -51,7 +53,12 @@ that; --local leaves remote and API out. Paths are relative to the project.`,
 		if err != nil {
 			return err
 		}
-		pointers, err := repo.AddAll(cmd.Context(), args...)
+		at := locate(*dir)
+		paths, err := at.inProject(args)
+		if err != nil {
+			return err
+		}
+		pointers, err := repo.AddAll(cmd.Context(), paths...)
 		if err != nil {
 			return err
 		}
@@ -67,7 +74,7 @@ that; --local leaves remote and API out. Paths are relative to the project.`,
 		return c.print(list, func(w io.Writer) {
 			row(w, "PATH", "MD5", "BYTES", "PUSHED", "REGISTERED")
 			for _, a := range list {
-				row(w, a.Path, a.MD5, a.Size, yes(a.Pushed), yes(a.Registered))
+				row(w, at.shown(a.Path), a.MD5, a.Size, yes(a.Pushed), yes(a.Registered))
 			}
 		})
 	}
@@ -98,14 +105,14 @@ func publish(ctx context.Context, repo *dvc.Repo, api *client.Client, pointers [
 	return nil
 }
 
-// printPaths shows which files a command wrote.
-func (c *cli) printPaths(what string, paths []string) error {
+// printPaths shows which of the project's files a command wrote.
+func (c *cli) printPaths(at location, what string, paths []string) error {
 	if paths == nil {
 		paths = []string{}
 	}
 	return c.print(map[string]any{what: paths}, func(w io.Writer) {
 		for _, p := range paths {
-			row(w, p)
+			row(w, at.shown(p))
 		}
 		if len(paths) == 0 {
 			fmt.Fprintln(w, "Everything is up to date.")
@@ -137,7 +144,7 @@ not read again. The states are dvc's: up_to_date, modified, deleted, new (a poin
 		Example: "  perennial data status\n  perennial data status --remote",
 		Args:    cobra.NoArgs,
 	}
-	dir := projectFlag(cmd)
+	dir := projectFlag(cmd, dvcDir)
 	cmd.Flags().BoolVar(&remote, "remote", false, "ask the remote too")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		repo, err := dvc.Open(*dir)
@@ -157,6 +164,7 @@ not read again. The states are dvc's: up_to_date, modified, deleted, new (a poin
 		for i, f := range found {
 			list[i] = fileStatus{Path: f.Path, State: f.State, MD5: f.MD5, CameMD5: f.CameMD5, Size: f.Size, Files: f.Files, Stage: f.Stage, InCache: f.InCache, Remote: f.Cloud}
 		}
+		at := locate(*dir)
 		return c.print(list, func(w io.Writer) {
 			head := []any{"PATH", "STATE", "MD5", "BYTES", "IN CACHE"}
 			if remote {
@@ -164,7 +172,7 @@ not read again. The states are dvc's: up_to_date, modified, deleted, new (a poin
 			}
 			row(w, head...)
 			for _, f := range list {
-				row(w, []any{f.Path, f.State, f.MD5, f.Size, yes(f.InCache), f.Remote}[:len(head)]...)
+				row(w, []any{at.shown(f.Path), f.State, f.MD5, f.Size, yes(f.InCache), f.Remote}[:len(head)]...)
 			}
 		})
 	}

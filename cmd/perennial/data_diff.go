@@ -42,7 +42,7 @@ file, or by its features; without a pipeline by all their values, and then no ro
 		Example: "  perennial data diff\n  perennial data diff v1.2 --key order_id\n  perennial data diff HEAD~1 --json",
 		Args:    cobra.MaximumNArgs(1),
 	}
-	dir := projectFlag(cmd)
+	dir := projectFlag(cmd, dvcDir)
 	cmd.Flags().StringSliceVar(&key, "key", nil, "the columns that tell rows apart")
 	cmd.Flags().IntVar(&examples, "examples", 5, "how many rows of each kind to show")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -77,7 +77,7 @@ file, or by its features; without a pipeline by all their values, and then no ro
 			}
 			list[i].Rows = &rows
 		}
-		return c.print(list, func(w io.Writer) { printDiff(w, rev, list) })
+		return c.print(list, func(w io.Writer) { printDiff(w, locate(*dir), rev, list) })
 	}
 	return cmd
 }
@@ -117,15 +117,15 @@ func diffRows(ctx context.Context, repo *dvc.Repo, dir string, ch dvc.Change, o 
 	return dataset.DiffRows(ctx, ch.Path, before, after, o)
 }
 
-func printDiff(w io.Writer, rev string, list []dataChange) {
+func printDiff(w io.Writer, at location, rev string, list []dataChange) {
 	if len(list) == 0 {
 		fmt.Fprintf(w, "No data differs from %s.\n", rev)
 	}
 	for _, ch := range list {
 		if ch.OldPath != "" {
-			fmt.Fprintf(w, "%s %s, was %s\n", ch.Kind, ch.Path, ch.OldPath)
+			fmt.Fprintf(w, "%s %s, was %s\n", ch.Kind, at.shown(ch.Path), at.shown(ch.OldPath))
 		} else {
-			fmt.Fprintf(w, "%s %s\n", ch.Kind, ch.Path)
+			fmt.Fprintf(w, "%s %s\n", ch.Kind, at.shown(ch.Path))
 		}
 		if ch.Note != "" {
 			fmt.Fprintf(w, "  rows not compared: %s\n", ch.Note)

@@ -21,7 +21,7 @@ func (c *cli) newDataLineage() *cobra.Command {
 		Example: "  perennial data lineage data/raw/iris.csv\n  perennial data lineage 013d0da08d6506664ce640459139176b",
 		Args:    cobra.ExactArgs(1),
 	}
-	dir := projectFlag(cmd)
+	dir := projectFlag(cmd, dvcDir)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		api, err := c.client()
 		if err != nil {
@@ -48,17 +48,21 @@ func contentOf(ctx context.Context, api *client.Client, dir, arg string) (string
 	if md5RE.MatchString(arg) {
 		return arg, nil
 	}
+	paths, err := locate(dir).inProject([]string{arg})
+	if err != nil {
+		return "", err
+	}
 	repo, err := dvc.Open(dir)
 	if err == nil {
 		var p dvc.Pointer
-		if p, err = repo.Pointer(ctx, arg); err == nil {
+		if p, err = repo.Pointer(ctx, paths[0]); err == nil {
 			return p.MD5, nil
 		}
 	}
 	if perennial.CodeOf(err) != perennial.CodeNotFound {
 		return "", err
 	}
-	d, apiErr := api.Dataset(ctx, arg)
+	d, apiErr := api.Dataset(ctx, paths[0])
 	if perennial.CodeOf(apiErr) == perennial.CodeNotFound {
 		_, hint, _ := perennial.Explain(err)
 		return "", perennial.Errorf(perennial.CodeNotFound, "cli.contentOf", "%s is neither an md5, of 32 digits 0-9 and a-f, nor data that the project or the API knows", arg).

@@ -23,7 +23,7 @@ A run of other data or of another pipeline than the project's is refused, and no
 		Example: "  perennial data lock 01a207bc243d76148769dcda09ff6d7b",
 		Args:    cobra.ExactArgs(1),
 	}
-	dir := projectFlag(cmd)
+	dir := projectFlag(cmd, dvcDir)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		api, err := c.client()
 		if err != nil {

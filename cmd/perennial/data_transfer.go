@@ -17,7 +17,9 @@ func (c *cli) newDataPull() *cobra.Command {
 		Short: "Restore data from the cache or the remote, verified",
 		Long: `Restore data files and directories, and what dvc.lock says that stages made, from the cache or else from the remote. Every
 object is verified before it is used; what came stays in the cache, so that a pull that was cut short goes on where it
-stopped. Data with changes that are kept nowhere else is left alone and named.`,
+stopped. Data with changes that are kept nowhere else is left alone and named.
+
+` + pathsHelp,
 		Example: "  perennial data pull\n  perennial data pull data/raw/iris.csv\n  perennial data pull -r backup --jobs 32",
 		Args:    cobra.ArbitraryArgs,
 	}
@@ -32,7 +34,9 @@ func (c *cli) newDataPush() *cobra.Command {
 		Use:   "push [PATH...]",
 		Short: "Copy what pointers and dvc.lock name from the cache into the remote",
 		Long: `Copy what pointers and dvc.lock name from the cache into the remote. What the remote has is left alone, and a directory's
-list of files goes last, so that a push that was cut short goes on where it stopped.`,
+list of files goes last, so that a push that was cut short goes on where it stopped.
+
+` + pathsHelp,
 		Example: "  perennial data push\n  perennial data push -r backup data/raw/iris.csv",
 		Args:    cobra.ArbitraryArgs,
 	}
@@ -49,7 +53,7 @@ func transferFlags(cmd *cobra.Command) *dvc.Transfer {
 
 // transfer gives a command its work: moving objects, with a bar on a terminal.
 func (c *cli) transfer(cmd *cobra.Command, t *dvc.Transfer, what string, move func(*dvc.Repo, context.Context, dvc.Transfer, ...string) ([]string, error)) {
-	dir := projectFlag(cmd)
+	dir := projectFlag(cmd, dvcDir)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if t.Jobs < 0 {
 			return usageError{"--jobs is a number of objects, at least 1"}
@@ -58,16 +62,21 @@ func (c *cli) transfer(cmd *cobra.Command, t *dvc.Transfer, what string, move fu
 		if err != nil {
 			return err
 		}
+		at := locate(*dir)
+		named, err := at.inProject(args)
+		if err != nil {
+			return err
+		}
 		finish := c.showTransfer(t)
-		paths, err := move(repo, cmd.Context(), *t, args...)
+		paths, err := move(repo, cmd.Context(), *t, named...)
 		finish()
 		if len(paths) > 0 && err != nil {
-			_ = c.printPaths(what, paths) // the error is what matters
+			_ = c.printPaths(at, what, paths) // the error is what matters
 		}
 		if err != nil {
 			return err
 		}
-		return c.printPaths(what, paths)
+		return c.printPaths(at, what, paths)
 	}
 }
 

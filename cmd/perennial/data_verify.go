@@ -36,7 +36,7 @@ the cache lacks. The exit code is 1 if an object stays damaged or missing, with 
 		Example: "  perennial data verify",
 		Args:    cobra.NoArgs,
 	}
-	dir := projectFlag(cmd)
+	dir := projectFlag(cmd, dvcDir)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only name them")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		repo, err := dvc.Open(*dir)
@@ -55,7 +55,7 @@ the cache lacks. The exit code is 1 if an object stays damaged or missing, with 
 			}
 		}
 		out := map[string]any{"objects": v.Objects, "bytes": v.Bytes, "bad": list}
-		if perr := c.print(out, func(w io.Writer) { printBad(w, v, list) }); perr != nil || err != nil {
+		if perr := c.print(out, func(w io.Writer) { printBad(w, locate(*dir), v, list) }); perr != nil || err != nil {
 			return errors.Join(err, perr)
 		}
 		return stillBad(v)
@@ -90,7 +90,7 @@ func stillBad(v dvc.Verification) error {
 	return perennial.Errorf(perennial.CodePrecondition, "cli.verify", "damaged objects: %d; missing: %d", damaged, missing).WithHint("%s", strings.Join(hints, "\n"))
 }
 
-func printBad(w io.Writer, v dvc.Verification, list []badObject) {
+func printBad(w io.Writer, at location, v dvc.Verification, list []badObject) {
 	missing := 0
 	for _, b := range list {
 		if b.Missing {
@@ -110,11 +110,11 @@ func printBad(w io.Writer, v dvc.Verification, list []badObject) {
 		case b.Missing:
 			now = "missing"
 		case b.Aside != "":
-			now = "put aside as " + b.Aside
+			now = "put aside as " + at.shown(b.Aside)
 		}
 		if b.Fault != "" {
 			now += ": " + b.Fault
 		}
-		row(w, b.MD5, dash(b.CameMD5), dash(strings.Join(b.Paths, ", ")), now)
+		row(w, b.MD5, dash(b.CameMD5), dash(strings.Join(at.shownAll(b.Paths), ", ")), now)
 	}
 }

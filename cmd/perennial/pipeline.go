@@ -26,7 +26,7 @@ line. Paths in the file are relative to the project.`,
 		Example: "  perennial pipeline validate pipelines/iris.yaml",
 		Args:    cobra.ExactArgs(1),
 	}
-	dir := projectFlag(cmd)
+	dir := projectFlag(cmd, dvcDir, pipelinesDir)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		_, _, spec, err := loadPipeline(*dir, args[0])
 		if err != nil {
@@ -87,7 +87,7 @@ files at each start.)`,
 		Example: "  perennial pipeline apply pipelines/iris.yaml",
 		Args:    cobra.ExactArgs(1),
 	}
-	dir := projectFlag(cmd)
+	dir := projectFlag(cmd, dvcDir, pipelinesDir)
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		out, err := c.applyFile(cmd.Context(), *dir, args[0], reason)

@@ -69,3 +69,47 @@ func TestDataLineageByPath(t *testing.T) {
 	got := perennialCLI(t, "", "data", "lineage", "data/raw/remote.csv", "--project", t.TempDir(), "--api", f.url)
 	require.Equal(t, exitDone, got.code, "where there is no project the API is asked: %s", got.err)
 }
+
+// It isn't parallel: it goes from directory to directory.
+func TestTheProjectIsFoundUpward(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "demo")
+	require.Equal(t, exitDone, perennialCLI(t, "", "init", dir, "--demo").code)
+	outside := t.TempDir()
+	require.NoError(t, os.Symlink(dir, filepath.Join(outside, "link")))
+	works := func(says string, args ...string) {
+		t.Helper()
+		got := perennialCLI(t, "", args...)
+		require.Equal(t, exitDone, got.code, got.err)
+		require.Regexp(t, says, got.out)
+	}
+	fails := func(says string, args ...string) {
+		t.Helper()
+		got := perennialCLI(t, "", args...)
+		require.Equal(t, exitFailed, got.code, got.out)
+		require.Contains(t, got.err, says)
+	}
+
+	t.Chdir(filepath.Join(dir, "data", "raw"))
+	works(`^iris.csv\n$`, "data", "pull", "iris.csv")
+	works(`(?m)^iris.csv +up_to_date`, "data", "status")
+	works(`"path": "data/raw/iris.csv"`, "data", "status", "--json")
+	works(`up to date`, "data", "pull", filepath.Join(dir, "data/raw/iris.csv"))
+	works(`up to date`, "data", "pull", filepath.Join(outside, "link/data/raw/iris.csv.dvc"), "--project", dir)
+	require.NoError(t, os.WriteFile("new.csv", []byte("a\n1\n"), 0o600))
+	works(`(?m)^new.csv `, "data", "add", "--local", "../raw/new.csv")
+	require.FileExists(t, "new.csv.dvc")
+	works(`iris.yaml is valid`, "pipeline", "validate", "../../pipelines/iris.yaml")
+	fails("../../../x.csv is outside of the project ", "data", "add", "--local", "../../../x.csv")
+	fails(outside+" is outside of the project ", "data", "push", outside)
+	fails("is no DVC project", "data", "status", "--project", ".")
+
+	t.Chdir(dir)
+	works(`(?m)^data/raw/iris.csv +up_to_date`, "data", "status")
+	t.Chdir(outside)
+	works(`up to date`, "data", "pull", "data/raw/iris.csv", "--project", "link")
+	works(`(?m)^data/raw/iris.csv +up_to_date`, "data", "status", "--project", "link")
+	fails("is no DVC project", "data", "status")
+	t.Setenv("PERENNIAL_PROJECT", outside)
+	t.Chdir(dir)
+	fails("is no DVC project", "data", "status")
+}

@@ -29,7 +29,7 @@ With --wait the command follows the retraining to its end. Ctrl-C then detaches 
 	cmd.Flags().BoolVar(&req.DryRun, "dry-run", false, "say what would be done, and do nothing")
 	cmd.Flags().StringVar(&req.Reason, "reason", "", "why; kept with the workflow")
 	cmd.Flags().StringVar(&req.IdempotencyKey, "key", "", "the same request with the same key starts one workflow")
-	dir := projectFlag(cmd)
+	dir := projectFlag(cmd, dvcDir, pipelinesDir)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		api, err := c.client()
 		if err != nil {

@@ -174,8 +174,3 @@ func (c *cli) client() (*client.Client, error) {
 	}
 	return client.New(c.api, token), nil
 }
-
-// projectFlag adds --project, the directory that a command works in.
-func projectFlag(cmd *cobra.Command) *string {
-	return cmd.Flags().String("project", cmp.Or(os.Getenv("PERENNIAL_PROJECT"), "."), "directory of the project (PERENNIAL_PROJECT)")
-}

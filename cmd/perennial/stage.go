@@ -27,7 +27,7 @@ into service. A model that the pipeline's gates reject fails the stage, and noth
 		Example: "  perennial stage train iris\n  dvc repro train-iris",
 		Args:    cobra.ExactArgs(2),
 	}
-	dir := projectFlag(cmd)
+	dir := projectFlag(cmd, dvcDir, pipelinesDir)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if args[0] != stageTrain {
 			return usageError{"there is no stage " + args[0] + ": there is " + stageTrain}

@@ -32,7 +32,7 @@ entry in dvc.lock.`,
 	cmd.Flags().StringVar(&budget, "budget", string(perennial.BudgetFull), "how much searching: bootstrap or full")
 	cmd.Flags().StringVar(&reason, "reason", "", "why; kept with the run")
 	cmd.Flags().BoolVar(&apply, "apply", false, "put the project's pipelines/PIPELINE.yaml in force first")
-	dir := projectFlag(cmd)
+	dir := projectFlag(cmd, dvcDir, pipelinesDir)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if budget != string(perennial.BudgetFull) && budget != string(perennial.BudgetBootstrap) {
 			return usageError{"--budget is bootstrap or full, not " + budget}
