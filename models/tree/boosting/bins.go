@@ -41,7 +41,7 @@ type binned struct {
 	slot         int // int64 words of a histogram
 }
 
-// group is up to eight columns whose histogram is laid out [bin][word][lane].
+// group is up to eight columns whose histogram is laid out [bin][lane][word].
 type group struct {
 	offset  int // of its histogram in a slot, in int64 words
 	bins    int // of its column with most bins

@@ -55,7 +55,7 @@ type Settings struct {
 	Seed    int64 // of samples; without samples and more than 200,000 rows it changes nothing
 	Threads int   // default 1; changes nothing but time
 
-	single bool // scans columns one by one, for tests
+	single bool // does without assembly, for tests
 	slots  int  // histograms kept at most, for tests; 0: by histogramBudget
 }
 

@@ -86,7 +86,7 @@ func (h *histograms) categories(words []int64, col *column, r *rules, cs []categ
 		at := b * lanes * h.layout.words
 		var second int64
 		if h.layout.words == wide {
-			second = words[at+lanes]
+			second = words[at+1]
 		}
 		sum := h.unpack(words[at], second)
 		if sum.rows == 0 {

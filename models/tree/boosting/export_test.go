@@ -6,7 +6,7 @@ func WithSlots(s Settings, n int) Settings {
 	return s
 }
 
-// WithoutLanes scans columns one by one, as processors without AVX-512 do.
+// WithoutLanes does without assembly.
 func WithoutLanes(s Settings) Settings {
 	s.single = true
 	return s

@@ -51,6 +51,7 @@ type histograms struct {
 	data    *binned
 	team    *team
 	lanes   bool // eight columns may be scanned at once
+	ahead   bool // sums fetch the records of later rows themselves
 	words   []int64
 	scratch []int64 // one slot per worker but the first
 	free    []int
@@ -76,13 +77,13 @@ func (h *histograms) build(slot int, rows []int32, active []bool) {
 	})
 }
 
-// gather is add for rows that lie apart: where records have several groups and
-// don't fit the second-level cache, it copies them first, so that many fetches
-// from memory are under way at once.
+// gather is add for rows that lie apart: where sums don't fetch ahead, and records
+// have several groups and don't fit the second-level cache, it copies them first,
+// so that many fetches from memory are under way at once.
 func (h *histograms) gather(to []int64, rows []int32, active []bool) {
 	const most = 8 // words of a record
 	stride := h.data.stride
-	if stride < 3 || stride > most || len(h.data.records) < 1<<16 {
+	if h.ahead || stride < 3 || stride > most || len(h.data.records) < 1<<16 {
 		h.add(to, h.data.records, rows, active)
 		return
 	}
@@ -151,7 +152,7 @@ func (h *histograms) total(slot, group int) totals {
 	for at, b := g.offset, 0; b < g.bins; b++ {
 		first += h.slot(slot)[at]
 		if h.layout.words == wide {
-			second += h.slot(slot)[at+lanes]
+			second += h.slot(slot)[at+1]
 		}
 		at += lanes * h.layout.words
 	}
@@ -167,12 +168,14 @@ func (h *histograms) add(to []int64, records []uint64, rows []int32, active []bo
 		at := to[h.data.groups[g].offset:]
 		few := h.data.groups[g].columns <= lanes/2
 		switch {
+		case h.ahead && h.layout.words == narrow:
+			addNarrowAhead((*[fullSlot]int64)(at), records, h.data.stride, g, rows, few)
+		case h.ahead:
+			addWideAhead((*[2 * fullSlot]int64)(at), records, h.data.stride, g, rows, few)
 		case h.layout.words == narrow && few:
 			addNarrow4((*[fullSlot]int64)(at), records, h.data.stride, g, rows)
 		case h.layout.words == narrow:
 			addNarrow((*[fullSlot]int64)(at), records, h.data.stride, g, rows)
-		case few:
-			addWide4((*[2 * fullSlot]int64)(at), records, h.data.stride, g, rows)
 		default:
 			addWide((*[2 * fullSlot]int64)(at), records, h.data.stride, g, rows)
 		}
@@ -214,36 +217,20 @@ func addWide(h *[2 * fullSlot]int64, records []uint64, stride, group int, rows [
 		record := records[int(r)*stride:][:stride]
 		x, g, n := record[group], int64(record[len(record)-2]), int64(record[len(record)-1])
 		h[x<<4&0xff0] += g
-		h[x<<4&0xff0+8] += n
-		h[x>>4&0xff0+1] += g
-		h[x>>4&0xff0+9] += n
-		h[x>>12&0xff0+2] += g
-		h[x>>12&0xff0+10] += n
-		h[x>>20&0xff0+3] += g
-		h[x>>20&0xff0+11] += n
-		h[x>>28&0xff0+4] += g
-		h[x>>28&0xff0+12] += n
-		h[x>>36&0xff0+5] += g
-		h[x>>36&0xff0+13] += n
-		h[x>>44&0xff0+6] += g
-		h[x>>44&0xff0+14] += n
-		h[x>>52&0xff0+7] += g
+		h[x<<4&0xff0+1] += n
+		h[x>>4&0xff0+2] += g
+		h[x>>4&0xff0+3] += n
+		h[x>>12&0xff0+4] += g
+		h[x>>12&0xff0+5] += n
+		h[x>>20&0xff0+6] += g
+		h[x>>20&0xff0+7] += n
+		h[x>>28&0xff0+8] += g
+		h[x>>28&0xff0+9] += n
+		h[x>>36&0xff0+10] += g
+		h[x>>36&0xff0+11] += n
+		h[x>>44&0xff0+12] += g
+		h[x>>44&0xff0+13] += n
+		h[x>>52&0xff0+14] += g
 		h[x>>52&0xff0+15] += n
-	}
-}
-
-// addWide4 is addWide for a group of at most four columns.
-func addWide4(h *[2 * fullSlot]int64, records []uint64, stride, group int, rows []int32) {
-	for _, r := range rows {
-		record := records[int(r)*stride:][:stride]
-		x, g, n := record[group], int64(record[len(record)-2]), int64(record[len(record)-1])
-		h[x<<4&0xff0] += g
-		h[x<<4&0xff0+8] += n
-		h[x>>4&0xff0+1] += g
-		h[x>>4&0xff0+9] += n
-		h[x>>12&0xff0+2] += g
-		h[x>>12&0xff0+10] += n
-		h[x>>20&0xff0+3] += g
-		h[x>>20&0xff0+11] += n
 	}
 }

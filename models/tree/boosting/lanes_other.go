@@ -2,6 +2,10 @@
 
 package boosting
 
-const hasLanes = false
+const hasLanes, hasAhead = false, false
 
-func scanAVX512(*laneScan) {}
+func scanNarrowAVX512(*laneScan) {}
+func scanWideAVX512(*laneScan)   {}
+
+func addNarrowAhead(*[fullSlot]int64, []uint64, int, int, []int32, bool)   {}
+func addWideAhead(*[2 * fullSlot]int64, []uint64, int, int, []int32, bool) {}

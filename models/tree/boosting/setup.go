@@ -55,7 +55,7 @@ func newFit(ctx context.Context, t *tree.Table, s Settings, team *team) (*fit, e
 		slots = s.slots
 	}
 	f.hist = newHistograms(d, l, team, slots)
-	f.hist.lanes = hasLanes && !s.single
+	f.hist.lanes, f.hist.ahead = hasLanes && !s.single, hasAhead && !s.single
 	f.grower = newGrower(f.hist, limits{leaves: f.Leaves, depth: f.MaxDepth})
 	f.fused = len(f.state.base()) == 1 && f.RowSample == 1 && f.ColumnSample == 1 && len(d.groups) > 0
 	f.setRules()

@@ -104,7 +104,7 @@ func (h *histograms) bestOfGroup(slot, g int, all totals, r *rules, allowed []bo
 		col := &h.data.columns[c]
 		var found split
 		if col.codes != nil {
-			found = h.bestSet(words[k:], col, all, r)
+			found = h.bestSet(words[k*h.layout.words:], col, all, r)
 		} else {
 			found = h.bestEdge(words, k, all, r, scanned)
 		}
@@ -119,7 +119,8 @@ func (h *histograms) bestOfGroup(slot, g int, all totals, r *rules, allowed []bo
 // bestEdge searches the edges of the numeric column in a lane, with missing values
 // left and, where there are any, right.
 func (h *histograms) bestEdge(words []int64, lane int, all totals, r *rules, scanned *groupScan) split {
-	none := h.unpack(words[lane], words[lane+lanes*(h.layout.words-1)]).rows
+	at := lane * h.layout.words
+	none := h.unpack(words[at], words[at+h.layout.words-1]).rows
 	best := h.scan(words, lane, all, r, scanned, true)
 	best.missingLeft = true
 	if none > 0 {
@@ -136,16 +137,16 @@ func (h *histograms) bestEdge(words []int64, lane int, all totals, r *rules, sca
 func (h *histograms) scan(words []int64, lane int, all totals, r *rules, scanned *groupScan, missingLeft bool) split {
 	var bin int
 	var left totals
+	words = words[lane*h.layout.words:]
 	switch {
 	case scanned != nil:
-		s := &scanned[side(missingLeft)]
-		bin, left = int(s.bestBin[lane]), h.unpack(s.bestSum[lane], 0)
+		bin, left = scanned[side(missingLeft)].found(h.layout, lane)
 	case r.l1 > 0:
-		bin, left = h.scanL1(words[lane:], all, r, missingLeft)
+		bin, left = h.scanL1(words, all, r, missingLeft)
 	case h.layout.words == narrow:
-		bin, left = h.scanNarrow(words[lane:], all, r, missingLeft)
+		bin, left = h.scanNarrow(words, all, r, missingLeft)
 	default:
-		bin, left = h.scanWide(words[lane:], all, r, missingLeft)
+		bin, left = h.scanWide(words, all, r, missingLeft)
 	}
 	if bin == 0 {
 		return split{}
@@ -192,13 +193,13 @@ func (h *histograms) scanWide(words []int64, all totals, r *rules, missingLeft b
 	mean := float64(all.gradient) / whole
 	var first, second, bestFirst, bestSecond int64
 	if missingLeft {
-		first, second = words[0], words[lanes]
+		first, second = words[0], words[1]
 	}
 	bestBin, bestNum, bestDen := 0, 0.0, 1.0
 	mostRows, mostHessian := all.rows-r.minRows, all.hessian-r.minHessian
-	for b, at := 1, 2*lanes; at+lanes < len(words); b, at = b+1, at+2*lanes {
+	for b, at := 1, 2*lanes; at < len(words); b, at = b+1, at+2*lanes {
 		first += words[at]
-		second += words[at+lanes]
+		second += words[at+1]
 		n, hessian := second&mask, second>>shift
 		if n < r.minRows || hessian < r.minHessian {
 			continue
@@ -224,7 +225,7 @@ func (h *histograms) scanL1(words []int64, all totals, r *rules, missingLeft boo
 		if b > missing || missingLeft {
 			first += words[at]
 			if h.layout.words == wide {
-				second += words[at+lanes]
+				second += words[at+1]
 			}
 		}
 		left := h.unpack(first, second)
