@@ -2,6 +2,7 @@ package mlflow
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 )
 
@@ -23,7 +24,7 @@ func (m *Metrics) AppendJSON(b []byte) []byte {
 
 // AppendJSON appends the answer's JSON form.
 func (r *Runs) AppendJSON(b []byte) []byte {
-	w := writer{b: append(b, '{')}
+	w := writer{b: append(slices.Grow(b, r.size()), '{')}
 	if len(r.Runs) > 0 {
 		w.key("runs")
 		w.b = append(w.b, '[')
@@ -39,6 +40,21 @@ func (r *Runs) AppendJSON(b []byte) []byte {
 		w.text("next_page_token", r.NextPageToken)
 	}
 	return append(w.b, '}')
+}
+
+// size is about as many bytes as the JSON form has.
+func (r *Runs) size() int {
+	n := 100
+	for i := range r.Runs {
+		d := &r.Runs[i].Data
+		n += 500 + 100*len(d.Metrics)
+		for _, list := range [][]Tag{d.Params, d.Tags} {
+			for _, t := range list {
+				n += 30 + len(t.Key) + len(t.Value)
+			}
+		}
+	}
+	return n
 }
 
 // AppendJSON appends the answer's JSON form.
@@ -131,8 +147,8 @@ func (w *writer) run(r *Run) {
 	w.tags("params", r.Data.Params)
 	w.tags("tags", r.Data.Tags)
 	w.b = append(w.b, '}')
-	w.other("inputs", len(r.Inputs.DatasetInputs)+len(r.Inputs.ModelInputs), r.Inputs)
-	w.other("outputs", len(r.Outputs.ModelOutputs), r.Outputs)
+	w.other("inputs", len(r.Inputs.DatasetInputs)+len(r.Inputs.ModelInputs), &r.Inputs)
+	w.other("outputs", len(r.Outputs.ModelOutputs), &r.Outputs)
 	w.b = append(w.b, '}')
 }
 

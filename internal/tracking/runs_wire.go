@@ -49,17 +49,17 @@ func wireRun(g *gorm.DB, row runRow) (mlflow.Run, error) {
 // runs as rows, also with an error.
 func wireRuns(g *gorm.DB, rows []runRow) ([]mlflow.Run, error) {
 	runs := make([]mlflow.Run, len(rows))
-	at := make(map[string]*mlflow.Run, len(rows))
 	ids := make([]string, len(rows))
 	for i, r := range rows {
-		runs[i] = r.wire()
-		at[r.RunID], ids[i] = &runs[i], r.RunID
+		runs[i], ids[i] = r.wire(), r.RunID
 	}
-	for part := range chunks(ids) {
-		for _, read := range runParts {
-			if err := each(g, read.sql, part, func(rows *sql.Rows) error { return read.add(rows, at) }); err != nil {
-				return runs, err
-			}
+	names, err := json.Marshal(ids)
+	if err != nil {
+		return runs, err
+	}
+	for _, part := range runParts {
+		if err := part.of(g, string(names), runs); err != nil {
+			return runs, err
 		}
 	}
 	for i := range runs {
@@ -93,106 +93,107 @@ func purpose(d mlflow.DatasetInput) string {
 	return ""
 }
 
-// runParts reads what belongs to some runs.
-var runParts = []struct {
-	sql string
-	add func(rows *sql.Rows, at map[string]*mlflow.Run) error
-}{
-	{"SELECT run_id, key, value FROM params WHERE run_id IN (?)", addTags(func(r *mlflow.Run) *[]mlflow.Tag { return &r.Data.Params })},
-	{"SELECT run_id, key, value FROM tags WHERE run_id IN (?)", addTags(func(r *mlflow.Run) *[]mlflow.Tag { return &r.Data.Tags })},
-	{"SELECT run_id, key, value, timestamp, step, is_nan FROM latest_metrics WHERE run_id IN (?)", addMetric},
-	{`SELECT i.run_id, i.name, i.digest, i.context, i.tags, d.source_type, d.source, d.schema, d.profile
-FROM inputs i JOIN runs r ON r.run_id = i.run_id JOIN input_datasets d ON d.experiment_id = r.experiment_id AND d.name = i.name AND d.digest = i.digest
-WHERE i.run_id IN (?)`, addInput},
-	{"SELECT run_id, model_id FROM model_inputs WHERE run_id IN (?)", addModelInput},
-	{"SELECT run_id, model_id, step FROM model_outputs WHERE run_id IN (?)", addModelOutput},
+// runPart reads something of some runs.
+type runPart struct {
+	sql string // whose first column says which run, by its place i among the ids
+	add func(rows *sql.Rows, runs []mlflow.Run) error
 }
 
-// each runs a query that names some runs and gives f every row. SQLite takes the
-// names as one value, so that the text is always the same.
-func each(g *gorm.DB, query string, ids []string, f func(*sql.Rows) error) error {
-	var names any = ids
-	if g.Name() == "sqlite" {
-		b, err := json.Marshal(ids)
-		if err != nil {
-			return err
-		}
-		names, query = string(b), keep+strings.Replace(query, "(?)", "(SELECT value FROM json_each(?))", 1)
+// runParts are few: with a page of runs it costs more to ask than to read.
+var runParts = []runPart{
+	{`SELECT ids.i, TRUE, x.key, x.value FROM ids CROSS JOIN params x WHERE x.run_id = ids.id
+UNION ALL SELECT ids.i, FALSE, x.key, x.value FROM ids CROSS JOIN tags x WHERE x.run_id = ids.id`, addTags},
+	{"SELECT ids.i, x.key, x.value, x.timestamp, x.step, x.is_nan FROM ids CROSS JOIN latest_metrics x WHERE x.run_id = ids.id", addMetrics},
+	{`SELECT ids.i, x.name, x.digest, x.context, x.tags, d.source_type, d.source, d.schema, d.profile
+FROM ids CROSS JOIN inputs x CROSS JOIN runs r CROSS JOIN input_datasets d
+WHERE x.run_id = ids.id AND r.run_id = ids.id AND d.experiment_id = r.experiment_id AND d.name = x.name AND d.digest = x.digest`, addInputs},
+	{`SELECT ids.i, TRUE, x.model_id, 0 FROM ids CROSS JOIN model_inputs x WHERE x.run_id = ids.id
+UNION ALL SELECT ids.i, FALSE, x.model_id, x.step FROM ids CROSS JOIN model_outputs x WHERE x.run_id = ids.id`, addModels},
+}
+
+// of reads the part of runs whose ids are a JSON list. That is one value however many
+// they are, so that the text is always the same.
+func (p runPart) of(g *gorm.DB, ids string, runs []mlflow.Run) error {
+	list := "SELECT key, value FROM json_each(?)"
+	if g.Name() == "postgres" {
+		list = "SELECT place - 1, id FROM jsonb_array_elements_text(CAST(? AS jsonb)) WITH ORDINALITY AS list (id, place)"
 	}
-	rows, err := g.Raw(query, names).Rows()
+	rows, err := g.Raw(keep+"WITH ids (i, id) AS ("+list+") "+p.sql, ids).Rows()
 	if err != nil {
 		return err
 	}
 	defer rows.Close() //nolint:errcheck // Err below says the same
-	for rows.Next() {
-		if err := f(rows); err != nil {
-			return err
-		}
+	if err := p.add(rows, runs); err != nil {
+		return err
 	}
 	return rows.Err()
 }
 
-func addTags(list func(*mlflow.Run) *[]mlflow.Tag) func(*sql.Rows, map[string]*mlflow.Run) error {
-	return func(rows *sql.Rows, at map[string]*mlflow.Run) error {
-		var id string
-		var t mlflow.Tag
-		if err := rows.Scan(&id, &t.Key, &t.Value); err != nil {
+func addTags(rows *sql.Rows, runs []mlflow.Run) error {
+	var i int
+	var isParam bool
+	var t mlflow.Tag
+	for rows.Next() {
+		if err := rows.Scan(&i, &isParam, &t.Key, &t.Value); err != nil {
 			return err
 		}
-		to := list(at[id])
-		*to = append(*to, t)
-		return nil
+		list := &runs[i].Data.Tags
+		if isParam {
+			list = &runs[i].Data.Params
+		}
+		*list = append(*list, t)
 	}
+	return nil
 }
 
-func addMetric(rows *sql.Rows, at map[string]*mlflow.Run) error {
+func addMetrics(rows *sql.Rows, runs []mlflow.Run) error {
+	var i int
 	var m metricRow
-	if err := rows.Scan(&m.RunID, &m.Key, &m.Value, &m.Timestamp, &m.Step, &m.IsNan); err != nil {
-		return err
-	}
-	r := at[m.RunID]
-	r.Data.Metrics = append(r.Data.Metrics, m.wire())
-	return nil
-}
-
-func addInput(rows *sql.Rows, at map[string]*mlflow.Run) error {
-	var id, purpose, tags string
-	var in mlflow.DatasetInput
-	d := &in.Dataset
-	if err := rows.Scan(&id, &d.Name, &d.Digest, &purpose, &tags, &d.SourceType, &d.Source, &d.Schema, &d.Profile); err != nil {
-		return err
-	}
-	if tags != "" {
-		if err := json.Unmarshal([]byte(tags), &in.Tags); err != nil {
+	for rows.Next() {
+		if err := rows.Scan(&i, &m.Key, &m.Value, &m.Timestamp, &m.Step, &m.IsNan); err != nil {
 			return err
 		}
+		runs[i].Data.Metrics = append(runs[i].Data.Metrics, m.wire())
 	}
-	if purpose != "" {
-		in.Tags = append(in.Tags, mlflow.Tag{Key: mlflow.TagDataContext, Value: purpose})
-	}
-	r := at[id]
-	r.Inputs.DatasetInputs = append(r.Inputs.DatasetInputs, in)
 	return nil
 }
 
-func addModelInput(rows *sql.Rows, at map[string]*mlflow.Run) error {
-	var id string
-	var m mlflow.ModelInput
-	if err := rows.Scan(&id, &m.ModelID); err != nil {
-		return err
+func addInputs(rows *sql.Rows, runs []mlflow.Run) error {
+	for rows.Next() {
+		var i int
+		var purpose, tags string
+		var in mlflow.DatasetInput
+		d := &in.Dataset
+		if err := rows.Scan(&i, &d.Name, &d.Digest, &purpose, &tags, &d.SourceType, &d.Source, &d.Schema, &d.Profile); err != nil {
+			return err
+		}
+		if tags != "" {
+			if err := json.Unmarshal([]byte(tags), &in.Tags); err != nil {
+				return err
+			}
+		}
+		if purpose != "" {
+			in.Tags = append(in.Tags, mlflow.Tag{Key: mlflow.TagDataContext, Value: purpose})
+		}
+		runs[i].Inputs.DatasetInputs = append(runs[i].Inputs.DatasetInputs, in)
 	}
-	at[id].Inputs.ModelInputs = append(at[id].Inputs.ModelInputs, m)
 	return nil
 }
 
-func addModelOutput(rows *sql.Rows, at map[string]*mlflow.Run) error {
+func addModels(rows *sql.Rows, runs []mlflow.Run) error {
+	var i int
+	var isInput bool
 	var id string
-	var m mlflow.ModelOutput
 	var step int64
-	if err := rows.Scan(&id, &m.ModelID, &step); err != nil {
-		return err
+	for rows.Next() {
+		if err := rows.Scan(&i, &isInput, &id, &step); err != nil {
+			return err
+		}
+		if isInput {
+			runs[i].Inputs.ModelInputs = append(runs[i].Inputs.ModelInputs, mlflow.ModelInput{ModelID: id})
+		} else {
+			runs[i].Outputs.ModelOutputs = append(runs[i].Outputs.ModelOutputs, mlflow.ModelOutput{ModelID: id, Step: mlflow.Int(step)})
+		}
 	}
-	m.Step = mlflow.Int(step)
-	at[id].Outputs.ModelOutputs = append(at[id].Outputs.ModelOutputs, m)
 	return nil
 }

@@ -27,7 +27,19 @@ type sortColumn struct {
 	kind       sortKind
 	descending bool
 	indexed    bool // an index is read in this order: a page's place narrows it
-	constant   bool // the same for every row
+	constant   any  // the value, where it is the same for every row
+}
+
+// room gives what a value can be read into.
+func (c sortColumn) room() any {
+	switch c.kind {
+	case sortNumber:
+		return new(float64)
+	case sortText:
+		return new(string)
+	default:
+		return new(int64)
+	}
 }
 
 // sortKind is the type of a sortColumn.
@@ -80,7 +92,7 @@ func (q *runQuery) orderBy(g *gorm.DB, t orderTerm, i int) {
 func (q *runQuery) continueAfter(p *place) error {
 	sql, args := "", []any(nil)
 	for i, c := range slices.Backward(q.sort) {
-		if c.constant {
+		if c.constant != nil {
 			continue
 		}
 		value := c.read(p, i)
@@ -118,46 +130,45 @@ func (c sortColumn) read(p *place, i int) any {
 // runColumns are the columns of a run r, in the order in which they are scanned.
 const runColumns = "r.run_id, r.experiment_id, r.name, r.user_id, r.status, r.start_time, r.end_time, r.artifact_uri, r.lifecycle_stage"
 
-// read runs the query.
-func (q *runQuery) read(g *gorm.DB, limit int) ([]foundRun, error) {
-	var b strings.Builder
-	b.WriteString("SELECT " + runColumns)
-	var order []string
-	for _, c := range q.sort {
-		b.WriteString(", " + c.sql)
-		if !c.constant {
-			order = append(order, c.sql+direction(c.descending))
+// runPage is what was found of a page of runs.
+type runPage struct {
+	size int
+	rows []runRow
+	end  []any // what the last of the rows is ordered by
+	more bool  // there are more rows than fit
+}
+
+// read adds what the query finds to a page.
+func (q *runQuery) read(g *gorm.DB, page *runPage) error {
+	var r runRow
+	to := []any{&r.RunID, &r.ExperimentID, &r.Name, &r.UserID, &r.Status, &r.StartTime, &r.EndTime, &r.ArtifactURI, &r.LifecycleStage}
+	values := make([]any, len(q.sort))
+	columns, order := runColumns, make([]string, 0, len(q.sort))
+	for i, c := range q.sort {
+		if values[i] = c.constant; c.constant != nil {
+			continue
 		}
+		values[i] = c.room()
+		to = append(to, values[i])
+		columns += ", " + c.sql
+		order = append(order, c.sql+direction(c.descending))
 	}
-	b.WriteString(" FROM " + q.from)
-	for _, j := range q.joins {
-		b.WriteString(" " + j)
-	}
-	b.WriteString(" WHERE " + strings.Join(q.wheres, " AND ") + " ORDER BY " + strings.Join(order, ", ") + " LIMIT ?")
-	args := append(append(append(slices.Clip(q.fromArgs), q.joinArgs...), q.whereArgs...), limit)
-	rows, err := g.Raw(b.String(), args...).Rows()
+	sql := "SELECT " + columns + " FROM " + strings.Join(append([]string{q.from}, q.joins...), " ") +
+		" WHERE " + strings.Join(q.wheres, " AND ") + " ORDER BY " + strings.Join(order, ", ") + " LIMIT ?"
+	rows, err := g.Raw(sql, slices.Concat(q.fromArgs, q.joinArgs, q.whereArgs, []any{page.size + 1 - len(page.rows)})...).Rows()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close() //nolint:errcheck // Err below says the same
-	var found []foundRun
 	for rows.Next() {
-		r := foundRun{sort: make([]any, len(q.sort))}
-		to := []any{&r.RunID, &r.ExperimentID, &r.Name, &r.UserID, &r.Status, &r.StartTime, &r.EndTime, &r.ArtifactURI, &r.LifecycleStage}
-		for i, c := range q.sort {
-			switch c.kind {
-			case sortWhole:
-				r.sort[i] = new(int64)
-			case sortNumber:
-				r.sort[i] = new(float64)
-			case sortText:
-				r.sort[i] = new(string)
-			}
+		if len(page.rows) == page.size {
+			page.more = true
+			return nil
 		}
-		if err := rows.Scan(append(to, r.sort...)...); err != nil {
-			return nil, err
+		if err := rows.Scan(to...); err != nil {
+			return err
 		}
-		found = append(found, r)
+		page.rows, page.end = append(page.rows, r), values
 	}
-	return found, rows.Err()
+	return rows.Err()
 }

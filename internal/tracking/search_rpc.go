@@ -67,20 +67,15 @@ func (s *Server) searchRuns(ctx context.Context, in *mlflow.SearchRuns) (*mlflow
 		return answer, nil
 	}
 	g := s.store.db.WithContext(ctx)
-	search := runSearch{g: g, experiments: in.ExperimentIDs, stages: stages, conditions: conditions, order: fullOrder(order), after: after, limit: limit + 1}
-	rows, err := search.run()
+	search := runSearch{g: g, experiments: in.ExperimentIDs, stages: stages, conditions: conditions, order: fullOrder(order), after: after, size: limit}
+	page, err := search.run()
 	if err != nil {
 		return nil, db.Fault("tracking.searchRuns", err)
 	}
-	if len(rows) > limit {
-		rows = rows[:limit]
-		answer.NextPageToken = after.token(rows[limit-1].sort...)
+	if page.more {
+		answer.NextPageToken = after.token(page.end...)
 	}
-	found := make([]runRow, len(rows))
-	for i := range rows {
-		found[i] = rows[i].runRow
-	}
-	answer.Runs, err = wireRuns(g, found)
+	answer.Runs, err = wireRuns(g, page.rows)
 	return answer, db.Fault("tracking.searchRuns", err)
 }
 

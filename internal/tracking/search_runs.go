@@ -26,14 +26,7 @@ type runSearch struct {
 	conditions  []condition
 	order       []orderTerm // total: it ends with the run's id
 	after       place
-	limit       int
-}
-
-// foundRun is a run with the values that it is ordered by.
-type foundRun struct {
-	runRow
-
-	sort []any
+	size        int
 }
 
 // fewRuns is how many runs are sorted rather than read in order.
@@ -47,13 +40,14 @@ const (
 	rankMissing
 )
 
-func (s *runSearch) run() ([]foundRun, error) {
+func (s *runSearch) run() (*runPage, error) {
 	begin, err := s.fewest()
 	if err != nil {
 		return nil, err
 	}
-	if begin == nil && len(s.experiments) == 1 && s.order[0].kind == kindMetric {
-		return s.byMetric()
+	page := &runPage{size: s.size}
+	if begin == nil && s.inIndexOrder() {
+		return page, s.byMetric(page)
 	}
 	q := s.query(begin)
 	for i, t := range s.order {
@@ -64,30 +58,38 @@ func (s *runSearch) run() ([]foundRun, error) {
 			return nil, err
 		}
 	}
-	return q.read(s.g, s.limit)
+	return page, q.read(s.g, page)
+}
+
+// inIndexOrder reports whether an index has the runs in the order of the search.
+func (s *runSearch) inIndexOrder() bool {
+	return len(s.experiments) == 1 && s.order[0].kind == kindMetric
+}
+
+// ordersBy reports whether a condition narrows the part of the index that is read
+// in order: its runs need not be sorted, however few they are.
+func (s *runSearch) ordersBy(c condition) bool {
+	return s.inIndexOrder() && c.kind == kindMetric && c.key == s.order[0].key
 }
 
 // byMetric reads runs in the order of a metric.
-func (s *runSearch) byMetric() ([]foundRun, error) {
+func (s *runSearch) byMetric(page *runPage) error {
 	first := rankNumber
 	if !s.after.empty() {
 		first = int(s.after.whole(0))
 	}
-	var found []foundRun
-	for rank := first; rank <= s.lastRank() && len(found) < s.limit; rank++ {
+	for rank := first; rank <= s.lastRank() && !page.more; rank++ {
 		q := s.ranked(rank)
 		if !s.after.empty() && rank == first {
 			if err := q.continueAfter(&s.after); err != nil {
-				return nil, err
+				return err
 			}
 		}
-		rows, err := q.read(s.g, s.limit-len(found))
-		if err != nil {
-			return nil, err
+		if err := q.read(s.g, page); err != nil {
+			return err
 		}
-		found = append(found, rows...)
 	}
-	return found, nil
+	return nil
 }
 
 // lastRank is the last one that the conditions on the metric itself let through.
@@ -111,7 +113,7 @@ func (s *runSearch) ranked(rank int) *runQuery {
 	value := sortColumn{sql: "o0.value", kind: sortNumber, descending: t.descending, indexed: true}
 	var q *runQuery
 	if rank != rankNumber {
-		value.sql, value.constant = "0.0", true
+		value.constant = 0.0
 	}
 	if rank == rankMissing {
 		q = s.query(nil)
@@ -129,7 +131,7 @@ func (s *runSearch) ranked(rank int) *runQuery {
 			}
 		}
 	}
-	q.sort = append(q.sort, sortColumn{sql: []string{"0", "1", "2"}[rank], kind: sortWhole, constant: true}, value)
+	q.sort = append(q.sort, sortColumn{constant: rank}, value)
 	for i, t := range s.order[1:] {
 		q.orderBy(s.g, t, i+1)
 	}
@@ -153,7 +155,7 @@ func (s *runSearch) fewest() (*start, error) {
 			return &start{from: "runs r", sql: "TRUE", at: -1}, nil // the database begins with the ids
 		}
 		table, sql, args := s.indexed(c)
-		if table == "" {
+		if table == "" || s.ordersBy(c) {
 			continue
 		}
 		var n int
