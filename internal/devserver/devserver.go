@@ -148,9 +148,15 @@ func (s *Server) Stop(context.Context) error {
 // Failed tells of a fault from which the server can't recover.
 func (s *Server) Failed() <-chan error { return s.failed }
 
+// startWithin is how long each part of a start may take on a busy machine.
+const startWithin = 2 * time.Minute
+
 // Dial connects a client.
 func (s *Server) Dial(ctx context.Context) (client.Client, error) {
-	c, err := client.DialContext(ctx, client.Options{HostPort: s.Address(), Namespace: Namespace, Logger: sdklog.NewStructuredLogger(s.o.Logger)})
+	c, err := client.DialContext(ctx, client.Options{
+		HostPort: s.Address(), Namespace: Namespace, Logger: sdklog.NewStructuredLogger(s.o.Logger),
+		ConnectionOptions: client.ConnectionOptions{GetSystemInfoTimeout: startWithin},
+	})
 	if err != nil {
 		return nil, perennial.Errorf(perennial.CodeUnavailable, "devserver.Dial", "the embedded Temporal server doesn't answer").Because(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	enumspb "go.temporal.io/api/enums/v1"
@@ -88,7 +87,8 @@ func (s *Server) services(ctx context.Context) (map[string]config.Service, map[p
 func (s *Server) config(store *config.SQL, services map[string]config.Service, httpPort int) *config.Config {
 	const active, storeName, disabled = "active", "sqlite", "disabled"
 	return &config.Config{
-		Global: config.Global{Membership: config.Membership{MaxJoinDuration: 30 * time.Second, BroadcastAddress: loopback}},
+		// The services may take twice MaxJoinDuration to start.
+		Global: config.Global{Membership: config.Membership{MaxJoinDuration: startWithin / 2, BroadcastAddress: loopback}},
 		Persistence: config.Persistence{
 			DefaultStore: storeName, VisibilityStore: storeName, NumHistoryShards: 1,
 			DataStores: map[string]config.DataStore{storeName: {SQL: store}},

@@ -118,9 +118,7 @@ func TestTokens(t *testing.T) {
 
 // raw sends iris' rollout an update as anyone does who reaches Temporal.
 func (p *process) raw(name string, input any) error {
-	c, err := temporalclient.Dial(temporalclient.Options{HostPort: p.temporal})
-	require.NoError(p.t, err)
-	defer c.Close()
+	c := p.dial()
 	handle, err := c.UpdateWorkflow(p.t.Context(), temporalclient.UpdateWorkflowOptions{
 		WorkflowID: workflows.RolloutID("iris"), UpdateName: name, Args: []any{input}, WaitForStage: temporalclient.WorkflowUpdateStageCompleted,
 	})
@@ -131,9 +129,7 @@ func (p *process) raw(name string, input any) error {
 // recordRollout keeps an ended rollout's history as a golden one.
 func (p *process) recordRollout(name string, ended client.WorkflowView) {
 	p.t.Helper()
-	c, err := temporalclient.Dial(temporalclient.Options{HostPort: p.temporal})
-	require.NoError(p.t, err)
-	defer c.Close()
+	c := p.dial()
 	recorder{t: p.t, c: c}.record(name, ended.WorkflowID, ended.WorkflowRunID)
 }
 
@@ -144,7 +140,7 @@ func (p *process) promoted(as *client.Client) {
 	require.Eventually(p.t, func() bool { // not before it is loaded
 		_, err = as.CommandRollout(p.t.Context(), "iris", workflows.UpdatePromote, client.RolloutCommand{Reason: "looks good"})
 		return perennial.CodeOf(err) != perennial.CodePrecondition
-	}, time.Minute, 50*time.Millisecond)
+	}, slow*time.Minute, 50*time.Millisecond)
 	require.NoError(p.t, err)
 }
 

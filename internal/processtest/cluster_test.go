@@ -43,7 +43,6 @@ func setupCluster(t *testing.T, settings ...string) *cluster {
 	c.env = append([]string{
 		"PERENNIAL_HOME=" + c.home, "PERENNIAL_MIGRATE=auto", "PERENNIAL_TEMPORAL_ADDRESS=" + c.temporal.temporal,
 		"PERENNIAL_DATA_URL=file:" + filepath.Join(c.project, "data", "remote"), "PERENNIAL_PROJECT=" + filepath.Join(t.TempDir(), "nothing"),
-		"PERENNIAL_SHUTDOWN_GRACE=8s",
 	}, settings...)
 	if url := dbtest.Postgres(t); url != "" {
 		c.env = append(c.env, "PERENNIAL_DATABASE_URL="+url, "PERENNIAL_PREDICTIONS_URL="+url)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	temporalclient "go.temporal.io/sdk/client"
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
@@ -135,11 +134,9 @@ func TestARolloutOutlivesItsWorkflow(t *testing.T) {
 		return p.reaches(4*time.Minute, "mid-canary", func(row client.TrafficView) bool { return row.Mode == perennial.ModeCanary && row.Weight >= 0.25 })
 	}
 
-	c, err := temporalclient.Dial(temporalclient.Options{HostPort: p.temporal})
-	require.NoError(t, err)
+	c := p.dial()
 	before := inCanary("2")
 	require.NoError(t, c.TerminateWorkflow(t.Context(), workflows.RolloutID(housing), "", "terminated by hand"))
-	c.Close()
 	require.Equal(t, before.Challenger, p.row().Challenger, "nothing is lost with the workflow")
 	p.serves(4*time.Minute, "2")
 	require.Equal(t, []float64{0, 0.05, 0.25, 0.5, 0.95, 1}, weights(p.requireSound(3), "2"))

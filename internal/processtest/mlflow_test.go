@@ -134,7 +134,7 @@ func TestARealMLflowServerKeepsRunsAndVersions(t *testing.T) {
 	started, err := p.Train(t.Context(), "iris", client.TrainRequest{Reason: "while it is away"})
 	require.NoError(t, err)
 	server.start()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), slow*3*time.Minute)
 	defer cancel()
 	view, err = p.FollowWorkflow(ctx, started.WorkflowID, started.WorkflowRunID, func(client.WorkflowView) {})
 	require.NoError(t, err)

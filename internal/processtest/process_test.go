@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	temporalclient "go.temporal.io/sdk/client"
 
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/project"
@@ -185,6 +186,17 @@ func (p *process) start() {
 	})
 }
 
+// dial connects Temporal's own client to the embedded server.
+func (p *process) dial() temporalclient.Client {
+	p.t.Helper()
+	c, err := temporalclient.Dial(temporalclient.Options{
+		HostPort: p.temporal, ConnectionOptions: temporalclient.ConnectionOptions{GetSystemInfoTimeout: slow * time.Minute},
+	})
+	require.NoError(p.t, err)
+	p.t.Cleanup(c.Close)
+	return c
+}
+
 // stop ends the program as Ctrl-C does and expects it to end cleanly.
 func (p *process) stop() {
 	p.t.Helper()
@@ -203,7 +215,7 @@ func (p *process) end(s os.Signal) {
 	select {
 	case err := <-p.exited:
 		require.NoError(p.t, err, p.out.String())
-	case <-time.After(30 * time.Second):
+	case <-time.After(slow * time.Minute):
 		require.Fail(p.t, "it didn't stop", p.out.String())
 	}
 }
@@ -215,10 +227,13 @@ func (p *process) kill() {
 	<-p.exited
 }
 
+// slow is how much slower than ours a machine may be: limits are that much longer.
+const slow = 5
+
 // eventually polls until f holds.
 func (p *process) eventually(limit time.Duration, what string, f func(ctx context.Context) bool) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), limit)
+	ctx, cancel := context.WithTimeout(p.t.Context(), slow*limit)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -263,7 +278,7 @@ func (p *process) served(model, features string) client.PredictResponse {
 // the bootstrap's does for a moment after its model answers, is waited for first.
 func (p *process) train(pipeline string, req client.TrainRequest) client.WorkflowView {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), slow*3*time.Minute)
 	defer cancel()
 	for {
 		started, err := p.Train(ctx, pipeline, req)
@@ -279,7 +294,7 @@ func (p *process) train(pipeline string, req client.TrainRequest) client.Workflo
 // retrain starts a retraining and waits for its end.
 func (p *process) retrain(req client.RetrainRequest) client.WorkflowView {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), slow*3*time.Minute)
 	defer cancel()
 	started, err := p.Retrain(ctx, req)
 	require.NoError(p.t, err)
@@ -293,7 +308,7 @@ func run(t *testing.T, args ...string) (output string, code int) {
 	t.Helper()
 	file, err := binary()
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), slow*3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, file, args...)
 	cmd.Dir = t.TempDir()

@@ -30,9 +30,7 @@ func TestRecordRolloutHistories(t *testing.T) {
 	p.stop()
 	p.start()
 	p.served(housing, housingFeatures)
-	c, err := temporalclient.Dial(temporalclient.Options{HostPort: p.temporal})
-	require.NoError(t, err)
-	defer c.Close()
+	c := p.dial()
 	r := rolloutCases{p, recorder{t: t, c: c}}
 	requests := p.traffic()
 
@@ -62,7 +60,7 @@ func TestRecordRolloutHistories(t *testing.T) {
 	r.ends("rollout-promoted-by-hand", perennial.OutcomePromoted)
 
 	r.begin("2")
-	_, err = p.StartRollout(t.Context(), housing, client.RolloutRequest{Version: "3", Reason: "golden", Force: true})
+	_, err := p.StartRollout(t.Context(), housing, client.RolloutRequest{Version: "3", Reason: "golden", Force: true})
 	require.NoError(t, err)
 	r.ends("rollout-superseding", perennial.OutcomeRolledBack)
 

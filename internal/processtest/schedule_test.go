@@ -47,12 +47,6 @@ func TestTheFileAndTheOperatorAndTheSchedule(t *testing.T) {
 	t.Parallel()
 	p := setup(t, demo(t), "--no-bootstrap")
 	ctx := t.Context()
-	dial := func() temporalclient.Client {
-		c, err := temporalclient.Dial(temporalclient.Options{HostPort: p.temporal})
-		require.NoError(t, err)
-		t.Cleanup(c.Close)
-		return c
-	}
 	p.schedule("no schedule", func(v client.ScheduleView) bool { return v.State == "none" && v.Source == "file" })
 	_, err := p.SetSchedule(ctx, "iris", client.ScheduleRequest{Timezone: "UTC"})
 	require.Equal(t, perennial.CodePrecondition, perennial.CodeOf(err))
@@ -62,7 +56,7 @@ func TestTheFileAndTheOperatorAndTheSchedule(t *testing.T) {
 	p.start()
 	view := p.schedule("the file's", func(v client.ScheduleView) bool { return active(v) && v.Source == "file" })
 	require.Equal(t, 18, view.Next[0].Hour(), "three o'clock in Tokyo")
-	c := dial()
+	c := p.dial()
 	d, err := c.ScheduleClient().GetHandle(ctx, workflows.ScheduleID("iris")).Describe(ctx)
 	require.NoError(t, err)
 	require.Equal(t, enumspb.SCHEDULE_OVERLAP_POLICY_SKIP, d.Schedule.Policy.Overlap)
@@ -82,7 +76,7 @@ func TestTheFileAndTheOperatorAndTheSchedule(t *testing.T) {
 	p.forgetTemporal()
 	p.start()
 	p.eventually(time.Minute, "it is made again", func(ctx context.Context) bool {
-		_, err := dial().ScheduleClient().GetHandle(ctx, workflows.ScheduleID("iris")).Describe(ctx)
+		_, err := p.dial().ScheduleClient().GetHandle(ctx, workflows.ScheduleID("iris")).Describe(ctx)
 		return err == nil
 	})
 	p.schedule("a pause outlives Temporal's file", paused)

@@ -46,7 +46,7 @@ func TestTemporalsOwnCommandLine(t *testing.T) {
 	p := setup(t, demo(t), "--no-bootstrap")
 	sh := func(command string) string {
 		t.Helper()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), slow*time.Minute)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "sh", "-c", command)
 		cmd.Env = append(os.Environ(), "TEMPORAL_ADDRESS="+p.temporal, "PATH="+bin+":"+os.Getenv("PATH"))

@@ -121,7 +121,7 @@ func TestKilledInMidTrainingItCompletesOnce(t *testing.T) {
 	})
 	p.kill()
 	p.start()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), slow*3*time.Minute)
 	defer cancel()
 	view, err := p.FollowWorkflow(ctx, started.WorkflowID, "", nil)
 	require.NoError(t, err)

@@ -37,7 +37,7 @@ func TestKilledWhileAFileIsUploaded(t *testing.T) {
 		require.NoError(t, err)
 		return left
 	}
-	require.Eventually(t, func() bool { return len(begun()) == 1 }, time.Minute, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return len(begun()) == 1 }, slow*time.Minute, 5*time.Millisecond)
 	p.kill()
 	left := begun()
 	require.Len(t, left, 1)
@@ -49,7 +49,7 @@ func TestKilledWhileAFileIsUploaded(t *testing.T) {
 	objects, err := filepath.Glob(filepath.Join(p.home, "artifacts", "sha256", "*", "*"))
 	require.NoError(t, err)
 	require.Empty(t, objects)
-	c := &http.Client{Timeout: time.Minute}
+	c := &http.Client{Timeout: slow * time.Minute}
 	t.Cleanup(c.CloseIdleConnections)
 	ask := func(method, path, body string) (int, string) {
 		req, err := http.NewRequestWithContext(t.Context(), method, p.url+path, strings.NewReader(body))
