@@ -11,7 +11,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/dataset"
-	"github.com/perennial-ml/perennial/internal/dvc"
+	"github.com/perennial-ml/perennial/internal/dvc/dvctest"
 	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/models"
 )
@@ -24,10 +24,7 @@ func TestShippedModelsAreWhatTheirParametersGive(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the last digit of a sum depends on the processor's fused multiplication; dvc.lock was written on amd64")
 	}
-	repo, err := dvc.Open("..")
-	require.NoError(t, err)
-	stages, err := repo.Stages()
-	require.NoError(t, err)
+	stages := dvctest.Stages(t, "..")
 	require.Len(t, stages, 2)
 	for _, stage := range stages {
 		name := strings.TrimPrefix(stage.Name, "train-")

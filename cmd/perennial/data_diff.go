@@ -36,8 +36,8 @@ func (c *cli) newDataDiff() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff [REV]",
 		Short: "Compare the data with that of a git revision, by files and by rows",
-		Long: `Compare the data as it is with that of a git revision (HEAD without one): files that were added, deleted, modified or renamed,
-and of a CSV file the columns and rows. Rows are told apart by --key, else by the id column of the pipeline that reads the
+		Long: `Compare the data as it is, what stages made too, with that of a git revision (HEAD without one): files that were added, deleted,
+modified or renamed, and of a CSV file the columns and rows. Rows are told apart by --key, else by the id column of the pipeline that reads the
 file, or by its features; without a pipeline by all their values, and then no row counts as changed.`,
 		Example: "  perennial data diff\n  perennial data diff v1.2 --key order_id\n  perennial data diff HEAD~1 --json",
 		Args:    cobra.MaximumNArgs(1),
@@ -77,7 +77,7 @@ file, or by its features; without a pipeline by all their values, and then no ro
 			}
 			list[i].Rows = &rows
 		}
-		return c.print(list, func(w io.Writer) { printDiff(w, locate(*dir), rev, list) })
+		return c.print(list, func(w io.Writer) { printDiff(w, rev, list) })
 	}
 	return cmd
 }
@@ -106,7 +106,7 @@ func rowOptions(specs []*pipeline.Spec, path string) dataset.RowDiffOptions {
 
 // diffRows compares the rows of a modified file.
 func diffRows(ctx context.Context, repo *dvc.Repo, dir string, ch dvc.Change, o dataset.RowDiffOptions) (dataset.RowDiff, error) {
-	before, err := repo.Open(ctx, ch.OldMD5)
+	before, err := repo.Open(ctx, ch.OldMD5, ch.OldRemote)
 	if err != nil {
 		return dataset.RowDiff{}, err
 	}
@@ -117,15 +117,15 @@ func diffRows(ctx context.Context, repo *dvc.Repo, dir string, ch dvc.Change, o 
 	return dataset.DiffRows(ctx, ch.Path, before, after, o)
 }
 
-func printDiff(w io.Writer, at location, rev string, list []dataChange) {
+func printDiff(w io.Writer, rev string, list []dataChange) {
 	if len(list) == 0 {
 		fmt.Fprintf(w, "No data differs from %s.\n", rev)
 	}
 	for _, ch := range list {
 		if ch.OldPath != "" {
-			fmt.Fprintf(w, "%s %s, was %s\n", ch.Kind, at.shown(ch.Path), at.shown(ch.OldPath))
+			fmt.Fprintf(w, "%s %s, was %s\n", ch.Kind, ch.Path, ch.OldPath)
 		} else {
-			fmt.Fprintf(w, "%s %s\n", ch.Kind, at.shown(ch.Path))
+			fmt.Fprintf(w, "%s %s\n", ch.Kind, ch.Path)
 		}
 		if ch.Note != "" {
 			fmt.Fprintf(w, "  rows not compared: %s\n", ch.Note)

@@ -11,6 +11,7 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/dvc"
+	"github.com/perennial-ml/perennial/internal/dvc/dvctest"
 	"github.com/perennial-ml/perennial/internal/project"
 )
 
@@ -29,11 +30,7 @@ func TestStageTrainsWithoutAServer(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		return // the last digit of a sum depends on the processor's fused multiplication
 	}
-	repo, err := dvc.Open("../..")
-	require.NoError(t, err)
-	stages, err := repo.Stages()
-	require.NoError(t, err)
-	for _, stage := range stages {
+	for _, stage := range dvctest.Stages(t, "../..") {
 		for _, out := range stage.Outs {
 			if stage.Name == "train-iris" {
 				sum, _, err := dvc.HashFile(filepath.Join(dir, out.Path))

@@ -12,6 +12,7 @@ import (
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
 	"github.com/perennial-ml/perennial/internal/dvc"
+	"github.com/perennial-ml/perennial/internal/dvc/dvctest"
 	"github.com/perennial-ml/perennial/internal/pipeline"
 	"github.com/perennial-ml/perennial/internal/project"
 )
@@ -185,8 +186,7 @@ func TestTrainKeepsItsResultsInTheProject(t *testing.T) {
 	}
 	repo, err := dvc.Open(dir)
 	require.NoError(t, err)
-	stages, err := repo.Stages()
-	require.NoError(t, err)
+	stages := dvctest.Stages(t, dir)
 	require.Len(t, stages, 1)
 	require.Equal(t, "train-iris", stages[0].Name)
 	require.Equal(t, "perennial stage train iris", stages[0].Cmd)
@@ -205,7 +205,7 @@ func TestTrainKeepsItsResultsInTheProject(t *testing.T) {
 	require.Equal(t, []string{"data/raw/iris.csv", "pipelines/iris.schema.yaml", "pipelines/iris.split.csv"}, paths(stages[0].Deps))
 	require.Equal(t, []string{"models/trained/iris.model", "reports/iris.csv", "reports/iris.json"}, paths(stages[0].Outs))
 	for _, out := range stages[0].Outs {
-		_, err := repo.Open(t.Context(), out.MD5)
+		_, err := repo.Open(t.Context(), out.MD5, "")
 		require.Equal(t, out.Path == "models/trained/iris.model", err == nil, "only what dvc caches is in the cache: %s", out.Path)
 	}
 }
@@ -217,10 +217,7 @@ func TestTrainLocksAnItemOfAForeach(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "dvc.yaml"), []byte(stages), 0o600))
 	got := perennialCLI(t, "", "train", "iris", "--wait", "--project", dir, "--api", f.url)
 	require.Equal(t, exitDone, got.code, got.err)
-	repo, err := dvc.Open(dir)
-	require.NoError(t, err)
-	locked, err := repo.Stages()
-	require.NoError(t, err)
+	locked := dvctest.Stages(t, dir)
 	require.Len(t, locked, 1)
 	require.Equal(t, "train@iris", locked[0].Name)
 	require.Equal(t, "train iris", locked[0].Cmd)

@@ -56,7 +56,6 @@ func (r *Repo) AddAll(ctx context.Context, dataPaths ...string) ([]Pointer, erro
 // adding is what one AddAll knows.
 type adding struct {
 	r         *Repo
-	began     int64 // by the file system's clock
 	targets   []addTarget
 	dvcignore *ignorer
 	gitignore *ignorer
@@ -79,7 +78,7 @@ func (a *adding) all(ctx context.Context) ([]Pointer, error) {
 	for i := range a.targets {
 		t := &a.targets[i]
 		g.Go(func() (err error) {
-			t.now, err = a.r.store(ctx, t.path, t.file, a.began)
+			t.now, err = a.r.store(ctx, t.path, t.file)
 			return err
 		})
 	}
@@ -112,7 +111,7 @@ func (a *adding) all(ctx context.Context) ([]Pointer, error) {
 
 func (r *Repo) newAdding(ctx context.Context, dataPaths []string) (*adding, error) {
 	a := &adding{
-		r: r, began: r.hashes.now(), dvcignore: newIgnorer(r.root, ".dvcignore"), gitignore: newIgnorer(r.gitRoot(), ".gitignore"),
+		r: r, dvcignore: newIgnorer(r.root, ".dvcignore"), gitignore: newIgnorer(r.gitRoot(), ".gitignore"),
 		texts: map[string][]byte{},
 	}
 	r.sweep()
@@ -140,7 +139,7 @@ func (r *Repo) newAdding(ctx context.Context, dataPaths []string) (*adding, erro
 	if err != nil {
 		return nil, err
 	}
-	outs, err := r.outputs(files.pipelines)
+	outs, err := r.outputs(r.text, files.pipelines)
 	if err != nil && !errors.Is(err, errUnread) { // what can't be known can't be refused
 		return nil, err
 	}
@@ -287,7 +286,7 @@ func (a *adding) move(t addTarget) error {
 }
 
 // store puts a file's or a directory's content into the cache.
-func (r *Repo) store(ctx context.Context, dataPath, file string, began int64) (Pointer, error) {
+func (r *Repo) store(ctx context.Context, dataPath, file string) (Pointer, error) {
 	info, err := os.Stat(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -295,7 +294,7 @@ func (r *Repo) store(ctx context.Context, dataPath, file string, began int64) (P
 	case err != nil:
 		return Pointer{}, perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", dataPath).Because(err)
 	case !info.IsDir():
-		md5, size, err := r.objects.putFile(ctx, file, began)
+		md5, size, err := r.objects.putFile(ctx, file)
 		return Pointer{Path: dataPath, MD5: md5, Size: size, Executable: info.Mode()&0o111 != 0}, err
 	}
 	files, err := r.tree(ctx, file)
@@ -303,7 +302,7 @@ func (r *Repo) store(ctx context.Context, dataPath, file string, began int64) (P
 		return Pointer{}, err
 	}
 	err = hashTree(ctx, files, func(ctx context.Context, file string) (string, error) {
-		md5, _, err := r.objects.putFile(ctx, file, began)
+		md5, _, err := r.objects.putFile(ctx, file)
 		return md5, err
 	})
 	if err != nil {

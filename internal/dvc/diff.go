@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -26,42 +27,80 @@ const (
 // Change is what became of one data file. A directory stands for itself only
 // where its manifest can't be had; else its files do.
 type Change struct {
-	Kind    ChangeKind
-	Path    string // relative to the project, with slashes; of a directory with a slash at the end
-	OldPath string // of what was renamed
-	OldMD5  string // "" of what was added
-	NewMD5  string // "" of what was deleted
+	Kind      ChangeKind
+	Path      string // relative to the project, with slashes; of a directory with a slash at the end
+	OldPath   string // of what was renamed
+	OldMD5    string // "" of what was added
+	NewMD5    string // "" of what was deleted
+	OldRemote string // the name of the remote that holds the old content of what was modified, "" for the default one
 }
 
 // Diff compares the data at a git revision with the work tree: the pointers at
-// the revision with the files as they are. The result is sorted by path. It needs
-// git; a project outside it is a precondition error, and an unknown revision
+// the revision, and what dvc.lock says there that stages made, with the files as
+// they are. Where a dvc.yaml on either side can't be understood here only the
+// pointers count. The result is sorted by path. It needs git; a project outside it is a precondition error, and an unknown revision
 // not_found.
 func (r *Repo) Diff(ctx context.Context, rev string) ([]Change, error) {
 	const op = "dvc.Diff"
-	files, err := r.filesAt(ctx, rev, func(p string) bool { return strings.HasSuffix(p, pointerExt) && path.Base(p) != pointerExt })
-	if err != nil {
+	was, err := r.pointersAt(ctx, rev)
+	unread := errors.Is(err, errUnread)
+	if err != nil && !unread {
+		return nil, perennial.Wrap(op+" at "+rev, err)
+	}
+	is, err := r.pointers(ctx)
+	unread = unread || errors.Is(err, errUnread)
+	if err != nil && !unread {
 		return nil, perennial.Wrap(op, err)
 	}
-	before := map[string]string{}
-	for name, b := range files {
-		ps, err := parsePointers(name, b)
-		if err != nil {
-			return nil, perennial.Wrap(op+" at "+rev, err)
-		}
-		for _, p := range ps {
-			r.expand(ctx, p, before)
+	before, remotes := map[string]string{}, map[string]string{}
+	for _, p := range was {
+		if p.Stage == "" || !unread { // what is known of one side only is no change
+			r.expand(ctx, p, before, remotes)
 		}
 	}
-	now, err := r.contents(ctx)
+	is = slices.DeleteFunc(is, func(p Pointer) bool { return p.Stage != "" && unread })
+	now, err := r.contents(ctx, is)
 	r.hashes.save()
-	return compare(before, now), perennial.Wrap(op, err)
+	changes := compare(before, now)
+	for i, c := range changes {
+		if c.Kind == ChangeModified {
+			changes[i].OldRemote = remotes[c.Path]
+		}
+	}
+	return changes, perennial.Wrap(op, err)
 }
 
-// expand adds what a pointer stands for: a file, or a directory's files.
-func (r *Repo) expand(ctx context.Context, p Pointer, into map[string]string) {
+// pointersAt is pointers at a revision.
+func (r *Repo) pointersAt(ctx context.Context, rev string) (ps []Pointer, err error) {
+	files, read, err := r.filesAt(ctx, rev, func(p string) bool {
+		base := path.Base(p)
+		return base == pipelineName || base == lockName || base == paramsName || strings.HasSuffix(p, pointerExt) && base != pointerExt
+	})
+	if err != nil {
+		return nil, err
+	}
+	var pipelines []string
+	for name, b := range files {
+		switch base := path.Base(name); {
+		case base == pipelineName:
+			pipelines = append(pipelines, filepath.Join(r.root, filepath.FromSlash(name)))
+		case strings.HasSuffix(name, pointerExt):
+			in, err := parsePointers(name, b)
+			if err != nil {
+				return nil, err
+			}
+			ps = append(ps, in...)
+		}
+	}
+	outs, err := r.outputs(read, pipelines)
+	return append(ps, slices.DeleteFunc(outs, func(p Pointer) bool { return p.NoCache || p.MD5 == "" })...), err
+}
+
+// expand adds what a pointer stands for, a file or a directory's files, and the
+// name of the remote that holds each.
+func (r *Repo) expand(ctx context.Context, p Pointer, into, remotes map[string]string) {
 	if !p.IsDir() {
-		into[p.Path] = p.MD5
+		into[p.Path], remotes[p.Path] = p.MD5, p.Remote
 		return
 	}
 	var files []ManifestFile
@@ -74,16 +113,12 @@ func (r *Repo) expand(ctx context.Context, p Pointer, into map[string]string) {
 		return
 	}
 	for _, f := range files {
-		into[p.Path+"/"+f.Path] = f.MD5
+		into[p.Path+"/"+f.Path], remotes[p.Path+"/"+f.Path] = f.MD5, p.Remote
 	}
 }
 
-// contents gives the hashes of all versioned data as it is.
-func (r *Repo) contents(ctx context.Context) (map[string]string, error) {
-	ps, err := r.Pointers(ctx)
-	if err != nil {
-		return nil, err
-	}
+// contents gives the hashes of data as it is.
+func (r *Repo) contents(ctx context.Context, ps []Pointer) (map[string]string, error) {
 	now := map[string]string{}
 	for _, p := range ps {
 		file, err := r.abs(p.Path)

@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -37,6 +38,8 @@ type Repo struct {
 	autostage bool     // core.autostage: what add writes is staged
 	remotes   remotes
 	remote    Remote   // the default one
+	others    sync.Map // of the other remotes, those that were opened: Remote by name
+	clones    sync.Map // whether the file system clones objects into a directory: bool by its path
 	skip      []string // directories that hold no pointers: objects, and Perennial's own state
 }
 

@@ -126,7 +126,7 @@ func TestConfiguration(t *testing.T) {
 			if c.at != "" {
 				write(t, dir, c.at+"/"+object, "abc")
 			}
-			b, err := open(t, dir).Open(t.Context(), abc)
+			b, err := open(t, dir).Open(t.Context(), abc, "")
 			if c.code != "" {
 				requireCode(t, c.code, err, c.says, abc)
 				return

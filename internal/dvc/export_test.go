@@ -30,3 +30,6 @@ func ParseKnown(line string) bool {
 
 // Cloneable is cloneable.
 func Cloneable(object, dir string) bool { return cloneable(object, dir) }
+
+// Stages is stagesIn of the project's directory.
+func (r *Repo) Stages() ([]Stage, error) { return stagesIn(r.text, ".") }

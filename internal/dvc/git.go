@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -62,34 +65,60 @@ func (r *Repo) git(ctx context.Context, in []byte, args ...string) ([]byte, erro
 }
 
 // filesAt gives those files of the project at a revision that want picks, by
-// their project-relative paths. A project outside git is a precondition error,
-// and a revision that git doesn't know not_found.
-func (r *Repo) filesAt(ctx context.Context, rev string, want func(path string) bool) (map[string][]byte, error) {
+// their project-relative paths, and a way to read the others. A project outside git
+// is a precondition error, and a revision that git doesn't know not_found.
+func (r *Repo) filesAt(ctx context.Context, rev string, want func(path string) bool) (files map[string][]byte, read texts, err error) {
 	commit, err := r.git(ctx, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", rev+"^{commit}")
 	if err != nil {
-		return nil, r.noRevision(ctx, rev, err)
+		return nil, nil, r.noRevision(ctx, rev, err)
 	}
 	list, err := r.git(ctx, nil, "ls-tree", "-r", "-z", strings.TrimSpace(string(commit)))
 	if err != nil {
-		return nil, r.noRevision(ctx, rev, err)
+		return nil, nil, r.noRevision(ctx, rev, err)
 	}
 	var paths []string
-	var ids bytes.Buffer
+	var wanted bytes.Buffer
+	ids := map[string]string{}
 	for entry := range strings.SplitSeq(string(list), "\x00") {
 		meta, path, _ := strings.Cut(entry, "\t")
-		if parts := strings.Fields(meta); len(parts) == 3 && parts[1] == "blob" && want(path) {
-			paths = append(paths, path)
-			ids.WriteString(parts[2] + "\n")
+		if parts := strings.Fields(meta); len(parts) == 3 && parts[1] == "blob" {
+			ids[path] = parts[2]
 		}
 	}
+	for _, path := range slices.Sorted(maps.Keys(ids)) {
+		if want(path) && !inOther(ids, path) {
+			paths = append(paths, path)
+			wanted.WriteString(ids[path] + "\n")
+		}
+	}
+	read = func(rel string) ([]byte, error) {
+		if b, ok := files[rel]; ok {
+			return b, nil
+		}
+		if ids[rel] == "" {
+			return nil, fs.ErrNotExist
+		}
+		return r.git(ctx, nil, "cat-file", "blob", ids[rel])
+	}
 	if len(paths) == 0 {
-		return map[string][]byte{}, nil
+		return nil, read, nil
 	}
-	out, err := r.git(ctx, ids.Bytes(), "cat-file", "--batch")
+	out, err := r.git(ctx, wanted.Bytes(), "cat-file", "--batch")
 	if err != nil {
-		return nil, r.noRevision(ctx, rev, err)
+		return nil, nil, r.noRevision(ctx, rev, err)
 	}
-	return splitBatch(out, paths)
+	files, err = splitBatch(out, paths)
+	return files, read, err
+}
+
+// inOther reports whether a file lies in a DVC project within the project.
+func inOther(files map[string]string, file string) bool {
+	for dir := path.Dir(file); dir != "."; dir = path.Dir(dir) {
+		if files[dir+"/.dvc/config"] != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // splitBatch takes apart what git cat-file --batch wrote for some paths.

@@ -106,6 +106,16 @@ func (c *hashCache) get(path string, id identity) (md5 string, ok bool) {
 	return k.md5, ok && k.identity == id
 }
 
+// learn hashes a file by read, remembers its hash, and gives its size besides.
+func (c *hashCache) learn(file string, read func(*os.File) (sum string, err error)) (sum string, size int64, err error) {
+	began := c.now()
+	sum, id, err := stable(file, read)
+	if err == nil {
+		c.put(file, id, sum, began)
+	}
+	return sum, id.size, err
+}
+
 // put remembers the hash of a file that had this identity before and after it
 // was read, if the file can't have been changed since began.
 func (c *hashCache) put(path string, id identity, md5 string, began int64) {

@@ -70,7 +70,12 @@ func (r *Repo) linkFile(ctx context.Context, file, md5 string) error {
 		case "symlink":
 			makeLink = os.Symlink
 		case "reflink":
-			if cloneable(object, dir) {
+			clones, asked := r.clones.Load(dir)
+			if !asked {
+				clones = cloneable(object, dir)
+				r.clones.Store(dir, clones)
+			}
+			if clones == true {
 				return nil // the file is a clone already
 			}
 			continue

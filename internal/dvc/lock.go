@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -58,7 +59,7 @@ func (r *Repo) Track(ctx context.Context, projectPath string, cache bool) (Entry
 	}
 	defer r.hashes.save()
 	if cache {
-		p, err := r.store(ctx, projectPath, file, r.hashes.now())
+		p, err := r.store(ctx, projectPath, file)
 		return Entry{Path: projectPath, MD5: p.MD5, Size: p.Size, Files: p.Files, Executable: p.Executable}, perennial.Wrap(op, err)
 	}
 	e := Entry{Path: projectPath}
@@ -73,16 +74,11 @@ func (r *Repo) Track(ctx context.Context, projectPath string, cache bool) (Entry
 	return e, nil
 }
 
-// Stages reads dvc.lock; there are none where there is no such file. A lock file
-// of another schema than DVC 3's is a precondition error.
-func (r *Repo) Stages() ([]Stage, error) {
-	stages, err := r.stagesIn(".")
-	return stages, perennial.Wrap("dvc.Stages", err)
-}
-
-// stagesIn reads the dvc.lock in a directory of the project.
-func (r *Repo) stagesIn(dir string) ([]Stage, error) {
-	doc, _, err := r.readLock(dir)
+// stagesIn reads the dvc.lock in a directory of the project; there are no stages
+// where there is no such file. A lock file of another schema than DVC 3's is a
+// precondition error.
+func stagesIn(read texts, dir string) ([]Stage, error) {
+	doc, _, err := readLock(read, dir)
 	var out []Stage
 	if err == nil {
 		out, err = doc.read()
@@ -150,7 +146,7 @@ func (r *Repo) WriteLock(stage Stage) error {
 		if err != nil {
 			return err
 		}
-		doc, old, err := r.readLock(".")
+		doc, old, err := readLock(r.text, ".")
 		if err != nil {
 			return err
 		}
@@ -161,7 +157,7 @@ func (r *Repo) WriteLock(stage Stage) error {
 		if after, err := parseLock(b); err != nil || !slices.Equal(after.names(), doc.names(stage.Name)) {
 			return badLock("it isn't laid out as DVC does it").Because(err)
 		}
-		return writeFile(filepath.Join(r.root, "dvc.lock"), b)
+		return writeFile(filepath.Join(r.root, lockName), b)
 	}))
 }
 
@@ -180,8 +176,8 @@ type lockStage struct {
 	end   int
 }
 
-func (r *Repo) readLock(dir string) (lockDoc, []byte, error) {
-	b, err := os.ReadFile(filepath.Join(r.root, filepath.FromSlash(dir), "dvc.lock"))
+func readLock(read texts, dir string) (lockDoc, []byte, error) {
+	b, err := read(path.Join(dir, lockName))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(b)) == 0 {
 		return lockDoc{}, nil, nil
 	}
@@ -340,7 +336,7 @@ func encodeParams(b *bytes.Buffer, files []ParamsFile) error {
 	}
 	b.WriteString("    params:\n")
 	first := func(f ParamsFile) string { // sorts before every other path
-		if f.Path == "params.yaml" {
+		if f.Path == paramsName {
 			return ""
 		}
 		return f.Path

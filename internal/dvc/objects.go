@@ -73,18 +73,13 @@ func (o *objects) manifest(oid string) ([]ManifestFile, error) {
 
 // putFile keeps a file's content, which is read once, and gives its md5 and
 // size.
-func (o *objects) putFile(ctx context.Context, file string, began int64) (sum string, size int64, err error) {
+func (o *objects) putFile(ctx context.Context, file string) (sum string, size int64, err error) {
 	if sum, id, known := knownHash(o.hashes, file); known {
 		if ok, err := o.sound(ctx, sum); ok || err != nil {
 			return sum, id.size, err
 		}
 	}
-	sum, id, err := stable(file, func(f *os.File) (string, error) { return o.copyIn(ctx, f) })
-	if err != nil {
-		return "", 0, err
-	}
-	o.hashes.put(file, id, sum, began)
-	return sum, id.size, nil
+	return o.hashes.learn(file, func(f *os.File) (string, error) { return o.copyIn(ctx, f) })
 }
 
 // copyIn keeps the content of an open file.
@@ -192,11 +187,6 @@ func hashFile(ctx context.Context, c *hashCache, file string) (sum string, err e
 	if sum, _, known := knownHash(c, file); known {
 		return sum, nil
 	}
-	began := c.now()
-	sum, id, err := stable(file, func(f *os.File) (string, error) { return stream(ctx, nil, f) })
-	if err != nil {
-		return "", err
-	}
-	c.put(file, id, sum, began)
-	return sum, nil
+	sum, _, err = c.learn(file, func(f *os.File) (string, error) { return stream(ctx, nil, f) })
+	return sum, err
 }

@@ -9,6 +9,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -19,16 +20,25 @@ import (
 // aren't read here.
 var errUnread = errors.New("a variable that is not read")
 
+// texts reads a small file of the project by its path, in the work tree or at a
+// revision. A missing one is fs.ErrNotExist.
+type texts func(rel string) ([]byte, error)
+
+// text reads from the work tree.
+func (r *Repo) text(rel string) ([]byte, error) {
+	return os.ReadFile(filepath.Join(r.root, filepath.FromSlash(rel)))
+}
+
 // outputs gives the pointers of what the stages of some dvc.yaml files make, with
 // what those say of it (metrics and the like often belong to git: NoCache) and the
 // content that dvc.lock beside each names, "" where it names none. A dvc.yaml that
 // dvc refuses is invalid. A stage that can't be understood here is a precondition
 // error, caused by errUnread, which comes with the pointers of the others.
-func (r *Repo) outputs(pipelines []string) (outs []Pointer, err error) {
+func (r *Repo) outputs(read texts, pipelines []string) (outs []Pointer, err error) {
 	var refused error
 	for _, file := range pipelines {
 		rel := r.rel(file)
-		stages, err := r.pipeline(rel)
+		stages, err := r.pipeline(read, rel)
 		switch {
 		case errors.Is(err, errUnread):
 			refused = cmp.Or(refused, err)
@@ -38,7 +48,7 @@ func (r *Repo) outputs(pipelines []string) (outs []Pointer, err error) {
 		if len(stages) == 0 {
 			continue
 		}
-		locked, err := r.stagesIn(path.Dir(rel))
+		locked, err := stagesIn(read, path.Dir(rel))
 		if err != nil {
 			return nil, err
 		}
@@ -127,15 +137,23 @@ func (s instance) declared(item *yaml.Node) (o declaredOut, err error) {
 	return o, err
 }
 
+// outputsOnce gives what the stages of the whole project make, as outputs does. The
+// project is walked when that is asked for first, and not again.
+func (r *Repo) outputsOnce(ctx context.Context) func() ([]Pointer, error) {
+	return sync.OnceValues(func() ([]Pointer, error) {
+		found, err := r.dvcFiles(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return r.outputs(r.text, found.pipelines)
+	})
+}
+
 // output gives the pointer of data without a .dvc file: of what a stage makes.
-func (r *Repo) output(ctx context.Context, dataPath, file string) (Pointer, error) {
-	found, err := r.dvcFiles(ctx)
-	if err != nil {
-		return Pointer{}, err
-	}
-	outs, err := r.outputs(found.pipelines)
+func (r *Repo) output(dataPath, file string, outs func() ([]Pointer, error)) (Pointer, error) {
+	made, err := outs()
 	outer := ""
-	for _, out := range outs {
+	for _, out := range made {
 		switch {
 		case out.Path == dataPath && out.MD5 == "":
 			return Pointer{}, perennial.Errorf(perennial.CodeNotFound, "", "the stage %s makes %s, and its dvc.lock names no content yet", stageText(out.Stage), dataPath).

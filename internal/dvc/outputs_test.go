@@ -90,6 +90,53 @@ func TestReadFromThePointersRemote(t *testing.T) {
 	require.Equal(t, "o", string(b))
 }
 
+func TestDiffCountsTheOutputsOfStages(t *testing.T) {
+	t.Parallel()
+	repo, dir := twoRemotes(t)
+	write(t, dir, "inner/.dvc/config", "")
+	write(t, dir, "inner/x.dvc", "outs:\n- md5: "+abcMD5+"\n  size: 3\n  hash: md5\n  path: x\n") // of another project
+	git(t, dir, "init", "-q")
+	git(t, dir, "add", "dvc.yaml", "dvc.lock", "inner")
+	git(t, dir, "commit", "-qm", "one")
+	diff := func() map[string]string {
+		t.Helper()
+		changes, err := repo.Diff(t.Context(), "HEAD")
+		require.NoError(t, err)
+		out := map[string]string{}
+		for _, c := range changes {
+			out[c.Path] = strings.TrimSpace(string(c.Kind) + " " + c.OldPath + " " + c.OldRemote)
+		}
+		return out
+	}
+	require.Empty(t, diff())
+	for _, name := range []string{"m", "o", "r"} {
+		write(t, dir, "sub/"+name, "other")
+	}
+	require.NoError(t, os.Remove(filepath.Join(dir, "sub/n")))
+	require.Equal(t, map[string]string{"sub/m": "modified", "sub/n": "deleted", "sub/o": "modified  b"}, diff(), "git has r")
+
+	write(t, dir, "dvc.yaml", "vars: [p.toml]\nstages:\n  s:\n    cmd: x\n    outs: ['${p}']\n")
+	require.Empty(t, diff(), "what is known of one side only is no change")
+}
+
+// At a revision the variables have the values of the revision.
+func TestDiffReadsVariablesAtTheRevision(t *testing.T) {
+	t.Parallel()
+	r, dir := emptyRepo(t)
+	git(t, dir, "init", "-q")
+	write(t, dir, "dvc.yaml", "vars: [v.json]\nstages:\n  s:\n    cmd: x\n    outs: ['${p}']\n")
+	write(t, dir, "v.json", `{"p": "old"}`)
+	write(t, dir, "dvc.lock", lockOf("s old"))
+	git(t, dir, "add", "dvc.yaml", "v.json", "dvc.lock")
+	git(t, dir, "commit", "-qm", "one")
+	write(t, dir, "v.json", `{"p": "new"}`)
+	write(t, dir, "dvc.lock", lockOf("s new"))
+	write(t, dir, "new", "abc")
+	changes, err := r.Diff(t.Context(), "HEAD")
+	require.NoError(t, err)
+	require.Equal(t, []dvc.Change{{Kind: dvc.ChangeRenamed, Path: "new", OldPath: "old", OldMD5: abcMD5, NewMD5: abcMD5}}, changes)
+}
+
 // stagesOf gives the stages' data by path, with what dvc.lock files name.
 func stagesOf(t *testing.T, repo *dvc.Repo) map[string]string {
 	t.Helper()

@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,14 +27,14 @@ type instance struct {
 // variables as dvc fills them in. What dvc refuses for its form or for a variable
 // is invalid. Stages that need values that aren't read here are left out, and the
 // error says so, caused by errUnread.
-func (r *Repo) pipeline(rel string) (stages []instance, refused error) {
-	root, err := r.readYAML(rel)
+func (r *Repo) pipeline(read texts, rel string) (stages []instance, refused error) {
+	root, err := readYAML(read, rel)
 	if err != nil || root == nil {
 		return nil, err
 	}
-	s := scope{r: r, file: rel}
-	if _, err := os.Lstat(filepath.Join(r.root, filepath.FromSlash(path.Dir(rel)), "params.yaml")); err == nil {
-		if err := s.load(path.Dir(rel), &yaml.Node{Kind: yaml.ScalarNode, Value: "params.yaml"}); err != nil {
+	s := scope{r: r, read: read, file: rel}
+	if _, err := read(path.Join(path.Dir(rel), paramsName)); !errors.Is(err, fs.ErrNotExist) {
+		if err := s.load(path.Dir(rel), &yaml.Node{Kind: yaml.ScalarNode, Value: paramsName}); err != nil {
 			return nil, err
 		}
 	}
@@ -63,8 +61,8 @@ func (r *Repo) pipeline(rel string) (stages []instance, refused error) {
 }
 
 // readYAML reads a mapping from a file of the project; nil where it is empty.
-func (r *Repo) readYAML(rel string) (*yaml.Node, error) {
-	b, err := os.ReadFile(filepath.Join(r.root, filepath.FromSlash(rel)))
+func readYAML(read texts, rel string) (*yaml.Node, error) {
+	b, err := read(rel)
 	if err != nil {
 		return nil, perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", rel).Because(err)
 	}
@@ -275,10 +273,10 @@ func (s *scope) load(dir string, entry *yaml.Node) error {
 		s.other = rel
 		return nil // only what needs it is refused
 	}
-	if _, err := os.Stat(filepath.Join(s.r.root, filepath.FromSlash(rel))); errors.Is(err, fs.ErrNotExist) {
+	root, err := readYAML(s.read, rel)
+	if errors.Is(err, fs.ErrNotExist) {
 		return s.bad(entry, "vars names %s, which doesn't exist", rel)
 	}
-	root, err := s.r.readYAML(rel)
 	if err != nil || root == nil {
 		return err
 	}

@@ -36,6 +36,8 @@ type Pointer struct {
 const (
 	pointerExt   = ".dvc"
 	pipelineName = "dvc.yaml"
+	lockName     = "dvc.lock"
+	paramsName   = "params.yaml"
 )
 
 // IsDir reports whether the data is a directory.
@@ -180,26 +182,30 @@ func (r *Repo) gitRoot() string {
 // project-relative path, from the .dvc file beside it or else from dvc.lock. Data
 // that neither names is not_found.
 func (r *Repo) Pointer(ctx context.Context, dataPath string) (Pointer, error) {
-	const op = "dvc.Pointer"
+	p, err := r.pointer(dataPath, r.outputsOnce(ctx))
+	return p, perennial.Wrap("dvc.Pointer", err)
+}
+
+// pointer is Pointer, where outs gives what stages make.
+func (r *Repo) pointer(dataPath string, outs func() ([]Pointer, error)) (Pointer, error) {
 	dataPath = path.Clean(filepath.ToSlash(dataPath))
 	file, err := r.abs(dataPath)
 	if err != nil {
-		return Pointer{}, perennial.Wrap(op, err)
+		return Pointer{}, err
 	}
 	ps, err := r.readPointer(file + pointerExt)
 	if errors.Is(err, fs.ErrNotExist) {
-		p, err := r.output(ctx, dataPath, file)
-		return p, perennial.Wrap(op, err)
+		return r.output(dataPath, file, outs)
 	}
 	if err != nil {
-		return Pointer{}, perennial.Wrap(op, err)
+		return Pointer{}, err
 	}
 	for _, p := range ps {
 		if p.Path == dataPath {
 			return p, nil
 		}
 	}
-	return Pointer{}, perennial.Errorf(perennial.CodeInvalid, op, "%s.dvc points at another file than %s", dataPath, dataPath)
+	return Pointer{}, perennial.Errorf(perennial.CodeInvalid, "", "%s.dvc points at another file than %s", dataPath, dataPath)
 }
 
 // readPointer reads one .dvc file.

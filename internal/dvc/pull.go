@@ -39,10 +39,9 @@ func (r *Repo) PullWith(ctx context.Context, t Transfer, paths ...string) (pulle
 	}
 	r.sweep()
 	defer r.hashes.save()
-	began := r.hashes.now()
 	plans, faults := make([]plan, len(ps)), make([]error, len(ps))
 	each(faults, func(i int) (err error) {
-		plans[i], err = r.plan(ctx, t, ps[i], began)
+		plans[i], err = r.plan(ctx, t, ps[i])
 		return err
 	})
 	lostObjects := r.fetch(ctx, t, r.lacking(ctx, plans, faults))
@@ -84,7 +83,7 @@ func (p *plan) changes() bool { return p.mkdir || len(p.write)+len(p.remove) > 0
 
 // plan compares data with its pointer. What is as it should be goes into the
 // cache, where it isn't there: nothing has to come for it.
-func (r *Repo) plan(ctx context.Context, t Transfer, p Pointer, began int64) (plan, error) {
+func (r *Repo) plan(ctx context.Context, t Transfer, p Pointer) (plan, error) {
 	out := plan{Pointer: p, from: r.source(p, t)}
 	if p.NoCache {
 		return out, nil // it belongs to git
@@ -102,7 +101,7 @@ func (r *Repo) plan(ctx context.Context, t Transfer, p Pointer, began int64) (pl
 	}
 	if came == p.MD5 {
 		if _, missing := r.objectsOf(p); len(missing) > 0 {
-			_, err = r.store(ctx, p.Path, out.root, began)
+			_, err = r.store(ctx, p.Path, out.root)
 		}
 		return out, err
 	}

@@ -176,7 +176,7 @@ func TestLostObjectsAreNamed(t *testing.T) {
 			requireCode(t, c.code, err, append(c.says, "md5:"+irisMD5, "data/iris.csv", `"local" (data/remote)`, "git checkout -- data/remote")...)
 			require.Len(t, pulled, 4)
 			require.NoFileExists(t, filepath.Join(dir, "data/iris.csv"))
-			_, err = r.Open(t.Context(), irisMD5)
+			_, err = r.Open(t.Context(), irisMD5, "")
 			requireCode(t, c.code, err, "md5:"+irisMD5)
 		})
 	}
@@ -205,7 +205,7 @@ func TestPullMendsACorruptCache(t *testing.T) {
 	t.Parallel()
 	r, dir := setup(t)
 	write(t, dir, cacheObject(irisMD5), "x")
-	b, err := r.Open(t.Context(), irisMD5)
+	b, err := r.Open(t.Context(), irisMD5, "")
 	require.NoError(t, err)
 	require.Equal(t, "a,b\n1,2\n", string(b))
 	_, err = r.Pull(t.Context(), "data/iris.csv")

@@ -43,6 +43,7 @@ func (r *Repo) Read(ctx context.Context, dataPath string) ([]byte, error) {
 func (r *Repo) Restore(ctx context.Context, dataPaths ...string) (pulled []string, err error) {
 	const op = "dvc.Restore"
 	var missing []string
+	outs := r.outputsOnce(ctx)
 	for _, path := range dataPaths {
 		file, err := r.abs(path)
 		if err != nil {
@@ -51,7 +52,7 @@ func (r *Repo) Restore(ctx context.Context, dataPaths ...string) (pulled []strin
 		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if _, err := r.Pointer(ctx, path); err == nil {
+		if _, err := r.pointer(path, outs); err == nil {
 			missing = append(missing, path)
 		} else if perennial.CodeOf(err) != perennial.CodeNotFound {
 			return nil, perennial.Wrap(op, err)

@@ -32,11 +32,15 @@ func (r *Repo) Remote(name string) Remote {
 	if name == "" || name == r.remote.name {
 		return r.remote
 	}
+	if opened, ok := r.others.Load(name); ok {
+		return opened.(Remote) //nolint:forcetypeassert,errcheck // the map holds nothing else
+	}
 	found, err := r.remotes.open(name, r.dvcDir())
 	if err != nil {
-		return Remote{name: name, err: err}
+		found = Remote{name: name, err: err}
 	}
-	return found
+	opened, _ := r.others.LoadOrStore(name, found)
+	return opened.(Remote) //nolint:forcetypeassert,errcheck // as above
 }
 
 // source gives the remote that holds a pointer's objects.

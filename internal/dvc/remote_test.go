@@ -259,6 +259,16 @@ func TestPullAndPushTakeTheOutputsOfStages(t *testing.T) {
 	require.Equal(t, "model", read(t, there, "m.model"))
 }
 
+func TestARemoteIsOpenedOnce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, ".dvc/config", "['remote \"b\"']\n    url = ../b\n")
+	r := open(t, dir)
+	require.True(t, r.Remote("b") == r.Remote("b"), "another store of the same remote") //nolint:testifylint // the very same, not one like it
+	_, err := r.Open(t.Context(), abcMD5, "b")
+	requireCode(t, perennial.CodeNotFound, err, `missing from the remote "b"`)
+}
+
 func TestAPointerCanNameItsRemote(t *testing.T) {
 	t.Parallel()
 	ctx, dir := t.Context(), t.TempDir()

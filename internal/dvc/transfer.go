@@ -94,10 +94,10 @@ func (r *Repo) download(ctx context.Context, w wanted) (err error) {
 	return err
 }
 
-// Open gives an object by its md5 from the cache or else from the default
-// remote, verified. Errors are those of Pull.
-func (r *Repo) Open(ctx context.Context, md5 string) ([]byte, error) {
-	b, err := r.get(ctx, md5, r.remote)
+// Open gives an object by its md5 from the cache or else from a remote ("": the
+// default one), verified. Errors are those of Pull.
+func (r *Repo) Open(ctx context.Context, md5, remote string) ([]byte, error) {
+	b, err := r.get(ctx, md5, r.Remote(remote))
 	return b, perennial.Wrap("dvc.Open", err)
 }
 
@@ -207,11 +207,12 @@ func (r *Repo) pointers(ctx context.Context, paths ...string) (ps []Pointer, err
 		for _, p := range found {
 			ps = append(ps, p.Pointer)
 		}
-		outs, err := r.outputs(files.pipelines)
+		outs, err := r.outputs(r.text, files.pipelines)
 		return append(ps, slices.DeleteFunc(outs, func(p Pointer) bool { return p.NoCache || p.MD5 == "" })...), err
 	}
+	outs := r.outputsOnce(ctx)
 	for _, path := range paths {
-		p, err := r.Pointer(ctx, strings.TrimSuffix(path, pointerExt))
+		p, err := r.pointer(strings.TrimSuffix(path, pointerExt), outs)
 		if err != nil {
 			return nil, err
 		}

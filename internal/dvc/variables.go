@@ -14,6 +14,7 @@ import (
 // scope is what the variables of a dvc.yaml, ${…}, stand for in one place of it.
 type scope struct {
 	r     *Repo
+	read  texts
 	file  string       // the dvc.yaml, relative to the project
 	maps  []*yaml.Node // the first one that has a name counts
 	files []string     // that were loaded whole or in part

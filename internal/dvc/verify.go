@@ -246,7 +246,7 @@ func (r *Repo) restore(ctx context.Context, b BadObject) (from string, err error
 	for _, p := range b.Paths {
 		file := filepath.Join(r.root, filepath.FromSlash(p))
 		if sum, err := r.contentHash(ctx, file); err == nil && sum == b.OID {
-			if _, err := r.store(ctx, p, file, 0); err == nil {
+			if _, err := r.store(ctx, p, file); err == nil {
 				return "work tree", nil
 			}
 		}

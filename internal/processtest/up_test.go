@@ -14,7 +14,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/client"
-	"github.com/perennial-ml/perennial/internal/dvc"
+	"github.com/perennial-ml/perennial/internal/dvc/dvctest"
 	"github.com/perennial-ml/perennial/internal/project"
 )
 
@@ -175,10 +175,7 @@ func TestTrainingMakesWhatTheLockOfTheRepositorySays(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the last digit of a sum depends on the processor's fused multiplication; dvc.lock was written on amd64")
 	}
-	committed, err := dvc.Open(filepath.Join("..", ".."))
-	require.NoError(t, err)
-	want, err := committed.Stages()
-	require.NoError(t, err)
+	want := dvctest.Stages(t, filepath.Join("..", ".."))
 	names := []string{"iris"}
 	if nightly() {
 		names = append(names, "california-housing") // minutes of searching
@@ -188,10 +185,7 @@ func TestTrainingMakesWhatTheLockOfTheRepositorySays(t *testing.T) {
 		out, code := run(t, "train", name, "--wait", "--project", p.project, "--api", p.url)
 		require.Zero(t, code, out)
 	}
-	repo, err := dvc.Open(p.project)
-	require.NoError(t, err)
-	came, err := repo.Stages()
-	require.NoError(t, err)
+	came := dvctest.Stages(t, p.project)
 	require.Len(t, came, len(names))
 	require.Subset(t, want, came)
 	p.stop()

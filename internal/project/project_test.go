@@ -15,6 +15,7 @@ import (
 
 	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/dvc"
+	"github.com/perennial-ml/perennial/internal/dvc/dvctest"
 	"github.com/perennial-ml/perennial/internal/project"
 )
 
@@ -117,10 +118,8 @@ func TestLockOfThisRepository(t *testing.T) {
 	for _, p := range pointers {
 		tracked[p.Path] = p.MD5
 	}
-	stages, err := repo.Stages()
-	require.NoError(t, err)
 	var names []string
-	for _, s := range stages {
+	for _, s := range dvctest.Stages(t, root) {
 		names = append(names, s.Name)
 		for _, e := range slices.Concat(s.Deps, s.Outs) {
 			if sum, ok := tracked[e.Path]; ok {
