@@ -197,11 +197,11 @@ type modelFolder struct {
 }
 
 func (s *Server) listModelArtifacts(ctx context.Context, in *modelFolder) (*mlflow.ArtifactList, error) {
-	model, err := s.store.getLoggedModel(ctx, in.ModelID, true)
+	uri, err := s.store.modelURI(ctx, in.ModelID)
 	if err != nil {
 		return nil, err
 	}
-	return s.listBelow(ctx, model.Info.ArtifactURI, in.Folder)
+	return s.listBelow(ctx, uri, in.Folder)
 }
 
 // listBelow lists a folder below the place that a URI names.
@@ -256,11 +256,11 @@ func (s *Server) modelFile(c *fiber.Ctx) error {
 	if err != nil {
 		return errPath()
 	}
-	model, err := s.store.getLoggedModel(c.UserContext(), id, true)
+	uri, err := s.store.modelURI(c.UserContext(), id)
 	if err != nil {
 		return err
 	}
-	return s.sendBelow(c, model.Info.ArtifactURI, c.Query("artifact_file_path"))
+	return s.sendBelow(c, uri, c.Query("artifact_file_path"))
 }
 
 func (s *Server) sendBelow(c *fiber.Ctx, uri, below string) error {

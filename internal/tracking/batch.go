@@ -8,7 +8,6 @@ import (
 
 	"gorm.io/gorm"
 
-	"github.com/perennial-ml/perennial"
 	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
@@ -22,14 +21,6 @@ type metricRow struct {
 	IsNan     bool
 }
 
-type paramRow struct {
-	RunID string `gorm:"primaryKey"`
-	Key   string `gorm:"primaryKey"`
-	Value string
-}
-
-func (paramRow) TableName() string { return "params" }
-
 type tagRow struct {
 	RunID string `gorm:"primaryKey"`
 	Key   string `gorm:"primaryKey"`
@@ -37,35 +28,6 @@ type tagRow struct {
 }
 
 func (tagRow) TableName() string { return "tags" }
-
-// writeParams stores params, each of another key, and gives those that are there
-// already with another value.
-func writeParams(tx *gorm.DB, runID string, params []perennial.Tag) (changed []perennial.Tag, err error) {
-	if len(params) == 0 {
-		return nil, nil
-	}
-	rows := make([][]any, len(params))
-	want := make(map[string]string, len(params))
-	keys := make([]string, len(params))
-	for i, p := range params {
-		want[p.Key], keys[i] = p.Value, p.Key
-		rows[i] = []any{runID, p.Key, p.Value}
-	}
-	stored, err := insert(tx, "INSERT INTO params (run_id, key, value) VALUES ", " ON CONFLICT DO NOTHING", rows)
-	if err != nil || stored == len(rows) {
-		return nil, err
-	}
-	var present []paramRow
-	if err := tx.Where("run_id = ? AND key IN ?", runID, keys).Order("key").Find(&present).Error; err != nil {
-		return nil, err
-	}
-	for _, p := range present {
-		if p.Value != want[p.Key] {
-			changed = append(changed, perennial.Tag{Key: p.Key, Value: p.Value})
-		}
-	}
-	return changed, nil
-}
 
 // writeMetrics stores points of a run and keeps the latest of each key.
 func writeMetrics(tx *gorm.DB, run *runRow, points []mlflow.Metric) error {
@@ -174,33 +136,4 @@ func number(value float64, isNaN bool) mlflow.Number {
 		return mlflow.Number(math.NaN())
 	}
 	return mlflow.Number(value)
-}
-
-func putTags(tx *gorm.DB, runID string, tags []perennial.Tag) error {
-	tags = lastOfEach(tags)
-	if len(tags) == 0 {
-		return nil
-	}
-	rows := make([][]any, len(tags))
-	for i, t := range tags {
-		rows[i] = []any{runID, t.Key, t.Value}
-	}
-	_, err := insert(tx, "INSERT INTO tags (run_id, key, value) VALUES ", " ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value", rows)
-	return err
-}
-
-// lastOfEach keeps the last value of every key: one statement can't write a row
-// twice.
-func lastOfEach(tags []perennial.Tag) []perennial.Tag {
-	at := make(map[string]int, len(tags))
-	var kept []perennial.Tag
-	for _, t := range tags {
-		if i, seen := at[t.Key]; seen {
-			kept[i] = t
-			continue
-		}
-		at[t.Key] = len(kept)
-		kept = append(kept, t)
-	}
-	return kept
 }

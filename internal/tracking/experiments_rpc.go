@@ -8,7 +8,6 @@ import (
 	"unicode/utf8"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"github.com/perennial-ml/perennial/internal/db"
 	"github.com/perennial-ml/perennial/internal/mlflow"
@@ -56,7 +55,7 @@ func (s *Server) createExperiment(ctx context.Context, in *mlflow.CreateExperime
 			return experimentTaken(in.Name)
 		}
 		id = row.ExperimentID
-		return putExperimentTags(tx, id, in.Tags)
+		return experimentTags.put(tx, in.Tags, id)
 	})
 	return &mlflow.ExperimentID{ExperimentID: id}, err
 }
@@ -89,17 +88,6 @@ func checkLocation(uri string) error {
 		return mlflow.Invalid("Invalid artifact path length. The length of the artifact path cannot be greater than %d.", maxArtifactLocation)
 	case strings.ContainsAny(uri, "?#\\\x00"), strings.Contains(uri, ".."), strings.Contains(strings.ToLower(uri), "%2e"), strings.HasPrefix(uri, "runs:"):
 		return mlflow.Invalid("Invalid artifact location: '%s'. It may not hold '..', '?', '#' or backslashes, nor be a runs:/ address.", uri)
-	}
-	return nil
-}
-
-// putExperimentTags sets tags of an experiment.
-func putExperimentTags(tx *gorm.DB, id string, tags []mlflow.Tag) error {
-	for _, t := range tags {
-		row := experimentTagRow{ExperimentID: id, Key: t.Key, Value: t.Value}
-		if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error; err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -268,7 +256,7 @@ func (s *Server) setExperimentTag(ctx context.Context, in *mlflow.ExperimentTag)
 		if err := mustBeActive("experiment", row.ExperimentID, row.LifecycleStage); err != nil {
 			return err
 		}
-		return putExperimentTags(tx, row.ExperimentID, []mlflow.Tag{{Key: in.Key, Value: value}})
+		return experimentTags.put(tx, []mlflow.Tag{{Key: in.Key, Value: value}}, row.ExperimentID)
 	})
 }
 

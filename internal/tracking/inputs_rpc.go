@@ -1,6 +1,7 @@
 package tracking
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 
@@ -16,7 +17,6 @@ type inputRow struct {
 	Name    string `gorm:"primaryKey"`
 	Digest  string `gorm:"primaryKey"`
 	Context string `gorm:"primaryKey"`
-	Data    string // JSON of perennial.DataRef, "" of an input that came through MLflow's REST
 	Tags    string // JSON of the tags besides the context; "" for none
 }
 
@@ -88,7 +88,7 @@ func (s *Server) logInputs(ctx context.Context, in *mlflow.LogInputs) (*mlflow.V
 }
 
 // putInput notes one data set. Without a purpose, as log_metric names it, it is the
-// same input as one that is there.
+// same input as one that is there, which gets its purpose when that comes.
 func putInput(tx, once *gorm.DB, run *runRow, d mlflow.DatasetInput) error {
 	set := datasetRow{
 		ExperimentID: run.ExperimentID, Name: d.Dataset.Name, Digest: d.Dataset.Digest,
@@ -106,10 +106,6 @@ func putInput(tx, once *gorm.DB, run *runRow, d mlflow.DatasetInput) error {
 			others = append(others, t)
 		}
 	}
-	_, there, err := db.Take[inputRow](tx.Where("run_id = ? AND name = ? AND digest = ? AND (context = '' OR ? = '')", use.RunID, use.Name, use.Digest, use.Context))
-	if err != nil || there {
-		return err
-	}
 	if len(others) > 0 {
 		b, err := json.Marshal(others)
 		if err != nil {
@@ -117,7 +113,17 @@ func putInput(tx, once *gorm.DB, run *runRow, d mlflow.DatasetInput) error {
 		}
 		use.Tags = string(b)
 	}
-	return once.Create(&use).Error
+	same := tx.Where("run_id = ? AND name = ? AND digest = ?", use.RunID, use.Name, use.Digest).Session(&gorm.Session{})
+	there, found, err := db.Take[inputRow](same.Where("context IN ('', ?) OR ? = ''", use.Context, use.Context).Order("context DESC"))
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return tx.Create(&use).Error
+	case there.Context == use.Context, use.Context == "":
+		return nil
+	}
+	return same.Model(&inputRow{}).Where("context = ''").Updates(map[string]any{"context": use.Context, "tags": cmp.Or(use.Tags, there.Tags)}).Error
 }
 
 func checkDataset(d mlflow.DatasetInput) error {

@@ -73,13 +73,15 @@ func checkTags(tags []mlflow.Tag) error {
 	return nil
 }
 
-// checkTag refuses a tag whose key is wrong or whose value is too long.
-func checkTag(key, value string, most int) error {
-	if err := checkKey("tag", key); err != nil {
-		return err
-	}
-	if tooLong(value, most) {
-		return mlflow.Invalid("Tag value '%s' had length %d, which exceeded length limit of %d", clip(value), utf8.RuneCountInString(value), most)
+// checkLongTags refuses tags whose key is wrong or whose value is too long.
+func checkLongTags(tags []mlflow.Tag, most int) error {
+	for _, t := range tags {
+		if err := checkKey("tag", t.Key); err != nil {
+			return err
+		}
+		if tooLong(t.Value, most) {
+			return mlflow.Invalid("Tag value '%s' had length %d, which exceeded length limit of %d", clip(t.Value), utf8.RuneCountInString(t.Value), most)
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/perennial-ml/perennial/internal/db"
 	"github.com/perennial-ml/perennial/internal/mlflow"
 )
 
@@ -36,40 +37,41 @@ func (s *Server) getLoggedModel(ctx context.Context, in *mlflow.GetLoggedModel) 
 }
 
 func (s *Server) finalizeLoggedModel(ctx context.Context, in *mlflow.FinalizeLoggedModel) (*mlflow.LoggedModelAnswer, error) {
-	return loggedAnswer(s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(_ *gorm.DB, row *loggedModelRow) error {
+	if err := s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(_ *gorm.DB, row *loggedModelRow) error {
 		switch in.Status {
 		case mlflow.LoggedModelPending, mlflow.LoggedModelReady, mlflow.LoggedModelFailed:
 			row.Status = in.Status
 			return nil
 		}
 		return mlflow.Invalid("Invalid model status: '%s'. It is one of %s, %s, %s.", clip(in.Status), mlflow.LoggedModelPending, mlflow.LoggedModelReady, mlflow.LoggedModelFailed)
-	}))
+	}); err != nil {
+		return nil, err
+	}
+	return loggedAnswer(s.store.getLoggedModel(ctx, in.ModelID, true))
 }
 
 // deleteLoggedModel hides a model from searches, unless a version that is in
 // service was made of it. Its files stay.
 func (s *Server) deleteLoggedModel(ctx context.Context, in *mlflow.GetLoggedModel) (*mlflow.Void, error) {
-	if _, err := s.store.getLoggedModel(ctx, in.ModelID, true); err != nil {
-		return nil, err
+	if _, err := findLoggedModel(s.store.db.WithContext(ctx), in.ModelID); err != nil {
+		return nil, db.Fault("tracking.deleteLoggedModel", err)
 	}
 	if err := s.ownerFree(ctx, in.ModelID); err != nil {
 		return nil, err
 	}
-	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(_ *gorm.DB, row *loggedModelRow) error {
+	return nil, s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(_ *gorm.DB, row *loggedModelRow) error {
 		row.LifecycleStage = stageDeleted
 		return nil
 	})
-	return nil, err
 }
 
 func (s *Server) setLoggedModelTags(ctx context.Context, in *mlflow.LoggedModelTags) (*mlflow.Void, error) {
 	if err := checkOwn(ctx, keysOf(in.Tags)...); err != nil {
 		return nil, err
 	}
-	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(tx *gorm.DB, row *loggedModelRow) error {
+	return nil, s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(tx *gorm.DB, row *loggedModelRow) error {
 		return putLoggedTags(tx, row.ModelID, in.Tags)
 	})
-	return nil, err
 }
 
 // loggedModelTag is DELETE logged-models/{model_id}/tags/{tag_key}.
@@ -82,19 +84,17 @@ func (s *Server) deleteLoggedModelTag(ctx context.Context, in *loggedModelTag) (
 	if err := checkOwn(ctx, in.Key); err != nil {
 		return nil, err
 	}
-	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(tx *gorm.DB, row *loggedModelRow) error {
+	return nil, s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(tx *gorm.DB, row *loggedModelRow) error {
 		gone := tx.Where("model_id = ? AND key = ?", row.ModelID, in.Key).Delete(&loggedTagRow{})
 		if gone.Error == nil && gone.RowsAffected == 0 {
 			return mlflow.Missing("No tag with key '%s' on logged model '%s'.", clip(in.Key), row.ModelID)
 		}
 		return gone.Error
 	})
-	return nil, err
 }
 
 func (s *Server) logLoggedModelParams(ctx context.Context, in *mlflow.LoggedModelParams) (*mlflow.Void, error) {
-	_, err := s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(tx *gorm.DB, row *loggedModelRow) error {
+	return nil, s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(tx *gorm.DB, row *loggedModelRow) error {
 		return putLoggedParams(tx, row.ModelID, in.Params)
 	})
-	return nil, err
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"github.com/perennial-ml/perennial/internal/db"
 	"github.com/perennial-ml/perennial/internal/mlflow"
@@ -124,49 +123,44 @@ func loggedModelName(name string) error {
 
 // putLoggedParams writes parameters once: another value for a key is refused.
 func putLoggedParams(tx *gorm.DB, id string, params []mlflow.Tag) error {
-	for _, p := range params {
+	for i, p := range params {
 		if err := checkKey("param", p.Key); err != nil {
 			return err
 		}
-		row := loggedParamRow{ModelID: id, Key: p.Key, Value: mlflow.Truncate(p.Value, mlflow.MaxParam)}
-		done := tx.Clauses(clause.OnConflict{DoNothing: true}).Create(&row)
-		if done.Error != nil {
-			return done.Error
-		}
-		if done.RowsAffected > 0 {
-			continue
-		}
-		stored, _, err := db.Take[loggedParamRow](tx.Where("model_id = ? AND key = ?", id, p.Key))
-		if err != nil {
-			return err
-		}
-		if stored.Value != row.Value {
-			return mlflow.Invalid("Changing param values is not allowed. Param with key='%s' was already logged with value='%s' for logged model '%s'", p.Key, clip(stored.Value), id)
-		}
+		params[i].Value = mlflow.Truncate(p.Value, mlflow.MaxParam)
 	}
-	return nil
+	changed, err := loggedParams.once(tx, params, id)
+	if err == nil && len(changed) > 0 {
+		err = mlflow.Invalid("Changing param values is not allowed. Param with key='%s' was already logged with value='%s' for logged model '%s'", changed[0].Key, clip(changed[0].Value), id)
+	}
+	return err
 }
 
 func putLoggedTags(tx *gorm.DB, id string, tags []mlflow.Tag) error {
-	for _, t := range tags {
-		if err := checkTag(t.Key, t.Value, mlflow.MaxTag); err != nil {
-			return err
-		}
-		row := loggedTagRow{ModelID: id, Key: t.Key, Value: t.Value}
-		if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error; err != nil {
-			return err
-		}
+	if err := checkLongTags(tags, mlflow.MaxTag); err != nil {
+		return err
 	}
-	return nil
+	return loggedTags.put(tx, tags, id)
 }
 
-// lockLoggedModel locks a logged model for a change, in MLflow's way a deleted one too.
-func lockLoggedModel(tx *gorm.DB, id string) (loggedModelRow, error) {
-	row, found, err := db.Take[loggedModelRow](forUpdate(tx).Where("model_id = ?", id))
+// findLoggedModel reads a logged model's row, a deleted one's too.
+func findLoggedModel(g *gorm.DB, id string) (loggedModelRow, error) {
+	row, found, err := db.Take[loggedModelRow](g.Where("model_id = ?", id))
 	if err == nil && !found {
 		err = noLoggedModel(id)
 	}
 	return row, err
+}
+
+// lockLoggedModel locks a logged model for a change, in MLflow's way a deleted one too.
+func lockLoggedModel(tx *gorm.DB, id string) (loggedModelRow, error) {
+	return findLoggedModel(forUpdate(tx), id)
+}
+
+// modelURI gives where a logged model's files are said to lie, deleted ones' too.
+func (s *Store) modelURI(ctx context.Context, id string) (string, error) {
+	row, err := findLoggedModel(s.db.WithContext(ctx), id)
+	return row.ArtifactURI, db.Fault("tracking.modelURI", err)
 }
 
 func noLoggedModel(id string) error {
@@ -177,8 +171,8 @@ func noLoggedModel(id string) error {
 func (s *Store) getLoggedModel(ctx context.Context, id string, andDeleted bool) (mlflow.LoggedModel, error) {
 	const op = "tracking.getLoggedModel"
 	g := s.db.WithContext(ctx)
-	row, found, err := db.Take[loggedModelRow](g.Where("model_id = ?", id))
-	if err == nil && (!found || row.LifecycleStage != stageActive && !andDeleted) {
+	row, err := findLoggedModel(g, id)
+	if err == nil && row.LifecycleStage != stageActive && !andDeleted {
 		err = noLoggedModel(id)
 	}
 	if err != nil {
@@ -188,10 +182,10 @@ func (s *Store) getLoggedModel(ctx context.Context, id string, andDeleted bool) 
 	return model, db.Fault(op, err)
 }
 
-// changeLoggedModel makes one change to a logged model and gives it as it is then.
-func (s *Store) changeLoggedModel(ctx context.Context, id string, now int64, change func(tx *gorm.DB, row *loggedModelRow) error) (mlflow.LoggedModel, error) {
-	var model mlflow.LoggedModel
-	err := s.write(ctx, "tracking.changeLoggedModel", func(tx *gorm.DB) error {
+// changeLoggedModel makes one change to a logged model, whose status and lifecycle
+// stage may become others.
+func (s *Store) changeLoggedModel(ctx context.Context, id string, now int64, change func(tx *gorm.DB, row *loggedModelRow) error) error {
+	return s.write(ctx, "tracking.changeLoggedModel", func(tx *gorm.DB) error {
 		row, err := lockLoggedModel(tx, id)
 		if err != nil {
 			return err
@@ -199,14 +193,9 @@ func (s *Store) changeLoggedModel(ctx context.Context, id string, now int64, cha
 		if err := change(tx, &row); err != nil {
 			return err
 		}
-		row.LastUpdatedTime = now
-		if err := tx.Save(&row).Error; err != nil {
-			return err
-		}
-		model, err = oneLoggedModel(tx, row)
-		return err
+		return tx.Model(&loggedModelRow{}).Where("model_id = ?", id).
+			Updates(map[string]any{"status": row.Status, "lifecycle_stage": row.LifecycleStage, "last_updated_time": now}).Error
 	})
-	return model, err
 }
 
 func oneLoggedModel(g *gorm.DB, row loggedModelRow) (mlflow.LoggedModel, error) {
@@ -281,8 +270,7 @@ func noteVersion(tx *gorm.DB, modelID, name string, version int64) error {
 	if err != nil {
 		return err
 	}
-	row := loggedTagRow{ModelID: modelID, Key: mlflow.TagModelVersions, Value: string(list)}
-	if err := tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error; err != nil {
+	if err := loggedTags.put(tx, []mlflow.Tag{{Key: mlflow.TagModelVersions, Value: string(list)}}, modelID); err != nil {
 		return fmt.Errorf("note version %d of %s: %w", version, name, err)
 	}
 	return nil

@@ -38,6 +38,8 @@ func TestLoggedModels(t *testing.T) {
 
 		w.post(t, "logged-models/"+id+"/params", object{"params": []object{{"key": "C", "value": "1.0"}, {"key": "D", "value": strings.Repeat("x", 7000)}}})
 		require.Contains(t, w.refuse(t, invalid, http.MethodPost, "logged-models/"+id+"/params", object{"params": []object{{"key": "C", "value": "2"}}}), "Changing param values")
+		twice := []object{{"key": "E", "value": "1"}, {"key": "E", "value": "2"}}
+		require.Contains(t, w.refuse(t, invalid, http.MethodPost, "logged-models/"+id+"/params", object{"params": twice}), "Param with key='E' was already logged with value='1'")
 		long, _ := at(t, w.get(t, "logged-models/"+id), "model", "data", "params", 1, "value").(string)
 		require.Len(t, long, 6000)
 

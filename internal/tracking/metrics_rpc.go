@@ -74,7 +74,7 @@ func (s *Server) logBatch(ctx context.Context, in *logBatch) (*mlflow.Void, erro
 		if err := checkOwnOfRun(ctx, tx, row.RunID, keysOf(in.Tags)...); err != nil {
 			return err
 		}
-		changed, err := writeParams(tx, row.RunID, in.Params)
+		changed, err := runParams.once(tx, in.Params, row.RunID)
 		if err != nil {
 			return err
 		}

@@ -56,10 +56,8 @@ func (s *Store) createModel(ctx context.Context, in *mlflow.CreateRegisteredMode
 		if done.Error != nil {
 			return done.Error
 		}
-		for _, t := range in.Tags {
-			if err := putModelTag(tx, in.Name, t.Key, t.Value); err != nil {
-				return err
-			}
+		if err := putModelTags(tx, in.Name, in.Tags); err != nil {
+			return err
 		}
 		var err error
 		model, err = oneModel(tx, in.Name)
@@ -96,11 +94,11 @@ func checkDescription(text string) error {
 	return nil
 }
 
-func putModelTag(tx *gorm.DB, name, key, value string) error {
-	if err := checkTag(key, value, mlflow.MaxRegistryTag); err != nil {
+func putModelTags(tx *gorm.DB, name string, tags []mlflow.Tag) error {
+	if err := checkLongTags(tags, mlflow.MaxRegistryTag); err != nil {
 		return err
 	}
-	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&modelTagRow{Name: name, Key: key, Value: value}).Error
+	return modelTags.put(tx, tags, name)
 }
 
 // findModel reads a registered model's row.
@@ -124,47 +122,39 @@ func (s *Store) hasModel(ctx context.Context, name string) error {
 	return db.Fault("tracking.hasModel", err)
 }
 
-// changeModel makes one change to a registered model and gives it as it is then.
-// change may rename it: name is what it is called afterwards.
-func (s *Store) changeModel(ctx context.Context, name string, now int64, change func(tx *gorm.DB) (newName string, err error)) (mlflow.RegisteredModel, error) {
-	var model mlflow.RegisteredModel
-	err := s.write(ctx, "tracking.changeModel", func(tx *gorm.DB) error {
+// changeModel makes one change to a registered model.
+func (s *Store) changeModel(ctx context.Context, name string, now int64, change func(tx *gorm.DB) error) error {
+	return s.write(ctx, "tracking.changeModel", func(tx *gorm.DB) error {
 		if _, err := lockModel(tx, name); err != nil {
 			return err
 		}
-		newName, err := change(tx)
-		if err != nil {
+		if err := tx.Model(&modelRow{}).Where("name = ?", name).Update("last_updated_time", now).Error; err != nil {
 			return err
 		}
-		if err := tx.Model(&modelRow{}).Where("name = ?", newName).Update("last_updated_time", now).Error; err != nil {
-			return err
-		}
-		model, err = oneModel(tx, newName)
-		return err
+		return change(tx)
 	})
-	return model, err
 }
 
 // renameModel gives a registered model another name; versions, tags and aliases
 // follow it through their foreign keys.
-func (s *Store) renameModel(ctx context.Context, name, newName string, now int64) (mlflow.RegisteredModel, error) {
-	return s.changeModel(ctx, name, now, func(tx *gorm.DB) (string, error) {
+func (s *Store) renameModel(ctx context.Context, name, newName string, now int64) error {
+	return s.changeModel(ctx, name, now, func(tx *gorm.DB) error {
 		if err := modelName(newName); err != nil {
-			return "", err
+			return err
 		}
 		if newName == name {
-			return name, nil
+			return nil
 		}
 		if _, taken, err := db.Take[modelRow](tx.Where("name = ?", newName)); err != nil || taken {
-			return "", cmp.Or(err, nameTaken(newName))
+			return cmp.Or(err, nameTaken(newName))
 		}
 		if err := tx.Model(&modelRow{}).Where("name = ?", name).Update("name", newName).Error; err != nil {
 			if errors.Is(err, gorm.ErrDuplicatedKey) {
-				return "", nameTaken(newName)
+				return nameTaken(newName)
 			}
-			return "", err
+			return err
 		}
-		return newName, tx.Model(&versionRow{}).Where("name = ?", newName).Update("last_updated_time", now).Error
+		return tx.Model(&versionRow{}).Where("name = ?", newName).Update("last_updated_time", now).Error
 	})
 }
 
@@ -256,9 +246,12 @@ func (s *Store) getLatestVersions(ctx context.Context, in *mlflow.GetLatestVersi
 			return nil, err
 		}
 	}
-	model, err := s.getModel(ctx, in.Name)
-	if err != nil || len(stages) == 0 {
-		return model.LatestVersions, err
+	if err := s.hasModel(ctx, in.Name); err != nil {
+		return nil, err
 	}
-	return slices.DeleteFunc(model.LatestVersions, func(v mlflow.ModelVersion) bool { return !slices.Contains(stages, v.CurrentStage) }), nil
+	versions, err := latestVersions(s.db.WithContext(ctx), []string{in.Name})
+	if err != nil || len(stages) == 0 {
+		return versions, db.Fault("tracking.getLatestVersions", err)
+	}
+	return slices.DeleteFunc(versions, func(v mlflow.ModelVersion) bool { return !slices.Contains(stages, v.CurrentStage) }), nil
 }

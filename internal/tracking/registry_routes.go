@@ -81,12 +81,15 @@ func (s *Server) getModel(ctx context.Context, in *mlflow.ModelName) (*mlflow.Re
 }
 
 func (s *Server) updateModel(ctx context.Context, in *mlflow.UpdateRegisteredModel) (*mlflow.RegisteredModelAnswer, error) {
-	return modelAnswer(s.store.changeModel(ctx, in.Name, s.millis(), func(tx *gorm.DB) (string, error) {
+	if err := s.store.changeModel(ctx, in.Name, s.millis(), func(tx *gorm.DB) error {
 		if err := checkDescription(in.Description); err != nil {
-			return "", err
+			return err
 		}
-		return in.Name, tx.Model(&modelRow{}).Where("name = ?", in.Name).Update("description", in.Description).Error
-	}))
+		return tx.Model(&modelRow{}).Where("name = ?", in.Name).Update("description", in.Description).Error
+	}); err != nil {
+		return nil, err
+	}
+	return modelAnswer(s.store.getModel(ctx, in.Name))
 }
 
 func (s *Server) renameModel(ctx context.Context, in *mlflow.RenameRegisteredModel) (*mlflow.RegisteredModelAnswer, error) {
@@ -96,7 +99,10 @@ func (s *Server) renameModel(ctx context.Context, in *mlflow.RenameRegisteredMod
 	if err := s.free(ctx, in.Name, ""); err != nil {
 		return nil, err
 	}
-	return modelAnswer(s.store.renameModel(ctx, in.Name, in.NewName, s.millis()))
+	if err := s.store.renameModel(ctx, in.Name, in.NewName, s.millis()); err != nil {
+		return nil, err
+	}
+	return modelAnswer(s.store.getModel(ctx, in.NewName))
 }
 
 func (s *Server) deleteModel(ctx context.Context, in *mlflow.ModelName) (*mlflow.Void, error) {
@@ -115,20 +121,18 @@ func (s *Server) getLatestVersions(ctx context.Context, in *mlflow.GetLatestVers
 }
 
 func (s *Server) setModelTag(ctx context.Context, in *mlflow.ModelTag) (*mlflow.Void, error) {
-	_, err := s.store.changeModel(ctx, in.Name, s.millis(), func(tx *gorm.DB) (string, error) {
-		return in.Name, putModelTag(tx, in.Name, in.Key, in.Value)
+	return nil, s.store.changeModel(ctx, in.Name, s.millis(), func(tx *gorm.DB) error {
+		return putModelTags(tx, in.Name, []mlflow.Tag{{Key: in.Key, Value: in.Value}})
 	})
-	return nil, err
 }
 
 func (s *Server) deleteModelTag(ctx context.Context, in *mlflow.ModelTag) (*mlflow.Void, error) {
-	_, err := s.store.changeModel(ctx, in.Name, s.millis(), func(tx *gorm.DB) (string, error) {
+	return nil, s.store.changeModel(ctx, in.Name, s.millis(), func(tx *gorm.DB) error {
 		if err := checkKey("tag", in.Key); err != nil {
-			return "", err
+			return err
 		}
-		return in.Name, tx.Where("name = ? AND key = ?", in.Name, in.Key).Delete(&modelTagRow{}).Error
+		return tx.Where("name = ? AND key = ?", in.Name, in.Key).Delete(&modelTagRow{}).Error
 	})
-	return nil, err
 }
 
 // steering are the aliases that say who answers, in whatever case: the hook knows
@@ -182,15 +186,18 @@ func (s *Server) getVersion(ctx context.Context, in *mlflow.VersionName) (*mlflo
 }
 
 func (s *Server) updateVersion(ctx context.Context, in *mlflow.UpdateModelVersion) (*mlflow.ModelVersionAnswer, error) {
-	return versionAnswer(s.store.changeVersion(ctx, in.Name, in.Version, s.millis(), func(_ *gorm.DB, v *versionRow) error {
+	if err := s.store.changeVersion(ctx, in.Name, in.Version, s.millis(), func(_ *gorm.DB, v *versionRow) error {
 		v.Description = in.Description
 		return checkDescription(in.Description)
-	}))
+	}); err != nil {
+		return nil, err
+	}
+	return versionAnswer(s.store.getVersion(ctx, in.Name, in.Version))
 }
 
 func (s *Server) deleteVersion(ctx context.Context, in *mlflow.VersionName) (*mlflow.Void, error) {
-	if _, err := s.store.getVersion(ctx, in.Name, in.Version); err != nil {
-		return nil, err
+	if _, err := findVersion(s.store.db.WithContext(ctx), in.Name, in.Version); err != nil {
+		return nil, db.Fault("tracking.deleteVersion", err)
 	}
 	if err := s.free(ctx, in.Name, in.Version); err != nil {
 		return nil, err
@@ -204,25 +211,26 @@ func (s *Server) getDownloadURI(ctx context.Context, in *mlflow.VersionName) (*m
 }
 
 func (s *Server) setVersionTag(ctx context.Context, in *mlflow.VersionTag) (*mlflow.Void, error) {
-	_, err := s.store.changeVersion(ctx, in.Name, in.Version, s.millis(), func(tx *gorm.DB, v *versionRow) error {
+	return nil, s.store.changeVersion(ctx, in.Name, in.Version, s.millis(), func(tx *gorm.DB, v *versionRow) error {
 		if err := checkOwn(ctx, in.Key); err != nil {
 			return err
 		}
-		return putVersionTag(tx, *v, in.Key, in.Value)
+		return putVersionTags(tx, *v, []mlflow.Tag{{Key: in.Key, Value: in.Value}})
 	})
-	return nil, err
 }
 
 func (s *Server) deleteVersionTag(ctx context.Context, in *mlflow.VersionTag) (*mlflow.Void, error) {
-	_, err := s.store.changeVersion(ctx, in.Name, in.Version, s.millis(), func(tx *gorm.DB, v *versionRow) error {
+	return nil, s.store.changeVersion(ctx, in.Name, in.Version, s.millis(), func(tx *gorm.DB, v *versionRow) error {
 		if err := cmp.Or(checkKey("tag", in.Key), checkOwn(ctx, in.Key)); err != nil {
 			return err
 		}
 		return tx.Where("name = ? AND version = ? AND key = ?", v.Name, v.Version, in.Key).Delete(&versionTagRow{}).Error
 	})
-	return nil, err
 }
 
 func (s *Server) transition(ctx context.Context, in *mlflow.TransitionStage) (*mlflow.ModelVersionAnswer, error) {
-	return versionAnswer(s.store.transition(ctx, in, s.millis()))
+	if err := s.store.transition(ctx, in, s.millis()); err != nil {
+		return nil, err
+	}
+	return versionAnswer(s.store.getVersion(ctx, in.Name, in.Version))
 }

@@ -40,16 +40,6 @@ var versionGrammar = &grammar{
 	valid: []string{"name", "run_id", "source_path", "version_number"},
 }
 
-// tagsOf is a table of tags or params, and what joins its rows x to their entity.
-type tagsOf struct{ table, join string }
-
-var (
-	modelTags    = tagsOf{"registered_model_tags", "x.name = registered_models.name"}
-	versionTags  = tagsOf{"model_version_tags", "x.name = model_versions.name AND x.version = model_versions.version"}
-	loggedTags   = tagsOf{"logged_model_tags", "x.model_id = logged_models.model_id"}
-	loggedParams = tagsOf{"logged_model_params", "x.model_id = logged_models.model_id"}
-)
-
 // Pages of the registry: by default, and at most.
 const (
 	modelsPage, modelsPageMax     = 100, 1000

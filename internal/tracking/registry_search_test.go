@@ -37,6 +37,12 @@ func TestSearchVersions(t *testing.T) {
 		require.Equal(t, []string{"1", "2"}, find("name = 'iris'", "order_by", "version_number ASC", "max_results", "2"))
 		w.post(t, "model-versions/set-tag", object{"name": "iris", "version": "1", "key": "seen", "value": "1"})
 		require.Equal(t, []string{"1", "3", "2"}, find("name = 'iris'"), "changed last first")
+		for _, v := range []object{{"name": "iris", "version": "3"}, {"name": "wine", "version": "1"}} {
+			w.post(t, "model-versions/set-tag", object{"name": v["name"], "version": v["version"], "key": "pick", "value": "1"})
+		}
+		picked := w.get(t, search("model-versions/search", "tags.pick = '1'", "order_by", "name ASC"))
+		require.Equal(t, []any{object{"key": "k", "value": "2"}, object{"key": "pick", "value": "1"}}, at(t, picked, "model_versions", 0, "tags"))
+		require.Equal(t, []any{object{"key": "pick", "value": "1"}}, at(t, picked, "model_versions", 1, "tags"), "not those of iris 1")
 		w.refuse(t, invalid, http.MethodGet, search("model-versions/search", "status = 'READY'"), nil)
 		w.refuse(t, invalid, http.MethodGet, search("model-versions/search", "", "max_results", "200001"), nil)
 	})

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"github.com/perennial-ml/perennial/internal/db"
 	"github.com/perennial-ml/perennial/internal/mlflow"
@@ -36,16 +35,14 @@ func (s *Store) createVersion(ctx context.Context, in *mlflow.CreateModelVersion
 		}
 		row := versionRow{
 			Name: in.Name, Version: model.NextVersion, RunID: cmp.Or(in.RunID, from.runID), Source: cmp.Or(from.named, in.Source), Status: mlflow.StatusReady,
-			CreationTime: now, LastUpdatedTime: now, Lineage: "{}", Description: in.Description, RunLink: in.RunLink,
+			CreationTime: now, LastUpdatedTime: now, Description: in.Description, RunLink: in.RunLink,
 			CurrentStage: mlflow.StageNone, StorageLocation: from.location, ModelID: from.modelID,
 		}
 		if err := tx.Create(&row).Error; err != nil {
 			return err
 		}
-		for _, t := range in.Tags {
-			if err := putVersionTag(tx, row, t.Key, t.Value); err != nil {
-				return err
-			}
+		if err := putVersionTags(tx, row, in.Tags); err != nil {
+			return err
 		}
 		if from.modelID != "" {
 			if err := noteVersion(tx, from.modelID, row.Name, row.Version); err != nil {
@@ -61,11 +58,11 @@ func (s *Store) createVersion(ctx context.Context, in *mlflow.CreateModelVersion
 	return version, err
 }
 
-func putVersionTag(tx *gorm.DB, v versionRow, key, value string) error {
-	if err := checkTag(key, value, mlflow.MaxRegistryTag); err != nil {
+func putVersionTags(tx *gorm.DB, v versionRow, tags []mlflow.Tag) error {
+	if err := checkLongTags(tags, mlflow.MaxRegistryTag); err != nil {
 		return err
 	}
-	return tx.Clauses(clause.OnConflict{UpdateAll: true}).Create(&versionTagRow{Name: v.Name, Version: v.Version, Key: key, Value: value}).Error
+	return versionTags.put(tx, tags, v.Name, v.Version)
 }
 
 // findVersion reads a version's row.
@@ -95,11 +92,10 @@ func (s *Store) getVersion(ctx context.Context, name, version string) (mlflow.Mo
 	return v, db.Fault("tracking.getVersion", err)
 }
 
-// changeVersion makes one change to a version and gives it as it is then. The
-// model's row is locked, so that changes come one after another.
-func (s *Store) changeVersion(ctx context.Context, name, version string, now int64, change func(tx *gorm.DB, v *versionRow) error) (mlflow.ModelVersion, error) {
-	var v mlflow.ModelVersion
-	err := s.write(ctx, "tracking.changeVersion", func(tx *gorm.DB) error {
+// changeVersion makes one change to a version, whose stage and description may become
+// others. The model's row is locked, so that changes come one after another.
+func (s *Store) changeVersion(ctx context.Context, name, version string, now int64, change func(tx *gorm.DB, v *versionRow) error) error {
+	return s.write(ctx, "tracking.changeVersion", func(tx *gorm.DB) error {
 		row, err := lockVersion(tx, name, version)
 		if err != nil {
 			return err
@@ -107,17 +103,12 @@ func (s *Store) changeVersion(ctx context.Context, name, version string, now int
 		if err := change(tx, &row); err != nil {
 			return err
 		}
-		row.LastUpdatedTime = now
-		if err := tx.Save(&row).Error; err != nil {
+		if err := tx.Model(&versionRow{}).Where("name = ? AND version = ?", row.Name, row.Version).
+			Updates(map[string]any{"current_stage": row.CurrentStage, "description": row.Description, "last_updated_time": now}).Error; err != nil {
 			return err
 		}
-		if err := tx.Model(&modelRow{}).Where("name = ?", name).Update("last_updated_time", now).Error; err != nil {
-			return err
-		}
-		v, err = wireVersion(tx, row)
-		return err
+		return tx.Model(&modelRow{}).Where("name = ?", name).Update("last_updated_time", now).Error
 	})
-	return v, err
 }
 
 // lockVersion locks a version's model and reads the version.
@@ -145,13 +136,13 @@ func (s *Store) deleteVersion(ctx context.Context, name, version string, now int
 
 // transition moves a version to a stage; with archive, the others of that stage,
 // which must be Staging or Production, are archived.
-func (s *Store) transition(ctx context.Context, in *mlflow.TransitionStage, now int64) (mlflow.ModelVersion, error) {
+func (s *Store) transition(ctx context.Context, in *mlflow.TransitionStage, now int64) error {
 	stage, err := canonicalStage(in.Stage)
 	if err != nil {
-		return mlflow.ModelVersion{}, err
+		return err
 	}
 	if in.ArchiveExistingVersions && stage != mlflow.StageStaging && stage != mlflow.StageProduction {
-		return mlflow.ModelVersion{}, mlflow.Invalid("Model version transition cannot archive existing model versions because '%s' is not an Active stage. Valid stages are Staging, Production", stage)
+		return mlflow.Invalid("Model version transition cannot archive existing model versions because '%s' is not an Active stage. Valid stages are Staging, Production", stage)
 	}
 	return s.changeVersion(ctx, in.Name, in.Version, now, func(tx *gorm.DB, v *versionRow) error {
 		v.CurrentStage = stage
@@ -212,33 +203,35 @@ func wireSome(g *gorm.DB, rows []versionRow) ([]mlflow.ModelVersion, error) {
 	}
 	versions := make([]mlflow.ModelVersion, len(rows))
 	at := make(map[key]*mlflow.ModelVersion, len(rows))
-	names, numbers := make([]string, len(rows)), make([]int64, len(rows))
+	pairs := make([]any, 0, 2*len(rows))
 	for i, r := range rows {
 		versions[i] = mlflow.ModelVersion{
 			Name: r.Name, Version: strconv.FormatInt(r.Version, 10), CreationTimestamp: mlflow.Int(r.CreationTime), LastUpdatedTimestamp: mlflow.Int(r.LastUpdatedTime),
 			CurrentStage: r.CurrentStage, Description: r.Description, Source: r.Source, RunID: r.RunID, Status: r.Status, RunLink: r.RunLink,
 		}
 		at[key{r.Name, r.Version}] = &versions[i]
-		names[i], numbers[i] = r.Name, r.Version
+		pairs = append(pairs, r.Name, r.Version)
 	}
-	of := g.Where("name IN ? AND version IN ?", names, numbers).Session(&gorm.Session{})
+	const pair = ", (?, CAST(? AS BIGINT))"
+	of := func(table, column string) *gorm.DB { // the pairs first, so that SQLite looks each of them up
+		return g.Raw("WITH pairs (name, version) AS (VALUES "+strings.Repeat(pair, len(rows))[2:]+") SELECT x.name, x.version, "+column+
+			" FROM pairs CROSS JOIN "+table+" x WHERE x.name = pairs.name AND x.version = pairs.version ORDER BY "+column, pairs...)
+	}
 	var tags []versionTagRow
-	if err := of.Order("key").Find(&tags).Error; err != nil {
+	if err := of(versionTags.table, "x.key, x.value").Scan(&tags).Error; err != nil {
 		return nil, err
 	}
 	for _, t := range tags {
-		if v := at[key{t.Name, t.Version}]; v != nil {
-			v.Tags = append(v.Tags, mlflow.Tag{Key: t.Key, Value: t.Value})
-		}
+		v := at[key{t.Name, t.Version}]
+		v.Tags = append(v.Tags, mlflow.Tag{Key: t.Key, Value: t.Value})
 	}
 	var aliases []aliasRow
-	if err := of.Order("alias").Find(&aliases).Error; err != nil {
+	if err := of("registered_model_aliases", "x.alias").Scan(&aliases).Error; err != nil {
 		return nil, err
 	}
 	for _, a := range aliases {
-		if v := at[key{a.Name, a.Version}]; v != nil {
-			v.Aliases = append(v.Aliases, a.Alias)
-		}
+		v := at[key{a.Name, a.Version}]
+		v.Aliases = append(v.Aliases, a.Alias)
 	}
 	return versions, nil
 }

@@ -201,6 +201,16 @@ func TestRemoteInputsAndOutputs(t *testing.T) {
 			{ExperimentID: experiment, Name: "churn", Digest: "87b268f0", Context: "validation"},
 		}, rpc[mlflow.DatasetSummaries](t, w, "POST experiments/search-datasets", object{"experiment_ids": []string{experiment}}).DatasetSummaries)
 
+		// A metric names the data set first, log_input says afterwards what it was for.
+		later := w.newRun(t, experiment)
+		w.do(t, "POST runs/log-inputs", object{"run_id": later, "datasets": []object{{"dataset": set}}})
+		for range 2 {
+			w.do(t, "POST runs/log-inputs", object{"run_id": later, "datasets": []object{input("training")}})
+		}
+		require.Equal(t, got.Inputs.DatasetInputs[:1], w.getRun(t, later).Inputs.DatasetInputs)
+		w.do(t, "POST runs/log-inputs", object{"run_id": later, "datasets": []object{input("validation")}})
+		require.Equal(t, got.Inputs.DatasetInputs, w.getRun(t, later).Inputs.DatasetInputs)
+
 		w.refused(t, mlflow.CodeInvalid, "POST experiments/search-datasets", `{}`)
 		for _, field := range []string{"name", "digest"} {
 			bad := object{"schema": ""}

@@ -64,7 +64,7 @@ func (s *Server) createRun(ctx context.Context, in *createRun) (*mlflow.RunAnswe
 		if made {
 			answer.Run = row.wire()
 			answer.Run.Data.Tags = tags
-			return putTags(tx, row.RunID, tags)
+			return runTags.put(tx, tags, row.RunID)
 		}
 		earlier, found, err := db.Take[runRow](tx.Where("op = ?", *row.Op))
 		if err == nil && (!found || earlier.ExperimentID != row.ExperimentID) {
@@ -201,7 +201,7 @@ func (s *Server) updateRun(ctx context.Context, in *mlflow.UpdateRun) (*mlflow.R
 		}
 		if in.RunName != "" {
 			row.Name = mlflow.Truncate(in.RunName, mlflow.MaxTag)
-			if err := putTags(tx, row.RunID, []mlflow.Tag{{Key: perennial.TagRunName, Value: row.Name}}); err != nil {
+			if err := runTags.put(tx, []mlflow.Tag{{Key: perennial.TagRunName, Value: row.Name}}, row.RunID); err != nil {
 				return err
 			}
 		}
@@ -249,7 +249,7 @@ func (s *Server) setTag(ctx context.Context, in *mlflow.SetTag) (*mlflow.Void, e
 
 // setTags sets tags of a run; the tag mlflow.runName renames it.
 func setTags(tx *gorm.DB, row *runRow, tags []mlflow.Tag) error {
-	if err := putTags(tx, row.RunID, tags); err != nil {
+	if err := runTags.put(tx, tags, row.RunID); err != nil {
 		return err
 	}
 	for _, t := range lastOfEach(tags) {
@@ -282,7 +282,7 @@ func (s *Server) logParam(ctx context.Context, in *mlflow.LogParam) (*mlflow.Voi
 	}
 	value := mlflow.Truncate(in.Value, mlflow.MaxParam)
 	return s.changeRun(ctx, in.RunRef, func(tx *gorm.DB, row *runRow) error {
-		changed, err := writeParams(tx, row.RunID, []mlflow.Tag{{Key: in.Key, Value: value}})
+		changed, err := runParams.once(tx, []mlflow.Tag{{Key: in.Key, Value: value}}, row.RunID)
 		if err == nil && len(changed) > 0 {
 			err = mlflow.Invalid("Changing param values is not allowed. Param with key='%s' was already logged with value='%s' for run ID='%s'. Attempted logging new value '%s'.", in.Key, changed[0].Value, row.RunID, value)
 		}
@@ -328,6 +328,6 @@ func (s *Server) logModel(ctx context.Context, in *mlflow.LogModel) (*mlflow.Voi
 		if err != nil {
 			return err
 		}
-		return putTags(tx, row.RunID, []mlflow.Tag{{Key: tagModelHistory, Value: string(b)}})
+		return runTags.put(tx, []mlflow.Tag{{Key: tagModelHistory, Value: string(b)}}, row.RunID)
 	})
 }

@@ -191,7 +191,7 @@ func experimentQuery(g *gorm.DB, stages []string, conditions []condition, order 
 			q = q.Where(compare(g, c.key, c, experimentGrammar.numeric(c)))
 			continue
 		}
-		q = q.Where(keyed(g, "experiment_tags", "x.experiment_id = experiments.experiment_id", c))
+		q = q.Where(keyed(g, experimentTags.table, experimentTags.join, c))
 	}
 	for _, t := range order {
 		column := t.key

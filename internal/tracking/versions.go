@@ -8,7 +8,6 @@ type versionRow struct {
 	Status          string
 	CreationTime    int64
 	LastUpdatedTime int64
-	Lineage         string
 	Description     string
 	RunLink         string
 	CurrentStage    string
