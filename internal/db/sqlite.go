@@ -33,9 +33,10 @@ var sqlitePragmas = []struct{ name, set, want string }{
 }
 
 // openTries and openPause bound the wait for another process that is switching
-// a new file to WAL: SQLite doesn't call the busy handler for that switch.
+// a new file to WAL: SQLite doesn't call the busy handler for that switch. They
+// make the ten seconds of busy_timeout.
 const (
-	openTries = 20
+	openTries = 200
 	openPause = 50 * time.Millisecond
 )
 

@@ -282,12 +282,19 @@ func right(s tree.Split, v float64) int32 {
 func memorised(t *rapid.T, e *tree.Ensemble, table *tree.Table) {
 	seen := map[string]int{}
 	row := func(i int) []float64 { return table.X[i*table.Cols : (i+1)*table.Cols] }
+	alike := func(i int) string {
+		text := ""
+		for _, v := range row(i) {
+			text += fmt.Sprint(v+0, " ") // -0 is 0
+		}
+		return text
+	}
 	for i := range table.Rows {
-		seen[fmt.Sprint(row(i))]++
+		seen[alike(i)]++
 	}
 	out := make([]float64, e.Outputs)
 	for i := range table.Rows {
-		if seen[fmt.Sprint(row(i))] > 1 || (table.Weights != nil && table.Weights[i] == 0) {
+		if seen[alike(i)] > 1 || (table.Weights != nil && table.Weights[i] == 0) {
 			continue
 		}
 		e.Predict(row(i), out)
