@@ -4,17 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 )
 
-var nameRE = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
-
 // ValidName reports whether s may name a pipeline, and with it the registered
-// model and the MLflow experiment, which share the name.
-func ValidName(s string) bool { return nameRE.MatchString(s) }
+// model and the MLflow experiment, which share the name: [a-z][a-z0-9-]{0,62}.
+func ValidName(s string) bool {
+	return s != "" && len(s) <= 63 && s[0] >= 'a' && s[0] <= 'z' && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
+}
 
 // Duration is a time.Duration that is written as Go writes it ("90s", "24h").
 type Duration time.Duration

@@ -22,7 +22,6 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/perennial-ml/perennial"
@@ -38,11 +37,15 @@ const (
 // bytes all the same.
 const dirExt = ".dir"
 
-var keyRE = regexp.MustCompile(`^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}(\.dir)?)$`)
-
 // ValidKey reports whether a key is "sha256:" or "md5:" and a hash; an md5 may
 // end in ".dir".
-func ValidKey(key string) bool { return keyRE.MatchString(key) }
+func ValidKey(key string) bool {
+	digits, n := strings.TrimPrefix(key, SHA256), 64
+	if md5, ok := strings.CutPrefix(key, MD5); ok {
+		digits, n = strings.TrimSuffix(md5, dirExt), 32
+	}
+	return len(digits) == n && len(digits) < len(key) && strings.Trim(digits, "0123456789abcdef") == ""
+}
 
 // Key gives the sha256 key of some content.
 func Key(b []byte) string {

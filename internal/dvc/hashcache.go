@@ -97,13 +97,16 @@ func (c *hashCache) askClock() int64 {
 	return info.ModTime().UnixNano()
 }
 
-// get gives the remembered hash of a file that has this identity.
+// get gives the remembered hash of a file that has this identity, else "".
 func (c *hashCache) get(path string, id identity) (md5 string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.load()
 	k, ok := c.entries[c.key(path)]
-	return k.md5, ok && k.identity == id
+	if !ok || k.identity != id {
+		return "", false
+	}
+	return k.md5, true
 }
 
 // learn hashes a file by read, remembers its hash, and gives its size besides.
@@ -228,7 +231,7 @@ func formatKnown(path string, k known) string {
 func parseKnown(line string) (path string, k known, ok bool) {
 	line, ended := strings.CutSuffix(line, "\n")
 	parts := strings.SplitN(line, " ", 6)
-	if !ended || len(parts) < 6 || !md5RE.MatchString(parts[0]) {
+	if !ended || len(parts) < 6 || !isMD5(parts[0]) {
 		return "", known{}, false
 	}
 	k.md5 = parts[0]

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"unicode/utf8"
 
@@ -46,7 +45,7 @@ type ParamsFile struct {
 
 const lockSchema = "2.0"
 
-var stageNameRE = regexp.MustCompile(`^[\pL\pN_][\pL\pN_.@-]*$`)
+var stageNameRE = later(`^[\pL\pN_][\pL\pN_.@-]*$`)
 
 // Track gives the entry of a project file for a stage, from its content. With
 // cache its content also goes into the cache, which dvc expects of every output
@@ -285,7 +284,7 @@ func (d lockDoc) replace(old []byte, name string, block []byte) []byte {
 
 // encode gives the stage's block in dvc.lock.
 func (s Stage) encode() ([]byte, error) {
-	if !stageNameRE.MatchString(s.Name) || utf8.RuneCountInString(s.Name) > 127 {
+	if !stageNameRE().MatchString(s.Name) || utf8.RuneCountInString(s.Name) > 127 {
 		return nil, perennial.Errorf(perennial.CodeInvalid, "", "%q can't name a stage", s.Name)
 	}
 	if err := checkText("the command", s.Cmd); err != nil {
@@ -315,7 +314,7 @@ func encodeEntries(b *bytes.Buffer, key string, entries []Entry) error {
 		if err := checkText("the path", e.Path); err != nil {
 			return err
 		}
-		if !oidRE.MatchString(e.MD5) {
+		if !isOID(e.MD5) {
 			return perennial.Errorf(perennial.CodeInvalid, "", "%s: %q is no md5", e.Path, e.MD5)
 		}
 		fmt.Fprintf(b, "    - path: %s\n      hash: md5\n      md5: %s\n      size: %d\n", text(e.Path, 11, 8), inline(e.MD5), e.Size)

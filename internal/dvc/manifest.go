@@ -68,7 +68,7 @@ func ParseManifest(b []byte) ([]ManifestFile, error) {
 		switch {
 		case !ok || p == "" || path.IsAbs(p) || path.Clean(p) != p || p == "." || p == ".." || strings.HasPrefix(p, "../") || strings.ContainsRune(p, 0):
 			return nil, bad("%s is no path in it", item.Path)
-		case !md5RE.MatchString(item.MD5):
+		case !isMD5(item.MD5):
 			return nil, bad("%s: %q is no md5", p, item.MD5)
 		case seen[p]:
 			return nil, bad("%s is there twice", p)

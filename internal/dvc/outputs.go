@@ -96,7 +96,7 @@ func (s instance) outputs(rel string, made map[string]Entry) (ps []Pointer, err 
 			}
 			e := made[s.name+"\n"+path.Clean(o.path)]
 			p := Pointer{Path: at, Size: e.Size, Files: e.Files, Executable: e.Executable, NoCache: no(o.Cache), NoPush: no(o.Push), Remote: o.Remote, Stage: stage}
-			if oidRE.MatchString(e.MD5) {
+			if isOID(e.MD5) {
 				p.MD5 = e.MD5
 			}
 			ps = append(ps, p)

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -108,7 +107,7 @@ func parseParams(name string, b []byte) (Mapping, error) {
 const maxDepth = 100
 
 // sameIntRE matches whole numbers that YAML 1.1 and 1.2 read alike.
-var sameIntRE = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)$`)
+var sameIntRE = later(`^[-+]?(0|[1-9][0-9]*)$`)
 
 func paramOf(name string, n *yaml.Node, depth int) (any, error) {
 	bad := func(what string) error {
@@ -157,7 +156,7 @@ func scalarOf(n *yaml.Node, bad func(string) error) (v any, err error) {
 		return nil, nil //nolint:nilnil // null is its value
 	case "!!bool", "!!float":
 	case "!!int":
-		if !sameIntRE.MatchString(n.Value) {
+		if !sameIntRE().MatchString(n.Value) {
 			return nil, bad("the number " + n.Value + " isn't written in plain digits")
 		}
 	default:

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -59,10 +58,12 @@ type pointerFile struct {
 	Wdir string `yaml:"wdir"`
 }
 
-var (
-	md5RE = regexp.MustCompile(`^[0-9a-f]{32}$`)
-	oidRE = regexp.MustCompile(`^[0-9a-f]{32}(\.dir)?$`)
-)
+// isMD5 reports whether s is an md5 in lower-case hexadecimal.
+func isMD5(s string) bool { return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == "" }
+
+// isOID reports whether s names an object: an md5, of a manifest with ".dir" behind
+// it.
+func isOID(s string) bool { return isMD5(strings.TrimSuffix(s, dirExt)) }
 
 // Pointers gives every pointer of the project, by path. It looks where dvc looks:
 // not into what .dvcignore or .gitignore name, nor into data directories, caches
@@ -260,7 +261,7 @@ func parsePointers(rel string, b []byte) ([]Pointer, error) {
 			return nil, bad("an output has no path")
 		case o.MD5 != "" && o.Hash == "":
 			return nil, bad("it was written by DVC 2, whose hashes differ").WithHint("Run dvc cache migrate --dvc-files.").Because(errLegacy)
-		case o.Hash != "" && o.Hash != "md5" || o.MD5 != "" && !oidRE.MatchString(o.MD5):
+		case o.Hash != "" && o.Hash != "md5" || o.MD5 != "" && !isOID(o.MD5):
 			return nil, bad("%s %q is no md5", o.Hash, o.MD5).WithHint(anew)
 		case o.Size < 0 || o.Files < 0:
 			return nil, bad("%s has a negative size", o.Path).WithHint(anew)

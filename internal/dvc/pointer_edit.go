@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -102,7 +101,7 @@ type pointerEditor struct {
 	added []byte // behind the output's last line
 }
 
-var scalarRE = regexp.MustCompile(`^('[^']*'|"[^"]*"|[^\s#'"]+)(\s*(?:#.*)?)$`)
+var scalarRE = later(`^('[^']*'|"[^"]*"|[^\s#'"]+)(\s*(?:#.*)?)$`)
 
 // set gives a key of the output a value, or takes it away with "". It reports
 // whether it could.
@@ -116,7 +115,7 @@ func (e *pointerEditor) set(key, value string) bool {
 		if v.Kind != yaml.ScalarNode || v.Line != k.Line || v.Column > len(line) {
 			return false
 		}
-		m := scalarRE.FindStringSubmatch(line[v.Column-1:])
+		m := scalarRE().FindStringSubmatch(line[v.Column-1:])
 		switch {
 		case m == nil:
 			return false

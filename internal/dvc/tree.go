@@ -15,7 +15,7 @@ import (
 type treeFile struct {
 	path string // relative to the directory, with slashes
 	file string
-	size int64
+	id   identity
 	md5  string
 }
 
@@ -53,7 +53,7 @@ func (r *Repo) tree(ctx context.Context, dir string) ([]treeFile, error) {
 					return err
 				}
 				if info != nil {
-					files = append(files, treeFile{path: path, file: file, size: info.Size()})
+					files = append(files, treeFile{path: path, file: file, id: identify(info)})
 				}
 			}
 		}
@@ -80,15 +80,17 @@ func (r *Repo) treeInfo(file string, e fs.DirEntry) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// hashTree fills in the files' hashes by sum, several at once.
+// hashTree fills in the files' hashes that are missing by sum, several at once.
 func hashTree(ctx context.Context, files []treeFile, sum func(ctx context.Context, file string) (string, error)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
 	for i := range files {
-		g.Go(func() (err error) {
-			files[i].md5, err = sum(ctx, files[i].file)
-			return err
-		})
+		if files[i].md5 == "" {
+			g.Go(func() (err error) {
+				files[i].md5, err = sum(ctx, files[i].file)
+				return err
+			})
+		}
 	}
 	return g.Wait()
 }
@@ -100,6 +102,9 @@ func (r *Repo) hashedTree(ctx context.Context, dir string) ([]treeFile, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i, f := range files {
+		files[i].md5, _ = r.hashes.get(f.file, f.id)
+	}
 	return files, hashTree(ctx, files, func(ctx context.Context, file string) (string, error) { return hashFile(ctx, r.hashes, file) })
 }
 
@@ -109,7 +114,7 @@ func pointerOf(dataPath string, files []treeFile) (Pointer, []byte) {
 	list := make([]ManifestFile, len(files))
 	for i, f := range files {
 		list[i] = ManifestFile{MD5: f.md5, Path: f.path}
-		p.Size += f.size
+		p.Size += f.id.size
 	}
 	var b []byte
 	b, p.MD5 = EncodeManifest(list)

@@ -172,7 +172,7 @@ func (s *scope) text(n *yaml.Node) (string, error) {
 		return strings.ToLower(n.Value), nil
 	case tag == "!!null":
 		return "None", nil
-	case tag == "!!int" && sameIntRE.MatchString(n.Value):
+	case tag == "!!int" && sameIntRE().MatchString(n.Value):
 		return strings.TrimPrefix(n.Value, "+"), nil
 	case tag == "!!float":
 		var v float64

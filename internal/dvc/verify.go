@@ -101,7 +101,7 @@ func (o *objects) list() ([]string, error) {
 			return perennial.Errorf(perennial.CodeUnavailable, "", "can't read %s", file).Because(err)
 		}
 		oid := filepath.Base(filepath.Dir(file)) + d.Name()
-		if d.Type().IsRegular() && oidRE.MatchString(oid) && o.path(oid) == file {
+		if d.Type().IsRegular() && isOID(oid) && o.path(oid) == file {
 			oids = append(oids, oid)
 		}
 		return nil

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -15,9 +16,15 @@ import (
 // lineWidth is the column at which DVC's YAML writer begins a new line.
 const lineWidth = 80
 
+// later compiles an expression when it is needed first: most commands need none of
+// those that are for writing, and compiling takes as long as all the rest.
+func later(expr string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
+}
+
 // notText matches plain scalars that YAML 1.2 reads as something other than a
 // string, in the reading of DVC's YAML library.
-var notText = regexp.MustCompile(`^(?:` + strings.Join([]string{
+var notText = later(`^(?:` + strings.Join([]string{
 	`true|True|TRUE|false|False|FALSE`,
 	`~|null|Null|NULL`,
 	`[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?`,
@@ -74,7 +81,7 @@ func doubleQuoted(s string) string {
 
 // plain reports whether a string may stand without quotes.
 func plain(s string) bool {
-	if s == "" || strings.ContainsFunc(s, escaped) || notText.MatchString(s) || strings.HasPrefix(s, " ") || strings.HasSuffix(s, " ") ||
+	if s == "" || strings.ContainsFunc(s, escaped) || notText().MatchString(s) || strings.HasPrefix(s, " ") || strings.HasSuffix(s, " ") ||
 		strings.HasPrefix(s, "---") || strings.HasPrefix(s, "...") ||
 		strings.ContainsRune("#,[]{}&*!|>'\"%@`", rune(s[0])) {
 		return false
