@@ -212,6 +212,9 @@ func (g *design) gram(ctx context.Context, count, stride int, fill func(b *batch
 	}
 	for _, m := range out {
 		for j := range n {
+			if j%batchRows == 0 && ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
 			for k := range j {
 				m[k*n+j] = m[j*n+k]
 			}

@@ -20,17 +20,17 @@ type ElasticNetSettings struct {
 //
 //	1/(2S) · Σᵢ sᵢ·(yᵢ − b − xᵢ·w)² + α·ρ·‖w‖₁ + α·(1−ρ)/2·‖w‖²,   S = Σ sᵢ
 //
-// with row weights sᵢ and ρ the L1 ratio, by cyclic coordinate descent on the
-// covariances (Friedman, Hastie and Tibshirani, "Regularization Paths for
-// Generalized Linear Models via Coordinate Descent", JSS 33, 2010, §2.2). It
-// stops as scikit-learn does where the coefficients have settled and the duality
-// gap (Kim et al., "An Interior-Point Method for Large-Scale ℓ1-Regularized Least
-// Squares", 2007) is below the tolerance. Without an L1 part it is the closed
-// form of FitLeastSquares. A solution that is not converged is returned with its
-// Status.
+// with row weights sᵢ and ρ the L1 ratio, by cyclic coordinate descent (Friedman,
+// Hastie and Tibshirani, "Regularization Paths for Generalized Linear Models via
+// Coordinate Descent", JSS 33, 2010): on the covariances (§2.2), and on the
+// residuals (§2.1) where there are more columns than rows. It stops as
+// scikit-learn does where the coefficients have settled and the duality gap (Kim
+// et al., "An Interior-Point Method for Large-Scale ℓ1-Regularized Least Squares",
+// 2007) is below the tolerance. Without an L1 part it is the closed form of
+// FitLeastSquares. A solution that is not converged is returned with its Status.
 //
-// Cancellation and errors are those of FitLeastSquares, but with an L1 part it is
-// too_large above 10,000 columns, however few the rows.
+// Cancellation, errors and memory are those of FitLeastSquares; more columns than
+// rows need a second copy of the rows and no square matrix.
 func FitElasticNet(ctx context.Context, d Data, s ElasticNetSettings) (*Regression, error) {
 	const op = "linear.FitElasticNet"
 	if err := d.check(op); err != nil {
@@ -43,25 +43,22 @@ func FitElasticNet(ctx context.Context, d Data, s ElasticNetSettings) (*Regressi
 		}
 		return FitLeastSquares(ctx, d, LeastSquaresSettings{Alpha: s.Alpha * total})
 	}
-	p, err := newMoments(ctx, &d)
-	if err != nil {
-		return nil, perennial.Wrap(op, err)
-	}
 	if s.MaxIterations == 0 {
 		s.MaxIterations = 10_000
 	}
 	if s.Tolerance == 0 {
 		s.Tolerance = 1e-6
 	}
-	e := &descent{
-		moments: p, l1: s.Alpha * s.L1Ratio * p.total, l2: s.Alpha * (1 - s.L1Ratio) * p.total,
-		w: make([]float64, d.Cols), grad: append([]float64(nil), p.rhs...),
-	}
-	status, err := e.run(ctx, s)
+	c, p, err := newProblem(ctx, &d)
 	if err != nil {
 		return nil, perennial.Wrap(op, err)
 	}
-	m, err := p.regression(op, e.w)
+	e := &descent{problem: p, l1: s.Alpha * s.L1Ratio * c.total, l2: s.Alpha * (1 - s.L1Ratio) * c.total, w: make([]float64, d.Cols)}
+	status, err := e.run(ctx, s, c.total)
+	if err != nil {
+		return nil, perennial.Wrap(op, err)
+	}
+	m, err := c.regression(op, e.w)
 	if err != nil {
 		return nil, err
 	}
@@ -69,26 +66,53 @@ func FitElasticNet(ctx context.Context, d Data, s ElasticNetSettings) (*Regressi
 	return m, nil
 }
 
-// descent is a coordinate descent under way, on the objective times Σ s.
-type descent struct {
-	*moments
-	l1, l2  float64
-	w, grad []float64 // grad = Xᵀ(y − X·w)
-	loss    []float64
+// problem answers what a descent asks of centred columns xⱼ and the target y, all
+// times √s, at coefficients w that change one by one.
+type problem interface {
+	square(j int) float64                     // xⱼ·xⱼ
+	gradient(j int) float64                   // xⱼ·(y − X·w)
+	change(j int, by float64)                 // of wⱼ, which becomes smaller by so much
+	refresh(context.Context, []float64) error // computes all for w anew, without the rounding of many changes
+	residual(w []float64) (rr, yr float64)    // ‖y − Xw‖², y·(y − Xw)
+	targets() float64                         // ‖y‖²
 }
 
-func (e *descent) run(ctx context.Context, s ElasticNetSettings) (Status, error) {
+// newProblem chooses the form that needs less.
+func newProblem(ctx context.Context, d *Data) (*centred, problem, error) {
+	if d.Cols > d.Rows {
+		p, err := newResiduals(ctx, d)
+		if err != nil {
+			return nil, nil, err
+		}
+		return p.centred, p, nil
+	}
+	m, err := newMoments(ctx, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.centred, &covariances{moments: m, grad: append([]float64(nil), m.rhs...)}, nil
+}
+
+// descent is a coordinate descent under way, on the objective times Σ s.
+type descent struct {
+	problem
+	l1, l2 float64
+	w      []float64
+	loss   []float64
+}
+
+func (e *descent) run(ctx context.Context, s ElasticNetSettings, total float64) (Status, error) {
 	for range s.MaxIterations {
 		step, size, err := e.sweep(ctx)
 		if err != nil {
 			return "", err
 		}
-		e.loss = append(e.loss, e.objective()/e.total)
+		e.loss = append(e.loss, e.objective()/total)
 		if size == 0 || step <= s.Tolerance*size {
-			if err := e.refresh(ctx); err != nil {
+			if err := e.refresh(ctx, e.w); err != nil {
 				return "", err
 			}
-			if e.gap() <= s.Tolerance*e.y2 {
+			if e.gap() <= s.Tolerance*e.targets() {
 				return Converged, nil
 			}
 			if step == 0 {
@@ -102,66 +126,47 @@ func (e *descent) run(ctx context.Context, s ElasticNetSettings) (Status, error)
 // sweep sets each coefficient to its best value in turn, and gives the greatest
 // change and the greatest coefficient.
 func (e *descent) sweep(ctx context.Context) (step, size float64, err error) {
-	n := len(e.w)
-	every := lookEvery(n)
-	for j := range e.w {
+	every := lookEvery(len(e.w))
+	for j, before := range e.w {
 		if j%every == 0 && ctx.Err() != nil {
 			return 0, 0, ctx.Err()
 		}
-		square := e.gram[j*n+j]
+		square := e.square(j)
 		if square == 0 {
 			continue
 		}
-		before := e.w[j]
-		after := shrink(e.grad[j]+float64(square*before), e.l1) / (square + e.l2)
+		after := shrink(e.gradient(j)+float64(square*before), e.l1) / (square + e.l2)
 		if after != before {
 			e.w[j] = after
-			addScaled(e.grad, before-after, e.gram[j*n:(j+1)*n])
+			e.change(j, before-after)
 		}
 		step, size = max(step, math.Abs(after-before)), max(size, math.Abs(after))
 	}
 	return step, size, ctx.Err()
 }
 
-// refresh computes the gradient anew, without the rounding of many changes.
-func (e *descent) refresh(ctx context.Context) error {
-	n := len(e.w)
-	copy(e.grad, e.rhs)
-	every := lookEvery(n)
-	for j, w := range e.w {
-		if j%every == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if w != 0 {
-			addScaled(e.grad, -w, e.gram[j*n:(j+1)*n])
-		}
-	}
-	return nil
-}
-
-// norms gives ‖y − Xw‖², y·(y − Xw), ‖w‖² and ‖w‖₁.
-func (e *descent) norms() (rr, yr, ww, w1 float64) {
-	wq := dot(e.w, e.rhs)
-	wr := dot(e.w, e.grad)
+// penalty gives ‖w‖² and ‖w‖₁.
+func (e *descent) penalty() (ww, w1 float64) {
 	for _, w := range e.w {
 		ww += float64(w * w)
 		w1 += math.Abs(w)
 	}
-	// w·Xᵀ(y − Xw) = wr, so ‖y − Xw‖² = y·y − w·Xᵀy − wr.
-	return max(0, e.y2-wq-wr), e.y2 - wq, ww, w1
+	return ww, w1
 }
 
 func (e *descent) objective() float64 {
-	rr, _, ww, w1 := e.norms()
+	rr, _ := e.residual(e.w)
+	ww, w1 := e.penalty()
 	return 0.5*rr + float64(e.l1*w1) + float64(0.5*e.l2*ww)
 }
 
 // gap is the duality gap, on scikit-learn's dual point.
 func (e *descent) gap() float64 {
-	rr, yr, ww, w1 := e.norms()
+	rr, yr := e.residual(e.w)
+	ww, w1 := e.penalty()
 	largest := 0.0
-	for j, g := range e.grad {
-		largest = max(largest, math.Abs(g-float64(e.l2*e.w[j])))
+	for j, w := range e.w {
+		largest = max(largest, math.Abs(e.gradient(j)-float64(e.l2*w)))
 	}
 	c, gap := 1.0, rr
 	if largest > e.l1 {

@@ -245,7 +245,7 @@ func TestSmallestProblems(t *testing.T) {
 	_, err = linear.FitLeastSquares(t.Context(), linear.Data{X: make([]float64, 20_000), Y: []float64{1}, Rows: 1, Cols: 20_000}, linear.LeastSquaresSettings{})
 	require.NoError(t, err, "as many unknowns as rows are enough")
 	_, err = linear.FitElasticNet(t.Context(), linear.Data{X: make([]float64, 20_000), Y: []float64{1}, Rows: 1, Cols: 20_000}, linear.ElasticNetSettings{Alpha: 1, L1Ratio: 1})
-	require.Equal(t, perennial.CodeTooLarge, perennial.CodeOf(err))
+	require.NoError(t, err, "so is a second copy of the rows")
 	huge := linear.Data{X: []float64{1e200, -1e200}, Y: []float64{0, 1}, Rows: 2, Cols: 1}
 	_, err = linear.FitLeastSquares(t.Context(), huge, linear.LeastSquaresSettings{})
 	require.Equal(t, perennial.CodeInvalid, perennial.CodeOf(err))

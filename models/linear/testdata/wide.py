@@ -10,7 +10,7 @@ import json
 import numpy as np
 import scipy
 import sklearn
-from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.linear_model import ElasticNet, LinearRegression, Ridge
 
 rng = np.random.default_rng(8)
 rows, cols = 20, 50
@@ -43,6 +43,16 @@ for name, x, y in (add("plain", plain), add("sizes", sizes), add("equal rows and
             regression.append({
                 "name": f"{name}, alpha {alpha:g}{', weights' if weighted else ''}", "kind": "ridge" if alpha > 0 else "linear_regression",
                 "data": name, "scaled": False, "alpha": alpha, "l1ratio": 0.0, "weights": None if w is None else w.tolist(),
+                "coef": m.coef_.tolist(), "intercept": float(m.intercept_), "predict": m.predict(x[::10]).tolist(),
+            })
+for name, x, y in (("plain", plain, np.array(data["plain"]["y"])), ("nearly equal rows", nearly, np.array(data["nearly equal rows"]["y"]))):
+    for weighted in (False, True):
+        w = 0.5 + np.arange(rows) % 3 if weighted else None
+        for alpha, ratio in ((0.3, 1.0), (0.03, 1.0), (0.3, 0.5), (0.03, 0.1)):
+            m = ElasticNet(alpha=alpha, l1_ratio=ratio, tol=1e-15, max_iter=10**7).fit(x, y, sample_weight=w)
+            regression.append({
+                "name": f"{name}, alpha {alpha:g}, l1_ratio {ratio:g}{', weights' if weighted else ''}", "kind": "elastic_net",
+                "data": name, "scaled": False, "alpha": alpha, "l1ratio": ratio, "weights": None if w is None else w.tolist(),
                 "coef": m.coef_.tolist(), "intercept": float(m.intercept_), "predict": m.predict(x[::10]).tolist(),
             })
 versions = {"numpy": np.__version__, "scipy": scipy.__version__, "scikit-learn": sklearn.__version__}
