@@ -36,7 +36,7 @@ line. Paths in the file are relative to the project.`,
 		v := map[string]any{"file": args[0], "valid": true, "pipeline": p.Name, "revision": spec.Revision}
 		return c.print(v, func(w io.Writer) {
 			fmt.Fprintf(w, "%s is valid: pipeline %s, %s, %d features, %d candidates, revision %s.\n",
-				args[0], p.Name, p.Task, len(spec.Schema.Features()), len(p.Candidates), short(spec.Revision))
+				args[0], p.Name, p.Task, len(spec.Features()), len(p.Candidates), short(spec.Revision))
 		})
 	}
 	return cmd
@@ -123,30 +123,17 @@ func (c *cli) applyFile(ctx context.Context, dir, name, reason string) (client.A
 }
 
 func (c *cli) newPipelineDelete() *cobra.Command {
-	var reason string
-	var sure bool
-	cmd := &cobra.Command{
+	return c.destroying(&cobra.Command{
 		Use:     "delete NAME",
 		Short:   "Take a pipeline out of force; its runs, versions and what is in service stay",
 		Example: "  perennial pipeline delete iris --yes",
 		Args:    cobra.ExactArgs(1),
-	}
-	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
-	cmd.Flags().BoolVar(&sure, "yes", false, "really")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if !sure {
-			return usageError{"--yes is missing: " + args[0] + " couldn't be trained any more"}
-		}
-		api, err := c.client()
-		if err != nil {
-			return err
-		}
-		if err := api.DeletePipeline(cmd.Context(), args[0], reason); err != nil {
+	}, "%s couldn't be trained any more", func(ctx context.Context, api *client.Client, args []string, reason string) error {
+		if err := api.DeletePipeline(ctx, args[0], reason); err != nil {
 			return err
 		}
 		return c.print(map[string]any{"deleted": args[0]}, func(w io.Writer) { fmt.Fprintf(w, "Pipeline %s is out of force.\n", args[0]) })
-	}
-	return cmd
+	})
 }
 
 func (c *cli) newPipelineList() *cobra.Command {

@@ -101,8 +101,7 @@ func patiently[T any](ctx context.Context, send func() (T, error)) (T, error) {
 			return out, err
 		}
 		select {
-		case <-ctx.Done():
-			return out, err
+		case <-ctx.Done(): // the request is given up then, and says so
 		case <-time.After(wait):
 		}
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -76,6 +78,23 @@ func TestPredictCSV(t *testing.T) {
 	require.Contains(t, asked[2], `"income":null`)
 	_ = perennialCLI(t, "customer,plan,income,student\nc1,basic,1e400,true\n", "predict", "churn", "--input", "-", "--api", f.url)
 	require.Contains(t, f.requests()[len(f.requests())-1], `"income":1e400`, "the API says that it is no finite number")
+}
+
+func TestAnInterruptEndsTheWaitForAVersion(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	f := churnModel(t)
+	f.answers["GET /models/churn/schema"] = func([]byte) any {
+		time.AfterFunc(100*time.Millisecond, cancel)
+		return busy{serve.RuleLoading, "9"}
+	}
+	began := time.Now()
+	got := runWith(ctx, "", "predict", "churn", "--input", "-", "--api", f.url)
+	require.Less(t, time.Since(began), 8*time.Second)
+	require.Equal(t, exitFailed, got.code)
+	require.Contains(t, got.err, "was given up")
+	require.NotContains(t, got.err, "isn't ready", "what was refused before is no longer of interest")
+	require.Len(t, f.requests(), 1)
 }
 
 func TestPredictWaitsForAVersionThatIsBeingLoaded(t *testing.T) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -31,6 +32,11 @@ func TestInitDataAndPipelineWorkOffline(t *testing.T) {
 	got = perennialCLI(t, "", "pipeline", "validate", file, "--project", dir)
 	require.Equal(t, exitDone, got.code, got.err)
 	require.Contains(t, got.out, "iris.yaml is valid: pipeline iris, classification, 4 features, 2 candidates, revision ")
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, bytes.Replace(content, []byte("preprocess:\n"), []byte("preprocess:\n  columns: {sepal_width: {drop: true}}\n"), 1), 0o600))
+	got = perennialCLI(t, "", "pipeline", "validate", file, "--project", dir)
+	require.Contains(t, got.out, ", 3 features, ", "a dropped column is none: %s", got.err)
 
 	require.NoError(t, os.WriteFile(file, []byte("name: Iris\ntask: guessing\ncolour: blue\n"), 0o600))
 	got = perennialCLI(t, "", "pipeline", "validate", file, "--project", dir)

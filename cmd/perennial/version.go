@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"runtime"
@@ -69,28 +70,39 @@ func (c *cli) newVersion() *cobra.Command {
 }
 
 func (c *cli) newVersionDelete() *cobra.Command {
-	var reason string
-	var sure bool
-	cmd := &cobra.Command{
+	return c.destroying(&cobra.Command{
 		Use:     "delete MODEL VERSION",
 		Short:   "Delete a version that nothing holds; its run stays, its number is never used again",
 		Example: "  perennial version delete iris 3 --yes",
 		Args:    cobra.ExactArgs(2),
-	}
+	}, "version %[2]s of %[1]s couldn't be rolled out any more", func(ctx context.Context, api *client.Client, args []string, reason string) error {
+		if err := api.DeleteVersion(ctx, args[0], args[1], reason); err != nil {
+			return err
+		}
+		return c.print(map[string]any{"deleted": args[1], "model": args[0]}, func(w io.Writer) { fmt.Fprintf(w, "Version %s of %s is deleted.\n", args[1], args[0]) })
+	})
+}
+
+// destroying completes a command that destroys something: it has --reason, and works
+// with --yes only. lost is a format for its arguments that says what else is lost.
+func (c *cli) destroying(cmd *cobra.Command, lost string, work func(ctx context.Context, api *client.Client, args []string, reason string) error) *cobra.Command {
+	var reason string
+	var sure bool
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
 	cmd.Flags().BoolVar(&sure, "yes", false, "really")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !sure {
-			return usageError{"--yes is missing: version " + args[1] + " of " + args[0] + " couldn't be rolled out any more"}
+			names := make([]any, len(args))
+			for i, a := range args {
+				names[i] = a
+			}
+			return usageError{"--yes is missing: " + fmt.Sprintf(lost, names...)}
 		}
 		api, err := c.client()
 		if err != nil {
 			return err
 		}
-		if err := api.DeleteVersion(cmd.Context(), args[0], args[1], reason); err != nil {
-			return err
-		}
-		return c.print(map[string]any{"deleted": args[1], "model": args[0]}, func(w io.Writer) { fmt.Fprintf(w, "Version %s of %s is deleted.\n", args[1], args[0]) })
+		return work(cmd.Context(), api, args, reason)
 	}
 	return cmd
 }

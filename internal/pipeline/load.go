@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/models/preprocess"
 )
 
 // Spec is a pipeline with everything that it refers to but the data: what an
@@ -25,6 +26,15 @@ type Spec struct {
 	Given    []int              `json:"given,omitempty"`    // rows of a given split's test part, from 0
 	Source   string             `json:"source,omitempty"`   // the pipeline file as written
 	Revision string             `json:"revision,omitempty"` // see Hash
+}
+
+// Features lists the columns that a model of the pipeline is given: the schema's
+// features that the preparation doesn't drop.
+func (s *Spec) Features() []perennial.Column {
+	schema := s.Schema
+	schema.Columns = slices.Clone(schema.Columns)
+	preprocess.Ignore(s.Pipeline.Preprocess, &schema)
+	return schema.Features()
 }
 
 // canonical is the JSON that a revision is the hash of: pipeline, schema and

@@ -69,12 +69,12 @@ func FitElasticNet(ctx context.Context, d Data, s ElasticNetSettings) (*Regressi
 // problem answers what a descent asks of centred columns xⱼ and the target y, all
 // times √s, at coefficients w that change one by one.
 type problem interface {
-	square(j int) float64                     // xⱼ·xⱼ
-	gradient(j int) float64                   // xⱼ·(y − X·w)
-	change(j int, by float64)                 // of wⱼ, which becomes smaller by so much
-	refresh(context.Context, []float64) error // computes all for w anew, without the rounding of many changes
-	residual(w []float64) (rr, yr float64)    // ‖y − Xw‖², y·(y − Xw)
-	targets() float64                         // ‖y‖²
+	square(j int) float64                           // xⱼ·xⱼ
+	gradient(j int) float64                         // xⱼ·(y − X·w)
+	change(j int, by float64)                       // of wⱼ, which becomes smaller by so much
+	refresh(ctx context.Context, w []float64) error // computes all for w anew, without the rounding of many changes
+	residual(w []float64) (rr, yr float64)          // ‖y − Xw‖², y·(y − Xw)
+	targets() float64                               // ‖y‖²
 }
 
 // newProblem chooses the form that needs less.

@@ -23,8 +23,8 @@ type Rows struct {
 	Seed    int64
 }
 
-// Fit learns the preparation of the schema's features from the given rows, and
-// from nothing else, and prepares these rows: N × Width values, row by row.
+// Fit learns the preparation of features, those that Ignore left, from the given
+// rows, and from nothing else, and prepares these rows: N × Width values, row by row.
 // Categorical features have their Values filled in. It fails with code invalid
 // on what Check finds, on values that a transform can't take and on statistics
 // that overflow, and stops between columns once ctx has ended.
@@ -50,9 +50,7 @@ func Fit(ctx context.Context, p perennial.Preprocess, takes Takes, features []pe
 			return nil, nil, perennial.Wrap(op, err)
 		}
 		s := resolve(p, takes, &features[i], rows.Classes)
-		if !s.drop {
-			rows.Read(i, 0, f.values)
-		}
+		rows.Read(i, 0, f.values)
 		if err := f.column(ctx, &t.columns[i], &features[i], &s, i); err != nil {
 			return nil, nil, perennial.Wrap(op, err)
 		}
@@ -73,10 +71,6 @@ type fitter struct {
 // column learns one column from f.values.
 func (f *fitter) column(ctx context.Context, c *column, feature *perennial.Column, s *settings, index int) error {
 	c.Name = feature.Name
-	if s.drop {
-		c.Kind = kindDropped
-		return nil
-	}
 	c.Missing = s.indicator && slices.ContainsFunc(f.values, math.IsNaN)
 	switch feature.Type {
 	case perennial.TypeCategorical:

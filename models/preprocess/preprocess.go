@@ -25,8 +25,9 @@
 //   - categorical, native: one output, the code, for algorithms that split
 //     categories themselves; unlisted is len(Values), null NaN unless imputed.
 //   - date: one output per part, scaled.
-//   - any, dropped: no output. With an indicator: one more, last, 1 for null,
-//     only where the training rows held any.
+//   - any with an indicator: one more, last, 1 for null, only where the training
+//     rows held any.
+//   - any, dropped, in older files: no output. Today Ignore leaves such columns out.
 //
 // Training rows differ from all others in one way: target encoding gives them
 // values that were learned without them (Fit says how). Start reading at Fit and

@@ -314,3 +314,12 @@ func TestTransformDoesNotAllocate(t *testing.T) {
 	out, row := make([]float64, tr.Width()), []float64{0, 15.5}
 	require.Zero(t, testing.AllocsPerRun(100, func() { tr.Transform(row, out) }))
 }
+
+// Files from before Ignore have an entry for each feature that was dropped.
+func TestADroppedColumnOfAnOlderFileHasNoOutput(t *testing.T) {
+	t.Parallel()
+	tr, err := preprocess.Decode([]byte(`[{"name":"x","kind":"numeric"},{"name":"plan","kind":"ordinal","values":2},{"name":"since","kind":"dropped"},{"name":"member","kind":"boolean"}]`), mixed())
+	require.NoError(t, err)
+	require.Equal(t, []string{"x", "plan", "member"}, tr.Names())
+	require.Equal(t, []float64{2.5, 1, 1}, apply(tr, 2.5, 1, 9, 1))
+}

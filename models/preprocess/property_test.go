@@ -35,8 +35,8 @@ func anyPreparation(t *rapid.T) perennial.Preprocess {
 			Impute: word("categorical", "", "auto", "most_frequent", "none"), Indicator: flag("categorical indicator"),
 			Encode: word("encode", "", "auto", "one_hot", "ordinal", "frequency", "native"),
 		},
-		Boolean: perennial.BooleanPrep{Impute: word("boolean", "", "auto", "most_frequent", "none"), Drop: flag("no boolean")},
-		Date:    perennial.DatePrep{Impute: word("date", "", "auto", "mean", "none"), Parts: []string{"year", "weekday", "days"}, Drop: flag("no date"), Scale: word("date scale", "", "robust", "none")},
+		Boolean: perennial.BooleanPrep{Impute: word("boolean", "", "auto", "most_frequent", "none")},
+		Date:    perennial.DatePrep{Impute: word("date", "", "auto", "mean", "none"), Parts: []string{"year", "weekday", "days"}, Scale: word("date scale", "", "robust", "none")},
 	}
 	if p.Numeric.Impute == "constant" {
 		p.Numeric.Value = new(3.5)
@@ -45,7 +45,7 @@ func anyPreparation(t *rapid.T) perennial.Preprocess {
 		p.Numeric.Clip = &[2]float64{0.1, 0.9}
 	}
 	if flag("override") {
-		p.Columns = []perennial.ColumnPrep{{Name: "plan", Encode: "frequency", Scale: "standard", Indicator: new(true)}, {Name: "since", Drop: new(false)}}
+		p.Columns = []perennial.ColumnPrep{{Name: "plan", Encode: "frequency", Scale: "standard", Indicator: new(true)}}
 	}
 	return p
 }
@@ -139,7 +139,7 @@ func FuzzDecode(f *testing.F) {
 	raw := []float64{1, 0, 19000, 1, nan, 2, nan, nan, 3, 1, 20000, 0}
 	for _, p := range []perennial.Preprocess{
 		{},
-		{Numeric: perennial.NumericPrep{Transform: "box_cox", Indicator: true}, Categorical: perennial.CategoricalPrep{Encode: "frequency"}, Date: perennial.DatePrep{Drop: true}},
+		{Numeric: perennial.NumericPrep{Transform: "box_cox", Indicator: true}, Categorical: perennial.CategoricalPrep{Encode: "frequency"}},
 		{Numeric: perennial.NumericPrep{Transform: "yeo_johnson"}, Categorical: perennial.CategoricalPrep{Encode: "target"}},
 		{Numeric: perennial.NumericPrep{Transform: "log1p"}, Categorical: perennial.CategoricalPrep{Encode: "native", Impute: "none"}},
 	} {
