@@ -165,9 +165,8 @@ func wireExperiments(g *gorm.DB, rows []experimentRow) ([]mlflow.Experiment, err
 	return list, nil
 }
 
-// changeExperiment runs f on an experiment of a lifecycle stage that is locked for
-// it, and notes the time of the change.
-func (s *Server) changeExperiment(ctx context.Context, id string, f func(tx *gorm.DB, row *experimentRow) error) (*mlflow.Void, error) {
+// changeExperiment runs f on an experiment that is locked for it.
+func (s *Server) changeExperiment(ctx context.Context, id string, f func(tx *gorm.DB, row experimentRow) error) (*mlflow.Void, error) {
 	if id == "" {
 		return nil, required("experiment_id")
 	}
@@ -182,12 +181,14 @@ func (s *Server) changeExperiment(ctx context.Context, id string, f func(tx *gor
 		case !found:
 			return noExperiment(id)
 		}
-		if err := f(tx, &row); err != nil {
-			return err
-		}
-		row.LastUpdateTime = s.millis()
-		return tx.Save(&row).Error
+		return f(tx, row)
 	})
+}
+
+// setExperiment changes a column of an experiment and notes the time. Tags leave it
+// alone, as in MLflow.
+func (s *Server) setExperiment(tx *gorm.DB, id, column, value string) error {
+	return tx.Model(&experimentRow{}).Where("experiment_id = ?", id).Updates(map[string]any{column: value, "last_update_time": s.millis()}).Error
 }
 
 // mustBeActive refuses a write to something deleted.
@@ -205,7 +206,7 @@ func (s *Server) updateExperiment(ctx context.Context, in *mlflow.UpdateExperime
 	if err := checkExperimentName("new_name", in.NewName); err != nil {
 		return nil, err
 	}
-	return s.changeExperiment(ctx, in.ExperimentID, func(tx *gorm.DB, row *experimentRow) error {
+	return s.changeExperiment(ctx, in.ExperimentID, func(tx *gorm.DB, row experimentRow) error {
 		if err := mustBeActive("experiment", row.ExperimentID, row.LifecycleStage); err != nil {
 			return err
 		}
@@ -213,8 +214,10 @@ func (s *Server) updateExperiment(ctx context.Context, in *mlflow.UpdateExperime
 		if err == nil && found && other.ExperimentID != row.ExperimentID {
 			err = experimentTaken(in.NewName)
 		}
-		row.Name = in.NewName
-		return err
+		if err != nil {
+			return err
+		}
+		return s.setExperiment(tx, row.ExperimentID, "name", in.NewName)
 	})
 }
 
@@ -235,11 +238,13 @@ func (s *Server) restoreExperiment(ctx context.Context, in *mlflow.ExperimentID)
 // moveExperiment takes an experiment with its runs from one lifecycle stage to the
 // other. One that isn't in the first is not found, as in MLflow.
 func (s *Server) moveExperiment(ctx context.Context, id, from, to string) (*mlflow.Void, error) {
-	return s.changeExperiment(ctx, id, func(tx *gorm.DB, row *experimentRow) error {
+	return s.changeExperiment(ctx, id, func(tx *gorm.DB, row experimentRow) error {
 		if row.LifecycleStage != from {
 			return noExperiment(id)
 		}
-		row.LifecycleStage = to
+		if err := s.setExperiment(tx, id, "lifecycle_stage", to); err != nil {
+			return err
+		}
 		return tx.Model(&runRow{}).Where("experiment_id = ? AND lifecycle_stage = ?", id, from).Update("lifecycle_stage", to).Error
 	})
 }
@@ -252,7 +257,7 @@ func (s *Server) setExperimentTag(ctx context.Context, in *mlflow.ExperimentTag)
 	if err := checkExperimentTag(in.Key, value); err != nil {
 		return nil, err
 	}
-	return s.changeExperiment(ctx, in.ExperimentID, func(tx *gorm.DB, row *experimentRow) error {
+	return s.changeExperiment(ctx, in.ExperimentID, func(tx *gorm.DB, row experimentRow) error {
 		if err := mustBeActive("experiment", row.ExperimentID, row.LifecycleStage); err != nil {
 			return err
 		}
@@ -264,7 +269,7 @@ func (s *Server) deleteExperimentTag(ctx context.Context, in *mlflow.ExperimentT
 	if in.Key == "" {
 		return nil, required("key")
 	}
-	return s.changeExperiment(ctx, in.ExperimentID, func(tx *gorm.DB, row *experimentRow) error {
+	return s.changeExperiment(ctx, in.ExperimentID, func(tx *gorm.DB, row experimentRow) error {
 		if err := mustBeActive("experiment", row.ExperimentID, row.LifecycleStage); err != nil {
 			return err
 		}

@@ -37,11 +37,10 @@ func (s *Server) getLoggedModel(ctx context.Context, in *mlflow.GetLoggedModel) 
 }
 
 func (s *Server) finalizeLoggedModel(ctx context.Context, in *mlflow.FinalizeLoggedModel) (*mlflow.LoggedModelAnswer, error) {
-	if err := s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(_ *gorm.DB, row *loggedModelRow) error {
+	if err := s.store.changeLoggedModel(ctx, in.ModelID, func(tx *gorm.DB) error {
 		switch in.Status {
 		case mlflow.LoggedModelPending, mlflow.LoggedModelReady, mlflow.LoggedModelFailed:
-			row.Status = in.Status
-			return nil
+			return setLoggedModel(tx, in.ModelID, "status", in.Status, s.millis())
 		}
 		return mlflow.Invalid("Invalid model status: '%s'. It is one of %s, %s, %s.", clip(in.Status), mlflow.LoggedModelPending, mlflow.LoggedModelReady, mlflow.LoggedModelFailed)
 	}); err != nil {
@@ -59,9 +58,8 @@ func (s *Server) deleteLoggedModel(ctx context.Context, in *mlflow.GetLoggedMode
 	if err := s.ownerFree(ctx, in.ModelID); err != nil {
 		return nil, err
 	}
-	return nil, s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(_ *gorm.DB, row *loggedModelRow) error {
-		row.LifecycleStage = stageDeleted
-		return nil
+	return nil, s.store.changeLoggedModel(ctx, in.ModelID, func(tx *gorm.DB) error {
+		return setLoggedModel(tx, in.ModelID, "lifecycle_stage", stageDeleted, s.millis())
 	})
 }
 
@@ -69,8 +67,8 @@ func (s *Server) setLoggedModelTags(ctx context.Context, in *mlflow.LoggedModelT
 	if err := checkOwn(ctx, keysOf(in.Tags)...); err != nil {
 		return nil, err
 	}
-	return nil, s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(tx *gorm.DB, row *loggedModelRow) error {
-		return putLoggedTags(tx, row.ModelID, in.Tags)
+	return nil, s.store.changeLoggedModel(ctx, in.ModelID, func(tx *gorm.DB) error {
+		return putLoggedTags(tx, in.ModelID, in.Tags)
 	})
 }
 
@@ -84,17 +82,17 @@ func (s *Server) deleteLoggedModelTag(ctx context.Context, in *loggedModelTag) (
 	if err := checkOwn(ctx, in.Key); err != nil {
 		return nil, err
 	}
-	return nil, s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(tx *gorm.DB, row *loggedModelRow) error {
-		gone := tx.Where("model_id = ? AND key = ?", row.ModelID, in.Key).Delete(&loggedTagRow{})
+	return nil, s.store.changeLoggedModel(ctx, in.ModelID, func(tx *gorm.DB) error {
+		gone := tx.Where("model_id = ? AND key = ?", in.ModelID, in.Key).Delete(&loggedTagRow{})
 		if gone.Error == nil && gone.RowsAffected == 0 {
-			return mlflow.Missing("No tag with key '%s' on logged model '%s'.", clip(in.Key), row.ModelID)
+			return mlflow.Missing("No tag with key '%s' on logged model '%s'.", clip(in.Key), in.ModelID)
 		}
 		return gone.Error
 	})
 }
 
 func (s *Server) logLoggedModelParams(ctx context.Context, in *mlflow.LoggedModelParams) (*mlflow.Void, error) {
-	return nil, s.store.changeLoggedModel(ctx, in.ModelID, s.millis(), func(tx *gorm.DB, row *loggedModelRow) error {
-		return putLoggedParams(tx, row.ModelID, in.Params)
+	return nil, s.store.changeLoggedModel(ctx, in.ModelID, func(tx *gorm.DB) error {
+		return putLoggedParams(tx, in.ModelID, in.Params)
 	})
 }

@@ -182,20 +182,20 @@ func (s *Store) getLoggedModel(ctx context.Context, id string, andDeleted bool) 
 	return model, db.Fault(op, err)
 }
 
-// changeLoggedModel makes one change to a logged model, whose status and lifecycle
-// stage may become others.
-func (s *Store) changeLoggedModel(ctx context.Context, id string, now int64, change func(tx *gorm.DB, row *loggedModelRow) error) error {
+// changeLoggedModel makes one change to a logged model that is locked for it.
+func (s *Store) changeLoggedModel(ctx context.Context, id string, change func(tx *gorm.DB) error) error {
 	return s.write(ctx, "tracking.changeLoggedModel", func(tx *gorm.DB) error {
-		row, err := lockLoggedModel(tx, id)
-		if err != nil {
+		if _, err := lockLoggedModel(tx, id); err != nil {
 			return err
 		}
-		if err := change(tx, &row); err != nil {
-			return err
-		}
-		return tx.Model(&loggedModelRow{}).Where("model_id = ?", id).
-			Updates(map[string]any{"status": row.Status, "lifecycle_stage": row.LifecycleStage, "last_updated_time": now}).Error
+		return change(tx)
 	})
+}
+
+// setLoggedModel changes a column of a logged model and notes the time, in ms. Tags
+// and params leave it alone, as in MLflow.
+func setLoggedModel(tx *gorm.DB, id, column, value string, now int64) error {
+	return tx.Model(&loggedModelRow{}).Where("model_id = ?", id).Updates(map[string]any{column: value, "last_updated_time": now}).Error
 }
 
 func oneLoggedModel(g *gorm.DB, row loggedModelRow) (mlflow.LoggedModel, error) {

@@ -140,3 +140,38 @@ func TestSearchLoggedModels(t *testing.T) {
 		w.refuse(t, missing, http.MethodPost, "runs/log-metric", object{"run_id": run, "key": "m", "value": 1, "timestamp": 1, "model_id": "m-none"})
 	})
 }
+
+// As in MLflow, the times say when something was last changed but for its tags.
+func TestTagsLeaveTheTimesAlone(t *testing.T) {
+	t.Parallel()
+	eachWire(t, tracking.Hooks{}, func(t *testing.T, w wire) {
+		model, _ := w.logged(t, "clf")
+		w.post(t, "registered-models/create", object{"name": "iris"})
+		w.version(t, "iris", model, nil)
+		times := func() []any {
+			return []any{
+				at(t, w.get(t, "experiments/get?experiment_id=0"), "experiment", "last_update_time"),
+				at(t, w.get(t, "registered-models/get?name=iris"), "registered_model", "last_updated_timestamp"),
+				at(t, w.get(t, "model-versions/get?name=iris&version=1"), "model_version", "last_updated_timestamp"),
+				at(t, w.get(t, "logged-models/"+model), "model", "info", "last_updated_timestamp_ms"),
+			}
+		}
+		before := times()
+		tag := object{"experiment_id": "0", "name": "iris", "version": "1", "key": "k", "value": "v"}
+		for _, what := range []string{"experiments/set-experiment-tag", "experiments/delete-experiment-tag", "registered-models/set-tag", "model-versions/set-tag"} {
+			w.post(t, what, tag)
+		}
+		w.call(t, 200, http.MethodDelete, "registered-models/delete-tag", tag)
+		w.call(t, 200, http.MethodDelete, "model-versions/delete-tag", tag)
+		w.call(t, 200, http.MethodPatch, "logged-models/"+model+"/tags", object{"tags": []object{{"key": "k", "value": "v"}}})
+		w.post(t, "logged-models/"+model+"/params", object{"params": []object{{"key": "k", "value": "v"}}})
+		require.Equal(t, before, times())
+
+		w.call(t, 200, http.MethodPatch, "model-versions/update", object{"name": "iris", "version": "1", "description": "d"})
+		w.call(t, 200, http.MethodPatch, "logged-models/"+model, object{"status": "LOGGED_MODEL_READY"})
+		after := times()
+		require.Equal(t, before[:2], after[:2], "the version's time isn't the model's")
+		require.Greater(t, after[2], before[2])
+		require.Greater(t, after[3], before[3])
+	})
+}

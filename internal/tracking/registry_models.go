@@ -122,13 +122,11 @@ func (s *Store) hasModel(ctx context.Context, name string) error {
 	return db.Fault("tracking.hasModel", err)
 }
 
-// changeModel makes one change to a registered model.
-func (s *Store) changeModel(ctx context.Context, name string, now int64, change func(tx *gorm.DB) error) error {
+// changeModel makes one change to a registered model that is locked for it. Tags leave
+// its time alone, as in MLflow.
+func (s *Store) changeModel(ctx context.Context, name string, change func(tx *gorm.DB) error) error {
 	return s.write(ctx, "tracking.changeModel", func(tx *gorm.DB) error {
 		if _, err := lockModel(tx, name); err != nil {
-			return err
-		}
-		if err := tx.Model(&modelRow{}).Where("name = ?", name).Update("last_updated_time", now).Error; err != nil {
 			return err
 		}
 		return change(tx)
@@ -138,17 +136,14 @@ func (s *Store) changeModel(ctx context.Context, name string, now int64, change 
 // renameModel gives a registered model another name; versions, tags and aliases
 // follow it through their foreign keys.
 func (s *Store) renameModel(ctx context.Context, name, newName string, now int64) error {
-	return s.changeModel(ctx, name, now, func(tx *gorm.DB) error {
+	return s.changeModel(ctx, name, func(tx *gorm.DB) error {
 		if err := modelName(newName); err != nil {
 			return err
 		}
-		if newName == name {
-			return nil
-		}
-		if _, taken, err := db.Take[modelRow](tx.Where("name = ?", newName)); err != nil || taken {
+		if _, taken, err := db.Take[modelRow](tx.Where("name = ? AND name <> ?", newName, name)); err != nil || taken {
 			return cmp.Or(err, nameTaken(newName))
 		}
-		if err := tx.Model(&modelRow{}).Where("name = ?", name).Update("name", newName).Error; err != nil {
+		if err := tx.Model(&modelRow{}).Where("name = ?", name).Updates(map[string]any{"name": newName, "last_updated_time": now}).Error; err != nil {
 			if errors.Is(err, gorm.ErrDuplicatedKey) {
 				return nameTaken(newName)
 			}

@@ -81,11 +81,11 @@ func (s *Server) getModel(ctx context.Context, in *mlflow.ModelName) (*mlflow.Re
 }
 
 func (s *Server) updateModel(ctx context.Context, in *mlflow.UpdateRegisteredModel) (*mlflow.RegisteredModelAnswer, error) {
-	if err := s.store.changeModel(ctx, in.Name, s.millis(), func(tx *gorm.DB) error {
+	if err := s.store.changeModel(ctx, in.Name, func(tx *gorm.DB) error {
 		if err := checkDescription(in.Description); err != nil {
 			return err
 		}
-		return tx.Model(&modelRow{}).Where("name = ?", in.Name).Update("description", in.Description).Error
+		return tx.Model(&modelRow{}).Where("name = ?", in.Name).Updates(map[string]any{"description": in.Description, "last_updated_time": s.millis()}).Error
 	}); err != nil {
 		return nil, err
 	}
@@ -121,13 +121,13 @@ func (s *Server) getLatestVersions(ctx context.Context, in *mlflow.GetLatestVers
 }
 
 func (s *Server) setModelTag(ctx context.Context, in *mlflow.ModelTag) (*mlflow.Void, error) {
-	return nil, s.store.changeModel(ctx, in.Name, s.millis(), func(tx *gorm.DB) error {
+	return nil, s.store.changeModel(ctx, in.Name, func(tx *gorm.DB) error {
 		return putModelTags(tx, in.Name, []mlflow.Tag{{Key: in.Key, Value: in.Value}})
 	})
 }
 
 func (s *Server) deleteModelTag(ctx context.Context, in *mlflow.ModelTag) (*mlflow.Void, error) {
-	return nil, s.store.changeModel(ctx, in.Name, s.millis(), func(tx *gorm.DB) error {
+	return nil, s.store.changeModel(ctx, in.Name, func(tx *gorm.DB) error {
 		if err := checkKey("tag", in.Key); err != nil {
 			return err
 		}
@@ -186,9 +186,11 @@ func (s *Server) getVersion(ctx context.Context, in *mlflow.VersionName) (*mlflo
 }
 
 func (s *Server) updateVersion(ctx context.Context, in *mlflow.UpdateModelVersion) (*mlflow.ModelVersionAnswer, error) {
-	if err := s.store.changeVersion(ctx, in.Name, in.Version, s.millis(), func(_ *gorm.DB, v *versionRow) error {
-		v.Description = in.Description
-		return checkDescription(in.Description)
+	if err := s.store.changeVersion(ctx, in.Name, in.Version, func(tx *gorm.DB, v versionRow) error {
+		if err := checkDescription(in.Description); err != nil {
+			return err
+		}
+		return setVersions(tx.Where("name = ? AND version = ?", v.Name, v.Version), "description", in.Description, s.millis())
 	}); err != nil {
 		return nil, err
 	}
@@ -211,16 +213,16 @@ func (s *Server) getDownloadURI(ctx context.Context, in *mlflow.VersionName) (*m
 }
 
 func (s *Server) setVersionTag(ctx context.Context, in *mlflow.VersionTag) (*mlflow.Void, error) {
-	return nil, s.store.changeVersion(ctx, in.Name, in.Version, s.millis(), func(tx *gorm.DB, v *versionRow) error {
+	return nil, s.store.changeVersion(ctx, in.Name, in.Version, func(tx *gorm.DB, v versionRow) error {
 		if err := checkOwn(ctx, in.Key); err != nil {
 			return err
 		}
-		return putVersionTags(tx, *v, []mlflow.Tag{{Key: in.Key, Value: in.Value}})
+		return putVersionTags(tx, v, []mlflow.Tag{{Key: in.Key, Value: in.Value}})
 	})
 }
 
 func (s *Server) deleteVersionTag(ctx context.Context, in *mlflow.VersionTag) (*mlflow.Void, error) {
-	return nil, s.store.changeVersion(ctx, in.Name, in.Version, s.millis(), func(tx *gorm.DB, v *versionRow) error {
+	return nil, s.store.changeVersion(ctx, in.Name, in.Version, func(tx *gorm.DB, v versionRow) error {
 		if err := cmp.Or(checkKey("tag", in.Key), checkOwn(ctx, in.Key)); err != nil {
 			return err
 		}

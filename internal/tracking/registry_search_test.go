@@ -35,7 +35,7 @@ func TestSearchVersions(t *testing.T) {
 		require.Equal(t, []string{"3", "2"}, find("version_number >= 2 AND name = 'iris'"))
 		require.Len(t, find("source_path LIKE 'models:/m-%'"), 4)
 		require.Equal(t, []string{"1", "2"}, find("name = 'iris'", "order_by", "version_number ASC", "max_results", "2"))
-		w.post(t, "model-versions/set-tag", object{"name": "iris", "version": "1", "key": "seen", "value": "1"})
+		w.call(t, 200, http.MethodPatch, "model-versions/update", object{"name": "iris", "version": "1", "description": "seen"})
 		require.Equal(t, []string{"1", "3", "2"}, find("name = 'iris'"), "changed last first")
 		for _, v := range []object{{"name": "iris", "version": "3"}, {"name": "wine", "version": "1"}} {
 			w.post(t, "model-versions/set-tag", object{"name": v["name"], "version": v["version"], "key": "pick", "value": "1"})

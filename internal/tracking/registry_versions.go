@@ -92,23 +92,27 @@ func (s *Store) getVersion(ctx context.Context, name, version string) (mlflow.Mo
 	return v, db.Fault("tracking.getVersion", err)
 }
 
-// changeVersion makes one change to a version, whose stage and description may become
-// others. The model's row is locked, so that changes come one after another.
-func (s *Store) changeVersion(ctx context.Context, name, version string, now int64, change func(tx *gorm.DB, v *versionRow) error) error {
+// changeVersion makes one change to a version. The model's row is locked, so that
+// changes come one after another. Tags leave the times alone, as in MLflow.
+func (s *Store) changeVersion(ctx context.Context, name, version string, change func(tx *gorm.DB, v versionRow) error) error {
 	return s.write(ctx, "tracking.changeVersion", func(tx *gorm.DB) error {
 		row, err := lockVersion(tx, name, version)
 		if err != nil {
 			return err
 		}
-		if err := change(tx, &row); err != nil {
-			return err
-		}
-		if err := tx.Model(&versionRow{}).Where("name = ? AND version = ?", row.Name, row.Version).
-			Updates(map[string]any{"current_stage": row.CurrentStage, "description": row.Description, "last_updated_time": now}).Error; err != nil {
-			return err
-		}
-		return tx.Model(&modelRow{}).Where("name = ?", name).Update("last_updated_time", now).Error
+		return change(tx, row)
 	})
+}
+
+// setVersions changes a column of the versions that a query finds and notes the time,
+// in ms.
+func setVersions(q *gorm.DB, column, value string, now int64) error {
+	return q.Model(&versionRow{}).Updates(map[string]any{column: value, "last_updated_time": now}).Error
+}
+
+// touchModel notes the time of a change, in ms.
+func touchModel(tx *gorm.DB, name string, now int64) error {
+	return tx.Model(&modelRow{}).Where("name = ?", name).Update("last_updated_time", now).Error
 }
 
 // lockVersion locks a version's model and reads the version.
@@ -130,7 +134,7 @@ func (s *Store) deleteVersion(ctx context.Context, name, version string, now int
 		if err := tx.Where("name = ? AND version = ?", row.Name, row.Version).Delete(&versionRow{}).Error; err != nil {
 			return err
 		}
-		return tx.Model(&modelRow{}).Where("name = ?", name).Update("last_updated_time", now).Error
+		return touchModel(tx, name, now)
 	})
 }
 
@@ -144,13 +148,17 @@ func (s *Store) transition(ctx context.Context, in *mlflow.TransitionStage, now 
 	if in.ArchiveExistingVersions && stage != mlflow.StageStaging && stage != mlflow.StageProduction {
 		return mlflow.Invalid("Model version transition cannot archive existing model versions because '%s' is not an Active stage. Valid stages are Staging, Production", stage)
 	}
-	return s.changeVersion(ctx, in.Name, in.Version, now, func(tx *gorm.DB, v *versionRow) error {
-		v.CurrentStage = stage
-		if !in.ArchiveExistingVersions {
-			return nil
+	return s.changeVersion(ctx, in.Name, in.Version, func(tx *gorm.DB, v versionRow) error {
+		if err := setVersions(tx.Where("name = ? AND version = ?", v.Name, v.Version), "current_stage", stage, now); err != nil {
+			return err
 		}
-		return tx.Model(&versionRow{}).Where("name = ? AND version <> ? AND current_stage = ?", v.Name, v.Version, stage).
-			Updates(map[string]any{"current_stage": mlflow.StageArchived, "last_updated_time": now}).Error
+		if in.ArchiveExistingVersions {
+			others := tx.Where("name = ? AND version <> ? AND current_stage = ?", v.Name, v.Version, stage)
+			if err := setVersions(others, "current_stage", mlflow.StageArchived, now); err != nil {
+				return err
+			}
+		}
+		return touchModel(tx, v.Name, now)
 	})
 }
 
