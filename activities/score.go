@@ -3,6 +3,7 @@ package activities
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/perennial-ml/perennial"
@@ -77,7 +78,9 @@ func (a *Activities) ScoreModel(ctx context.Context, in ScoreInput) (reportKey s
 	if err != nil {
 		return "", perennial.Wrap(op, err)
 	}
-	if err := a.logReport(ctx, in.RunID, &found, strings.TrimSpace(model.Warning()+" "+warning)); err != nil {
+	warnings := []string{model.Warning(), warning, evaluate.ScarceClasses(comparison.Candidate, model.Classes())}
+	warnings = slices.DeleteFunc(warnings, func(w string) bool { return w == "" })
+	if err := a.logReport(ctx, in.RunID, &found, strings.Join(warnings, " ")); err != nil {
 		return "", perennial.Wrap(op, err)
 	}
 	if err := a.logFacts(ctx, in, m, model, report, comparison); err != nil {

@@ -25,7 +25,11 @@ to repeat. With --demo it becomes the demo project: two data sets and their pipe
 				return err
 			}
 			return c.print(map[string]any{"project": dir, "demo": demo}, func(w io.Writer) {
-				fmt.Fprintf(w, "%s is a project now. Next: perennial up --project %s\n", dir, dir)
+				up := "perennial up"
+				if dir != "." {
+					up += " --project " + dir
+				}
+				fmt.Fprintf(w, "%s is a project now. Next: %s\n", dir, up)
 			})
 		},
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/perennial-ml/perennial"
+	"github.com/perennial-ml/perennial/internal/client"
 )
 
 // print writes a value as JSON where --json is set, else by text.
@@ -127,12 +128,12 @@ func whenMaybe(t *time.Time) string {
 	return when(*t)
 }
 
-// number shows a metric with four significant digits; nil, no number, is "nan".
+// number shows a metric as client.Figure does; nil, no number, is "nan".
 func number(v *float64) string {
 	if v == nil {
 		return "nan"
 	}
-	return strconv.FormatFloat(*v, 'g', 4, 64)
+	return client.Figure(*v)
 }
 
 // pairs shows a map as "a=1 b=2", by key.

@@ -193,7 +193,7 @@ func counted(p *client.Progress) string {
 func headline(run client.RunView) string {
 	var parts []string
 	for _, name := range run.Headline() {
-		parts = append(parts, fmt.Sprintf("%s %.4g", name, *run.Metrics[name]))
+		parts = append(parts, name+" "+client.Figure(*run.Metrics[name]))
 	}
 	if len(parts) == 0 {
 		return string(run.Status)

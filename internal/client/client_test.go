@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -191,4 +192,14 @@ func TestStagesOfGivesSeconds(t *testing.T) {
 	require.NoError(t, err)
 	require.JSONEq(t, `[{"name":"validate","state":"completed","reused":true,"seconds":0.4}]`, string(b))
 	require.NotContains(t, string(b), "millis")
+}
+
+func TestFigure(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[float64]string{
+		0: "0", 0.0640312: "0.06403", 0.00001234: "1.234e-05", -1234.56: "-1235", 9999.4: "9999", 9999.6: "10000", 17408.2: "17408", -205001: "-205001", 9999999.9: "10000000", 4.862e10: "4.862e+10",
+	} {
+		require.Equal(t, want, client.Figure(v))
+	}
+	require.Equal(t, "NaN", client.Figure(math.NaN()))
 }

@@ -2,7 +2,9 @@ package client
 
 import (
 	"encoding/json"
+	"math"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/perennial-ml/perennial"
@@ -191,4 +193,13 @@ type Degraded struct {
 type ReadyView struct {
 	Ready    bool       `json:"ready"`
 	Degraded []Degraded `json:"degraded"`
+}
+
+// Figure writes a metric for people: with four significant digits, and without an
+// exponent up to ten million.
+func Figure(v float64) string {
+	if size := math.Abs(v); size >= 9999.5 && size < 1e7 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
 }

@@ -170,4 +170,5 @@ func TestCodesThatAreNumbers(t *testing.T) {
 	s.Columns[4].Values = []string{"small"}
 	_, err = m.Bind(s)
 	require.ErrorContains(t, err, `doesn't know the value "small"`)
+	require.ErrorContains(t, err, "List those numbers as values")
 }
