@@ -215,7 +215,7 @@ func (c *Column) FromString(v string) (float64, *Fault) {
 	case TypeDate:
 		t, err := time.Parse(c.DateLayout(), v)
 		if err != nil {
-			return null, &Fault{Rule: RuleDate, Message: fmt.Sprintf("%s must be a date like %s.", c.Name, c.dateFormat())}
+			return null, &Fault{Rule: RuleDate, Message: fmt.Sprintf("%s must be a date like %s.", c.Name, c.exampleDate())}
 		}
 		return float64(t.Unix()) / 86400, nil
 	default:
@@ -265,7 +265,7 @@ func (c *Column) TypeLabel() string {
 	case TypeBoolean:
 		return "true or false"
 	case TypeDate:
-		return "a date string like " + c.dateFormat()
+		return "a date string like " + c.exampleDate()
 	default:
 		return "a string"
 	}
@@ -273,6 +273,11 @@ func (c *Column) TypeLabel() string {
 
 func (c *Column) typeFault(came string) *Fault {
 	return &Fault{Rule: RuleType, Message: fmt.Sprintf("%s must be %s, not %s.", c.Name, c.TypeLabel(), came)}
+}
+
+// exampleDate shows how the column's dates are written.
+func (c *Column) exampleDate() string {
+	return fmt.Sprintf("%s (%s)", time.Date(2025, 12, 31, 23, 59, 0, 0, time.UTC).Format(c.DateLayout()), c.dateFormat())
 }
 
 func (c *Column) dateFormat() string {

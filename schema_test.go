@@ -156,3 +156,16 @@ func TestValidDateFormat(t *testing.T) {
 		require.Equal(t, want, perennial.ValidDateFormat(format), "%q", format)
 	}
 }
+
+func TestAWrongDateIsToldWithAnExample(t *testing.T) {
+	t.Parallel()
+	for format, want := range map[string]string{
+		"":                  "day must be a date like 2025-12-31 (%Y-%m-%d).",
+		"%d.%m.%Y":          "day must be a date like 31.12.2025 (%d.%m.%Y).",
+		"%m/%d/%y %I:%M %p": "day must be a date like 12/31/25 11:59 PM (%m/%d/%y %I:%M %p).",
+	} {
+		c := perennial.Column{Name: "day", Type: perennial.TypeDate, Format: format}
+		_, fault := c.FromString("soon")
+		require.Equal(t, want, fault.Message)
+	}
+}

@@ -37,9 +37,10 @@ func (c *cli) newPredict() *cobra.Command {
 		Use:   "predict MODEL --input FILE|-",
 		Short: "Predict every row of a file",
 		Long: `Predict every row of a CSV file, a JSON file (one object, or a list) or a file of JSON lines, told by its extension
-and, for standard input, by its first character; any of them may be compressed by gzip. CSV may be written like the pipeline's data (delimiter, decimal sign,
-missing values), or with commas and decimal points. The answers come as CSV for CSV and as JSON lines for JSON, or as the
-extension of --output says. The rows are sent in batches and logged like any other prediction.
+and, for standard input, by its first character; any of them may be compressed by gzip. CSV may be written like the
+pipeline's data (delimiter, decimal sign, missing values), or with commas and decimal points. The answers come as CSV
+for CSV and as JSON lines for JSON, or as the extension of --output says. The rows are sent in batches and logged like
+any other prediction.
 
 A row that the model refuses is reported and leaves its answer empty; with --strict it ends the command, and no
 output file is written. What the model warned of (a number outside its range, an unknown category) is counted by column

@@ -20,7 +20,9 @@ func (c *cli) newRetrain() *cobra.Command {
 sides and parameters are those of the version in service or of the last training, nothing is trained (unchanged)
 unless --force is given. Where a training of the pipeline runs already, this one ends and names it.
 
-With --wait the command follows the retraining to its end. Ctrl-C then detaches and leaves it running.`,
+With --wait the command follows the retraining to its end. Ctrl-C then detaches and leaves it running. In a project
+with .dvc/ and the pipeline's file it also writes models/trained/PIPELINE.model, reports/PIPELINE.json and the stage's
+entry in dvc.lock.`,
 		Example: "  perennial retrain iris --wait --reason 'new prices'\n  perennial retrain iris --dry-run",
 		Args:    cobra.ExactArgs(1),
 	}

@@ -33,7 +33,7 @@ func (c *cli) rolloutStart() *cobra.Command {
 		Example: "  perennial rollout start iris 2 --reason 'new prices'",
 	}
 	changeFlags(cmd, &req.Reason, &req.IfEpoch)
-	cmd.Flags().BoolVar(&req.Force, "force", false, "although this model file was rolled back before")
+	cmd.Flags().BoolVar(&req.Force, "force", false, "roll out even a model file that was rolled back before")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		api, err := c.client()
 		if err != nil {

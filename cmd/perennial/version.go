@@ -89,7 +89,7 @@ func (c *cli) destroying(cmd *cobra.Command, lost string, work func(ctx context.
 	var reason string
 	var sure bool
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the audit")
-	cmd.Flags().BoolVar(&sure, "yes", false, "really")
+	cmd.Flags().BoolVar(&sure, "yes", false, "do it; without it nothing is done")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if !sure {
 			names := make([]any, len(args))
