@@ -51,7 +51,12 @@ and rule at the end, and stands with each row in JSON answers.`,
 	cmd.Flags().StringVar(&input, "input", "", "CSV, JSON or JSON lines, also .gz; - is standard input")
 	cmd.Flags().StringVar(&output, "output", "", "file to write instead of standard output")
 	cmd.Flags().BoolVar(&strict, "strict", false, "a refused row ends the command")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) (err error) {
+		defer func() {
+			if err != nil && cmd.Context().Err() != nil {
+				err = perennial.Errorf(perennial.CodeUnavailable, "cli.predict", "interrupted").Because(err)
+			}
+		}()
 		if input == "" {
 			return usageError{"--input is missing: name a file, or - for standard input"}
 		}
@@ -66,7 +71,7 @@ and rule at the end, and stands with each row in JSON answers.`,
 		if err != nil {
 			return err
 		}
-		rows, closeInput, err := c.openInput(input, &schema, func() perennial.CSVOptions {
+		rows, closeInput, err := c.openInput(cmd.Context(), input, &schema, func() perennial.CSVOptions {
 			p, err := api.Pipeline(cmd.Context(), args[0])
 			if err != nil || p.Spec == nil {
 				return perennial.CSVOptions{} // an imported model, or a pipeline out of force
@@ -102,7 +107,7 @@ func patiently[T any](ctx context.Context, send func() (T, error)) (T, error) {
 			return out, err
 		}
 		select {
-		case <-ctx.Done(): // the request is given up then, and says so
+		case <-ctx.Done(): // the next request is given up before it is sent
 		case <-time.After(wait):
 		}
 	}

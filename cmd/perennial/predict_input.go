@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -39,9 +40,12 @@ type rowReader interface {
 //
 // CSV is read as the pipeline's data file is, where its delimiter suits the
 // header, else with commas and decimal points.
-func (c *cli) openInput(name string, schema *perennial.Schema, asTrained func() perennial.CSVOptions) (rows rowReader, closeInput func(), err error) {
-	in, closeInput := c.in, func() {}
-	if name != "-" {
+func (c *cli) openInput(ctx context.Context, name string, schema *perennial.Schema, asTrained func() perennial.CSVOptions) (rows rowReader, closeInput func(), err error) {
+	var in io.Reader
+	if name == "-" {
+		name = "standard input"
+		in, closeInput = interruptible(ctx, c.in)
+	} else {
 		f, err := os.Open(name) //nolint:gosec // the file that the caller names
 		if err != nil {
 			return nil, nil, perennial.Errorf(perennial.CodeNotFound, "cli.predict", "can't read %s", name).Because(err)
@@ -80,6 +84,18 @@ func (c *cli) openInput(name string, schema *perennial.Schema, asTrained func() 
 		closeInput()
 	}
 	return rows, closeInput, err
+}
+
+// interruptible gives what a reader gives until ctx ends: a read of a terminal or of a
+// pipe may wait for ever. Where it is closed before its end, one read stays behind.
+func interruptible(ctx context.Context, in io.Reader) (out io.Reader, closeInput func()) {
+	r, w := io.Pipe()
+	go func() {
+		_, err := io.Copy(w, in)
+		_ = w.CloseWithError(err) // it never fails
+	}()
+	stop := context.AfterFunc(ctx, func() { _ = w.CloseWithError(ctx.Err()) })
+	return r, func() { stop(); _ = r.Close() }
 }
 
 // others are the first bytes of what is no text, and what it is.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,9 +94,23 @@ func TestAnInterruptEndsTheWaitForAVersion(t *testing.T) {
 	got := runWith(ctx, "", "predict", "churn", "--input", "-", "--api", f.url)
 	require.Less(t, time.Since(began), 8*time.Second)
 	require.Equal(t, exitFailed, got.code)
-	require.Contains(t, got.err, "was given up")
-	require.NotContains(t, got.err, "isn't ready", "what was refused before is no longer of interest")
+	require.Equal(t, "perennial: interrupted\n", got.err, "what was refused before is no longer of interest")
 	require.Len(t, f.requests(), 1)
+}
+
+func TestAnInterruptEndsTheWaitForStandardInput(t *testing.T) {
+	t.Parallel()
+	f := churnModel(t)
+	typed, typing := io.Pipe() // nobody types any more
+	t.Cleanup(func() { require.NoError(t, typing.Close()) })
+	for name, line := range map[string]string{"nothing yet": "", "a line": "customer,plan,income,student\n"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(100*time.Millisecond, cancel)
+		var out, errs bytes.Buffer
+		in := io.MultiReader(strings.NewReader(line), typed)
+		require.Equal(t, exitFailed, run(ctx, []string{"predict", "churn", "--input", "-", "--api", f.url}, streams{in, &out, &errs}), name)
+		require.Equal(t, "perennial: interrupted\n", errs.String(), name)
+	}
 }
 
 func TestPredictWaitsForAVersionThatIsBeingLoaded(t *testing.T) {
@@ -201,7 +217,7 @@ func TestPredictBadInput(t *testing.T) {
 	t.Parallel()
 	f := churnModel(t)
 	for name, tc := range map[string]struct{ input, text string }{
-		"nothing":            {"", "- has no rows"},
+		"nothing":            {"", "standard input has no rows"},
 		"broken JSON":        {`{"plan":"basic"}{"plan":`, "the input is not JSON after row 1"},
 		"a list without end": {`[{"plan":"basic"}`, "the input is not JSON after row 1"},
 		"a short line":       {"customer,plan\nc1\n", "the input is no CSV: line 2"},
