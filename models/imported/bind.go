@@ -216,7 +216,7 @@ func (b *binder) categories(i int, f *Feature, c *perennial.Column) {
 		case b.m.Format == LightGBM:
 			n, err := strconv.Atoi(value)
 			if codes[k] = n; err != nil {
-				b.faultf(c.Name, "values", perennial.RuleCategory, value, nil, "The model doesn't know the value %q of %s: it was trained on the numbers of the values, 0, 1, 2 and so on, which the file has no names for. List those numbers as values, and send them.", shorten(value), c.Name)
+				b.faultf(c.Name, "values", perennial.RuleCategory, value, nil, "The model doesn't know the value %q of %s: it was trained on the numbers of the values, 0, 1, 2 and so on, which the file has no names for. List those numbers as values, or give the column the type integer, and send them.", shorten(value), c.Name)
 				return
 			}
 		default:
