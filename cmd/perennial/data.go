@@ -53,7 +53,7 @@ that; --local leaves remote and API out.
 		if err != nil {
 			return err
 		}
-		at := locate(*dir)
+		at := locate(cmd, *dir)
 		paths, err := at.inProject(args)
 		if err != nil {
 			return err
@@ -164,7 +164,7 @@ not read again. The states are dvc's: up_to_date, modified, deleted, new (a poin
 		for i, f := range found {
 			list[i] = fileStatus{Path: f.Path, State: f.State, MD5: f.MD5, CameMD5: f.CameMD5, Size: f.Size, Files: f.Files, Stage: f.Stage, InCache: f.InCache, Remote: f.Cloud}
 		}
-		at := locate(*dir)
+		at := locate(cmd, *dir)
 		return c.print(list, func(w io.Writer) {
 			head := []any{"PATH", "STATE", "MD5", "BYTES", "IN CACHE"}
 			if remote {

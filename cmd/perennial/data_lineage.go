@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"regexp"
@@ -27,7 +26,7 @@ func (c *cli) newDataLineage() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		md5, err := contentOf(cmd.Context(), api, *dir, args[0])
+		md5, err := contentOf(cmd, api, *dir, args[0])
 		if err != nil {
 			return err
 		}
@@ -44,11 +43,12 @@ var md5RE = regexp.MustCompile(`^[0-9a-f]{32}(\.dir)?$`)
 
 // contentOf gives the md5 that is meant: itself, that of a path's pointer in the
 // project, or what the API has registered for the path.
-func contentOf(ctx context.Context, api *client.Client, dir, arg string) (string, error) {
+func contentOf(cmd *cobra.Command, api *client.Client, dir, arg string) (string, error) {
+	ctx := cmd.Context()
 	if md5RE.MatchString(arg) {
 		return arg, nil
 	}
-	paths, err := locate(dir).inProject([]string{arg})
+	paths, err := locate(cmd, dir).inProject([]string{arg})
 	if err != nil {
 		return "", err
 	}

@@ -62,7 +62,7 @@ func (c *cli) transfer(cmd *cobra.Command, t *dvc.Transfer, what string, move fu
 		if err != nil {
 			return err
 		}
-		at := locate(*dir)
+		at := locate(cmd, *dir)
 		named, err := at.inProject(args)
 		if err != nil {
 			return err

@@ -55,7 +55,7 @@ the cache lacks. The exit code is 1 if an object stays damaged or missing, with 
 			}
 		}
 		out := map[string]any{"objects": v.Objects, "bytes": v.Bytes, "bad": list}
-		if perr := c.print(out, func(w io.Writer) { printBad(w, locate(*dir), v, list) }); perr != nil || err != nil {
+		if perr := c.print(out, func(w io.Writer) { printBad(w, locate(cmd, *dir), v, list) }); perr != nil || err != nil {
 			return errors.Join(err, perr)
 		}
 		return stillBad(v)

@@ -22,14 +22,20 @@ const (
 // working directory that has one of the marks, as dvc and git look for theirs; where
 // none has, the working directory itself. The value is right once the command runs.
 func projectFlag(cmd *cobra.Command, marks ...string) *string {
-	env := os.Getenv("PERENNIAL_PROJECT")
-	dir := cmd.Flags().String("project", cmp.Or(env, "."), "directory of the project (PERENNIAL_PROJECT)")
+	dir := cmd.Flags().String("project", cmp.Or(os.Getenv(projectEnv), "."), "directory of the project (PERENNIAL_PROJECT)")
 	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
-		if env == "" && !cmd.Flags().Changed("project") {
+		if !namesProject(cmd) {
 			*dir = nearest(marks)
 		}
 	}
 	return dir
+}
+
+const projectEnv = "PERENNIAL_PROJECT"
+
+// namesProject reports whether the user says which project is meant.
+func namesProject(cmd *cobra.Command) bool {
+	return os.Getenv(projectEnv) != "" || cmd.Flags().Changed("project")
 }
 
 // nearest gives the nearest directory upward that has one of the marks: "." or an
@@ -69,15 +75,18 @@ func physical(file string) string {
 }
 
 // location translates between the project's paths and those that a user types and
-// reads: relative to the working directory where that lies in the project, else to
-// the project.
+// reads: relative to the working directory where the project was found upward from
+// there, else to the project that is named.
 type location struct {
 	root string // of the project, absolute
-	sub  string // the working directory in it; "" at its top, and where it lies elsewhere
+	sub  string // the working directory in it; "" at its top, and in a project that is named
 }
 
-func locate(dir string) location {
+func locate(cmd *cobra.Command, dir string) location {
 	l := location{root: physical(dir)}
+	if namesProject(cmd) {
+		return l
+	}
 	if sub, err := filepath.Rel(l.root, physical(".")); err == nil && filepath.IsLocal(sub) && sub != "." {
 		l.sub = sub
 	}
@@ -125,4 +134,4 @@ func (l location) shownAll(paths []string) []string {
 }
 
 // pathsHelp says in a command's help what its paths mean.
-const pathsHelp = "Paths are absolute, or relative to the working directory; from outside of the project, to the project."
+const pathsHelp = "Paths are absolute, or relative to the working directory; with --project or PERENNIAL_PROJECT, to the project."

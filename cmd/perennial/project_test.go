@@ -101,6 +101,8 @@ func TestTheProjectIsFoundUpward(t *testing.T) {
 	works(`"path": "data/raw/iris.csv"`, "data", "status", "--json")
 	works(`up to date`, "data", "pull", filepath.Join(dir, "data/raw/iris.csv"))
 	works(`up to date`, "data", "pull", filepath.Join(outside, "link/data/raw/iris.csv.dvc"), "--project", dir)
+	works(`up to date`, "data", "pull", "data/raw/iris.csv", "--project", "../..")
+	works(`(?m)^data/raw/iris.csv +up_to_date`, "data", "status", "--project", dir)
 	require.NoError(t, os.WriteFile("new.csv", []byte("a\n1\n"), 0o600))
 	works(`(?m)^new.csv `, "data", "add", "--local", "../raw/new.csv")
 	require.FileExists(t, "new.csv.dvc")
