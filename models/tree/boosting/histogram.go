@@ -168,10 +168,8 @@ func (h *histograms) add(to []int64, records []uint64, rows []int32, active []bo
 		at := to[h.data.groups[g].offset:]
 		few := h.data.groups[g].columns <= lanes/2
 		switch {
-		case h.ahead && h.layout.words == narrow:
-			addNarrowAhead((*[fullSlot]int64)(at), records, h.data.stride, g, rows, few)
 		case h.ahead:
-			addWideAhead((*[2 * fullSlot]int64)(at), records, h.data.stride, g, rows, few)
+			addAhead(&at[:fullSlot*h.layout.words][0], records, h.data.stride, g, rows, few, h.layout.words == wide)
 		case h.layout.words == narrow && few:
 			addNarrow4((*[fullSlot]int64)(at), records, h.data.stride, g, rows)
 		case h.layout.words == narrow:

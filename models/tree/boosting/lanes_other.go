@@ -7,5 +7,4 @@ const hasLanes, hasAhead = false, false
 func scanNarrowAVX512(*laneScan) {}
 func scanWideAVX512(*laneScan)   {}
 
-func addNarrowAhead(*[fullSlot]int64, []uint64, int, int, []int32, bool)   {}
-func addWideAhead(*[2 * fullSlot]int64, []uint64, int, int, []int32, bool) {}
+func addAhead(*int64, []uint64, int, int, []int32, bool, bool) {}

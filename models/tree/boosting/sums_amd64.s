@@ -38,8 +38,8 @@
 	PADDQ X0, X1 \
 	MOVOU X1, (16*K)(DI)(R9*1)
 
-// func addNarrowAhead(h *[fullSlot]int64, records []uint64, stride, group int, rows []int32, few bool)
-TEXT ·addNarrowAhead(SB), NOSPLIT, $0-73
+// func addAhead(h *int64, records []uint64, stride, group int, rows []int32, few, wide bool)
+TEXT ·addAhead(SB), NOSPLIT, $0-74
 	MOVQ h+0(FP), DI
 	MOVQ records_base+8(FP), SI
 	MOVQ stride+32(FP), DX
@@ -51,10 +51,13 @@ TEXT ·addNarrowAhead(SB), NOSPLIT, $0-73
 	MOVQ rows_cap+64(FP), R14
 	LEAQ -4(R12)(R14*4), R14
 	MOVBLZX few+72(FP), R11
+	MOVBLZX wide+73(FP), AX
+	TESTQ AX, AX
+	JNE two
 
 one:
 	CMPQ R12, R13
-	JGE oneDone
+	JGE done
 	RECORD
 	MOVQ -8(AX)(DX*1), CX
 	ONE(0)
@@ -69,26 +72,9 @@ one:
 	ONE(7)
 	JMP one
 
-oneDone:
-	RET
-
-// func addWideAhead(h *[2*fullSlot]int64, records []uint64, stride, group int, rows []int32, few bool)
-TEXT ·addWideAhead(SB), NOSPLIT, $0-73
-	MOVQ h+0(FP), DI
-	MOVQ records_base+8(FP), SI
-	MOVQ stride+32(FP), DX
-	SHLQ $3, DX
-	MOVQ group+40(FP), BX
-	MOVQ rows_base+48(FP), R12
-	MOVQ rows_len+56(FP), R13
-	LEAQ (R12)(R13*4), R13
-	MOVQ rows_cap+64(FP), R14
-	LEAQ -4(R12)(R14*4), R14
-	MOVBLZX few+72(FP), R11
-
 two:
 	CMPQ R12, R13
-	JGE twoDone
+	JGE done
 	RECORD
 	MOVOU -16(AX)(DX*1), X0
 	TWO(0)
@@ -103,5 +89,5 @@ two:
 	TWO(7)
 	JMP two
 
-twoDone:
+done:
 	RET
