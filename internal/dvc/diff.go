@@ -38,8 +38,8 @@ type Change struct {
 // Diff compares the data at a git revision with the work tree: the pointers at
 // the revision, and what dvc.lock says there that stages made, with the files as
 // they are. Where a dvc.yaml on either side can't be understood here only the
-// pointers count. The result is sorted by path. It needs git; a project outside it is a precondition error, and an unknown revision
-// not_found.
+// pointers count. The result is sorted by path. It needs git; a project outside it
+// is a precondition error, and an unknown revision not_found.
 func (r *Repo) Diff(ctx context.Context, rev string) ([]Change, error) {
 	const op = "dvc.Diff"
 	was, err := r.pointersAt(ctx, rev)
@@ -93,7 +93,7 @@ func (r *Repo) pointersAt(ctx context.Context, rev string) (ps []Pointer, err er
 		}
 	}
 	outs, err := r.outputs(read, pipelines)
-	return append(ps, slices.DeleteFunc(outs, func(p Pointer) bool { return p.NoCache || p.MD5 == "" })...), err
+	return append(ps, cached(outs)...), err
 }
 
 // expand adds what a pointer stands for, a file or a directory's files, and the

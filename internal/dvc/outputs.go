@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -135,6 +136,11 @@ func (s instance) declared(item *yaml.Node) (o declaredOut, err error) {
 	}
 	o.path, err = s.scope.fill(name)
 	return o, err
+}
+
+// cached leaves those of stages' outputs that have a content which the cache keeps.
+func cached(outs []Pointer) []Pointer {
+	return slices.DeleteFunc(outs, func(p Pointer) bool { return p.NoCache || p.MD5 == "" })
 }
 
 // outputsOnce gives what the stages of the whole project make, as outputs does. The

@@ -208,7 +208,7 @@ func (r *Repo) pointers(ctx context.Context, paths ...string) (ps []Pointer, err
 			ps = append(ps, p.Pointer)
 		}
 		outs, err := r.outputs(r.text, files.pipelines)
-		return append(ps, slices.DeleteFunc(outs, func(p Pointer) bool { return p.NoCache || p.MD5 == "" })...), err
+		return append(ps, cached(outs)...), err
 	}
 	outs := r.outputsOnce(ctx)
 	for _, path := range paths {
