@@ -5,9 +5,9 @@
 export CGO_ENABLED := 0
 
 BINARY  := $(CURDIR)/dist/perennial
-# The runner's own vet is off: go vet has a step of its own. No package takes five
-# minutes, but on a machine that is ten times slower.
-TEST    := go test -vet=off -timeout 2h
+# The runner's own vet is off: go vet has a step of its own. No package takes more
+# than five minutes.
+TEST    := go test -vet=off -timeout 30m
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
@@ -120,7 +120,7 @@ bench: ## every benchmark, five times
 	$(TEST) -run '^$$' -bench . -benchmem -count 5 ./...
 
 nightly: temporal ## the long ones
-	PERENNIAL_TEST_NIGHTLY=1 .ci/with-postgres $(TEST) -count=1 ./...
+	PERENNIAL_TEST_NIGHTLY=1 .ci/with-postgres $(TEST) -timeout 60m -count=1 ./...
 	$(MAKE) --no-print-directory interop-mlflow-server
 	$(MAKE) --no-print-directory notebooks
 	$(MAKE) --no-print-directory interop-dvc-trees

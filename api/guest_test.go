@@ -154,7 +154,7 @@ func TestUploadsThatBreakOff(t *testing.T) {
 			status, _ := s.do(t, http.MethodGet, "/health", "", nil, false)
 			require.Equal(t, 200, status)
 			s.client.CloseIdleConnections()
-			require.Eventually(t, func() bool { return s.App().Server().GetOpenConnectionsCount() == 0 }, time.Minute, 5*time.Millisecond)
+			require.Eventually(t, func() bool { return s.App().Server().GetOpenConnectionsCount() == 0 }, 10*time.Second, 5*time.Millisecond)
 			status, b := s.do(t, http.MethodGet, files+"?path="+root[:len(root)-1], "", nil, false)
 			require.Equal(t, 200, status)
 			require.JSONEq(t, `{}`, string(b), "no row")

@@ -82,7 +82,7 @@ func TestAnnouncedBodiesTakeNoMemory(t *testing.T) {
 	for range connections {
 		dial(t, s, size, `{"model"`+strings.Repeat(" ", 10_000))
 	}
-	require.Eventually(t, func() bool { return s.App().Server().GetCurrentConcurrency() >= connections }, time.Minute, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return s.App().Server().GetCurrentConcurrency() >= connections }, 10*time.Second, 5*time.Millisecond)
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	require.Less(t, m.HeapAlloc, uint64(connections*size/4))
@@ -131,10 +131,10 @@ func TestManyLargeBodiesAtOnce(t *testing.T) {
 		}
 		return resp.StatusCode
 	}
-	require.Eventually(t, func() bool { return ask(large) == 503 }, time.Minute, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return ask(large) == 503 }, 10*time.Second, 5*time.Millisecond)
 	require.Equal(t, 200, ask(padded(40)), "a small one has room")
 	for _, conn := range waiting {
 		require.NoError(t, conn.Close())
 	}
-	require.Eventually(t, func() bool { return ask(large) == 200 }, time.Minute, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return ask(large) == 200 }, 10*time.Second, 5*time.Millisecond)
 }

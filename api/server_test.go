@@ -37,7 +37,7 @@ func startWith(t *testing.T, change func(*api.Options, *world), before func(*api
 	require.NoError(t, s.Start(t.Context()))
 	c := &http.Client{Transport: &http.Transport{}}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		require.NoError(t, s.Stop(ctx))
 		c.CloseIdleConnections()

@@ -39,24 +39,24 @@ func TestLive(t *testing.T) {
 	start(t, t.TempDir(), binary, "up", "--home", t.TempDir(), "--listen", api,
 		"--temporal-port", ports[1], "--ui-port", ports[2])
 	for _, body := range requests {
-		waitFor(t, 15*time.Minute, "a prediction", func() bool { return post(t, api, body) == http.StatusOK })
+		waitFor(t, 3*time.Minute, "a prediction", func() bool { return post(t, api, body) == http.StatusOK })
 	}
 	load(t, api)
 
 	dir := t.TempDir()
 	start(t, dir, prometheus, "--config.file="+configure(t, dir, api), "--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+prom, "--log.level=warn")
-	waitFor(t, 5*time.Minute, "Prometheus", func() bool { return get(t, "http://"+prom+"/-/ready", nil) == http.StatusOK })
+	waitFor(t, time.Minute, "Prometheus", func() bool { return get(t, "http://"+prom+"/-/ready", nil) == http.StatusOK })
 
 	for _, q := range dashboardQueries(t) {
 		t.Run(q.where, func(t *testing.T) {
 			t.Parallel()
-			waitFor(t, 10*time.Minute, q.expr, func() bool { return ask(t, prom, q.expr) > 0 })
+			waitFor(t, 2*time.Minute, q.expr, func() bool { return ask(t, prom, q.expr) > 0 })
 		})
 	}
 	t.Run("every rule is healthy", func(t *testing.T) {
 		t.Parallel()
-		waitFor(t, 10*time.Minute, "healthy rules", func() bool { return healthy(t, prom) })
+		waitFor(t, 2*time.Minute, "healthy rules", func() bool { return healthy(t, prom) })
 	})
 }
 
@@ -118,7 +118,7 @@ func configure(t *testing.T, dir, api string) string {
 	config, err := os.ReadFile(source + "prometheus.yml")
 	require.NoError(t, err)
 	require.Contains(t, string(config), "127.0.0.1:8080")
-	text := strings.NewReplacer("127.0.0.1:8080", api, "15s", "2s").Replace(string(config))
+	text := strings.NewReplacer("127.0.0.1:8080", api, "15s", "1s").Replace(string(config))
 	rules, err := os.ReadFile(source + "rules.yml")
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "rules.yml"), rules, 0o600))
@@ -131,7 +131,7 @@ func configure(t *testing.T, dir, api string) string {
 // filled in as it would.
 func ask(t *testing.T, prom, expr string) int {
 	t.Helper()
-	expr = strings.NewReplacer("$__rate_interval", "20s", "$__range", "1m", "$model", ".*").Replace(expr)
+	expr = strings.NewReplacer("$__rate_interval", "10s", "$__range", "1m", "$model", ".*").Replace(expr)
 	require.NotContains(t, expr, "$", "a variable that this test doesn't know")
 	var answer struct {
 		Error string

@@ -345,7 +345,7 @@ func TestARunningLogWritesByItself(t *testing.T) {
 		l, g := setup(t, open, predlog.Options{Flush: time.Millisecond})
 		require.NoError(t, l.Start(t.Context()))
 		l.Append(row(1, 0))
-		require.Eventually(t, func() bool { return count(t, g) == 1 }, time.Minute, 5*time.Millisecond)
+		require.Eventually(t, func() bool { return count(t, g) == 1 }, 10*time.Second, 5*time.Millisecond)
 		require.NoError(t, l.Stop(t.Context()))
 	})
 }

@@ -215,7 +215,7 @@ func (p *process) end(s os.Signal) {
 	select {
 	case err := <-p.exited:
 		require.NoError(p.t, err, p.out.String())
-	case <-time.After(slow * time.Minute):
+	case <-time.After(30 * time.Second):
 		require.Fail(p.t, "it didn't stop", p.out.String())
 	}
 }

@@ -51,7 +51,8 @@ func TestReplicasFollowTogether(t *testing.T) { //nolint:paralleltest // it meas
 		loads[i] = p.load()
 	}
 
-	requirePunctual(t, apis, loads, requireHeld(t, c, apis, own))
+	requireHeld(t, c, apis, own)
+	requirePunctual(t, apis, loads)
 	for _, l := range loads {
 		require.Empty(t, l.failed(), l.to)
 	}
@@ -73,11 +74,11 @@ func TestReplicasFollowTogether(t *testing.T) { //nolint:paralleltest // it meas
 }
 
 // requireHeld checks that a replica without the challenger's file holds the step
-// and is named, and that the rollout goes on when it has it. It gives what begin
-// does.
-func requireHeld(t *testing.T, c *cluster, apis []*process, own string) (slower float64) {
+// and is named, and that the rollout goes on when it has it.
+func requireHeld(t *testing.T, c *cluster, apis []*process, own string) {
 	t.Helper()
-	slower = begin(t, apis[0], "one replica lacks it")
+	_, err := apis[0].StartRollout(t.Context(), "iris", client.RolloutRequest{Version: "2", Reason: "one replica lacks it"})
+	require.NoError(t, err)
 	name := replica(t, apis[2]) + " can't load it"
 	apis[0].eventually(30*time.Second, name, func(ctx context.Context) bool {
 		v, err := apis[0].Rollout(ctx, "iris")
@@ -93,32 +94,30 @@ func requireHeld(t *testing.T, c *cluster, apis []*process, own string) (slower 
 	})
 	require.NoError(t, os.RemoveAll(own))
 	require.NoError(t, os.CopyFS(own, os.DirFS(c.artifacts())))
-	return slower
 }
 
 // requirePunctual takes the rollout that has begun from the challenger's share to
 // an abort, asked of one replica after the other, and requires both to be in force
-// everywhere in time, which is longer where begin says so. A machine that stops for
-// a second is forgiven, not a program that does: what came too late is tried four
-// times more.
-func requirePunctual(t *testing.T, apis []*process, loads []*load, slower float64) {
+// everywhere in time. A machine that stops for a second is forgiven, not a program
+// that does: what came too late is tried twice more.
+func requirePunctual(t *testing.T, apis []*process, loads []*load) {
 	t.Helper()
-	cycles, tries := len(apis), 5
+	cycles, tries := len(apis), 3
 	if nightly() {
 		cycles, tries = 30, 1
 	}
 	var raised, aborted []time.Duration
 	for i, try := 0, 1; i < cycles; {
 		up, down := raise(t, apis[0], loads), abort(t, apis[i%len(apis)], loads)
-		t.Logf("the challenger's first answer came %v after its share was raised, its last %v after an abort, on a machine %.1f times too slow", up, down, slower)
-		up, down = time.Duration(float64(up)/slower), time.Duration(float64(down)/slower)
+		t.Logf("the challenger's first answer came %v after its share was raised, its last %v after an abort", up, down)
 		if max(up, down) >= within && try < tries {
 			try++
 		} else {
 			i, try, raised, aborted = i+1, 1, append(raised, up), append(aborted, down)
 		}
 		if i < cycles {
-			slower = begin(t, apis[0], "again")
+			_, err := apis[0].StartRollout(t.Context(), "iris", client.RolloutRequest{Version: "2", Reason: "again"})
+			require.NoError(t, err)
 		}
 	}
 	for what, took := range map[string][]time.Duration{"a raised share": raised, "an abort": aborted} {
@@ -126,16 +125,6 @@ func requirePunctual(t *testing.T, apis []*process, loads []*load, slower float6
 		t.Logf("%s at %d replicas, %d times: median %v, greatest %v", what, len(apis), cycles, took[len(took)/2], took[len(took)-1])
 		require.Less(t, took[(99*len(took)-1)/100], within, what)
 	}
-}
-
-// begin starts the rollout of version 2 and gives how many times longer that took
-// than half a second, twice what an idle machine needs: 1 where it took less.
-func begin(t *testing.T, api *process, reason string) (slower float64) {
-	t.Helper()
-	began := time.Now()
-	_, err := api.StartRollout(t.Context(), "iris", client.RolloutRequest{Version: "2", Reason: reason})
-	require.NoError(t, err)
-	return max(1, time.Since(began).Seconds()/0.5)
 }
 
 // raise gives how long after the challenger's share was raised the last replica
@@ -181,7 +170,7 @@ func abort(t *testing.T, api *process, loads []*load) (took time.Duration) {
 // TestTemporalGoneForLongerThanTheLease is done-when 6 of part 2.
 func TestTemporalGoneForLongerThanTheLease(t *testing.T) {
 	t.Parallel()
-	const lease, late = 5 * time.Second, 5 * time.Second // a busy machine may be late
+	const lease = 5 * time.Second
 	c := setupCluster(t, "PERENNIAL_TRAFFIC_LEASE="+lease.String())
 	apis := []*process{c.api(), c.api()}
 	worker := c.worker()
@@ -203,14 +192,14 @@ func TestTemporalGoneForLongerThanTheLease(t *testing.T) {
 
 	c.temporal.kill()
 	gone := time.Now()
-	over := gone.Add(lease + late)
-	apis[0].eventually(time.Minute, "twice the lease is over", func(context.Context) bool { return time.Since(gone) > 2*(lease+late) })
+	over := gone.Add(lease + 2*within) // beside other tests
+	apis[0].eventually(time.Minute, "twice the lease is over", func(context.Context) bool { return time.Since(gone) > 2*(lease+within) })
 	for _, l := range loads {
 		last, _ := l.last(perennial.VariantChallenger)
 		t.Logf("%s: the challenger's last answer %v after Temporal was gone, with a lease of %v", l.to, last.Sub(gone), lease)
 		require.True(t, last.Before(over), "%s: the challenger answered %v after Temporal was gone", l.to, last.Sub(gone))
 		champion, _ := l.last(perennial.VariantChampion)
-		require.True(t, champion.After(over), "the champion answers")
+		require.Less(t, time.Since(champion), 5*time.Second, "the champion answers")
 	}
 	ready, err := apis[0].Ready(t.Context())
 	require.NoError(t, err)

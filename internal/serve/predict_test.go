@@ -246,7 +246,7 @@ func TestAModelThatIsNotHereSaysWhatWouldHelp(t *testing.T) {
 			_, err := e.Predict(t.Context(), []byte(`{"model":"`+model+`","features":{}}`), perennial.KindLive)
 			message, hint, fields := perennial.Explain(err)
 			return perennial.CodeOf(err) == perennial.CodeUnavailable && message == want.says && hint != "" && fields[0].Rule == want.rule
-		}, time.Minute, 10*time.Millisecond, model)
+		}, 10*time.Second, 10*time.Millisecond, model)
 	}
 }
 

@@ -32,7 +32,7 @@ for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_TOKE
 import mlflow  # noqa: E402  (it reads the environment)
 import pytest  # noqa: E402
 
-STARTS_WITHIN = 600  # seconds: a loaded machine with cold caches
+STARTS_WITHIN = 120  # seconds: a loaded machine with cold caches
 
 
 def free_ports(n):

@@ -21,7 +21,7 @@ from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ["PERENNIAL_TEST_BINARY"]).resolve()
-WAIT = 1800  # seconds that one command may take on a loaded machine
+WAIT = 600  # seconds that one command may take on a loaded machine
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import WAIT, free_ports
+from conftest import free_ports
 
 STAGE = "train-iris"
 
@@ -93,7 +93,7 @@ class server:
             ["perennial", "up", "--no-bootstrap", "--listen", f"127.0.0.1:{api}", "--temporal-port", str(temporal), "--ui-port", str(ui)],
             cwd=self.p.path, env=self.p.env, stdout=self.log, stderr=subprocess.STDOUT,
         )
-        deadline = time.monotonic() + WAIT
+        deadline = time.monotonic() + 180
         while True:
             try:
                 socket.create_connection(("127.0.0.1", api), 1).close()
@@ -104,5 +104,5 @@ class server:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(WAIT)
+        self.process.wait(60)
         self.log.close()

@@ -10,7 +10,6 @@ import time
 
 import boto3
 import pytest
-from conftest import WAIT
 
 TOOLS = {
     "dvc": (lambda p, *paths: p.dvc("add", *paths), lambda p, *a: p.dvc("push", *a), lambda p, *a: p.dvc("pull", *a)),
@@ -143,7 +142,7 @@ def test_errors_say_what_to_do(new_project, settings):
     def fault(**change):
         for key, value in change.items():
             p.dvc("remote", "modify", "--local", "far", key, value) if value else p.dvc("remote", "modify", "--local", "--unset", "far", key)
-        done = subprocess.run(["perennial", "data", "push"], cwd=p.path, env=p.env, capture_output=True, text=True, timeout=WAIT, check=False)
+        done = subprocess.run(["perennial", "data", "push"], cwd=p.path, env=p.env, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 1, done.stdout
         return done.stderr
 
